@@ -1,0 +1,210 @@
+//! What the engine remembers from pass to pass, and over restarts and reboots: the journal's content.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{BootId, ConditionKind};
+use crate::policy::{Outcome, PolicyRef, Remedy, Seconds, Status};
+use crate::reason::Reason;
+use crate::repair::{Asks, Problem};
+
+/// How far an attempt has come. [`Outcome::Running`] stands for both of its first two courses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Course {
+    /// Written down, and perhaps under way. Ends when its end is seen, or found out from the world.
+    Begun,
+    /// Carried out; condition and unit are watched. Ends after the settling time.
+    Settling {
+        /// When it was carried out.
+        since: Timestamp,
+    },
+    /// It is over.
+    Ended {
+        /// When.
+        at: Timestamp,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// One remedy: written before it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptRecord {
+    /// What.
+    pub remedy: Remedy,
+    /// Who advised it.
+    pub policy: Option<PolicyRef>,
+    /// When it was written down.
+    pub began: Timestamp,
+    /// How long its effect is watched.
+    pub settle: Seconds,
+    /// How far it has come.
+    pub course: Course,
+    /// More for people.
+    pub detail: String,
+    /// The boot in which it began.
+    pub boot: Option<BootId>,
+    /// The unit's invocation before it: another one proves that the unit was started again.
+    pub invocation: Option<String>,
+    /// The grant that it uses up.
+    pub grant: Option<String>,
+}
+
+impl AttemptRecord {
+    /// As policies see it.
+    pub fn outcome(&self) -> Outcome {
+        match self.course {
+            Course::Begun | Course::Settling { .. } => Outcome::Running,
+            Course::Ended { outcome, .. } => outcome,
+        }
+    }
+
+    /// Not over yet.
+    pub fn is_running(&self) -> bool {
+        self.outcome() == Outcome::Running
+    }
+}
+
+/// The problem's condition as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// [`Status::Unknown`] also if it is not reported.
+    pub status: Status,
+    /// Since when we see it so.
+    pub since: Timestamp,
+    /// The source's own time of the change.
+    pub transition: Option<Timestamp>,
+    /// Machine-readable cause.
+    pub reason: String,
+    /// Text for people.
+    pub message: String,
+    /// Who reported it.
+    pub source: String,
+}
+
+/// A policy is not asked before then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// Until when.
+    pub until: Timestamp,
+    /// The count of policy changes when it was said: a changed policy may change its mind.
+    pub policies: u64,
+    /// A guard rail stood in the way when it was said: when that opens, there is news for the policy.
+    pub shut: bool,
+}
+
+/// What the control plane is to know of an episode. Written here first, then brought to the API server until it
+/// is seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Handover {
+    /// How much is asked. It only moves upwards.
+    pub asks: Asks,
+    /// The UID of the `NodeRepair`, once it was seen.
+    pub repair: Option<String>,
+    /// Its deadline: until then the control plane leaves the node to us.
+    pub deadline: Option<Timestamp>,
+    /// Why the control plane does not know of it yet.
+    pub held: Option<Reason>,
+}
+
+/// One problem from its first sight until it is gone for the quiet time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Episode {
+    /// The problem as it was first seen.
+    pub problem: Problem,
+    /// As it was last seen.
+    pub sight: Sight,
+    /// How often it went away and came back.
+    pub recurrences: u32,
+    /// Oldest first.
+    pub attempts: Vec<AttemptRecord>,
+    /// Nothing is asked before this.
+    pub wait: Option<Wait>,
+    /// What the control plane is to know.
+    pub handover: Option<Handover>,
+    /// Why nothing is done at present.
+    pub stands: Option<Reason>,
+    /// It may have had a history that is lost: nothing intrusive is done for it.
+    pub forgotten: bool,
+}
+
+impl Episode {
+    /// The attempt that is not over, if there is one.
+    pub fn running(&self) -> Option<&AttemptRecord> {
+        self.attempts.iter().find(|attempt| attempt.is_running())
+    }
+
+    /// Units and fixes that were really tried.
+    pub fn tried(&self) -> u32 {
+        let count = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.outcome() != Outcome::Refused && attempt.grant.is_none())
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The reboot that was tried, if any.
+    pub fn reboot(&self) -> Option<&AttemptRecord> {
+        self.attempts
+            .iter()
+            .rev()
+            .find(|attempt| attempt.grant.is_some())
+    }
+
+    /// How much is asked of the control plane, if anything.
+    pub fn asks(&self) -> Option<Asks> {
+        self.handover.as_ref().map(|handover| handover.asks)
+    }
+}
+
+/// All that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// The open episodes.
+    pub episodes: BTreeMap<ConditionKind, Episode>,
+    /// When the last remedy began.
+    pub last_remedy: Option<Timestamp>,
+    /// The last grant that was used: never again, whatever became of its episode.
+    pub last_grant: Option<String>,
+    /// The UID of a `NodeRepair` whose problem is gone: to be withdrawn.
+    pub withdraw: Option<String>,
+    /// The journal was lost: what is true at the next full look may have been tried before.
+    pub lost: bool,
+}
+
+impl Memory {
+    /// The memory of an engine whose journal could not be read.
+    pub fn lost() -> Self {
+        Self {
+            lost: true,
+            ..Self::default()
+        }
+    }
+
+    /// The one remedy that is not over, and its episode.
+    pub fn running(&self) -> Option<(&ConditionKind, &AttemptRecord)> {
+        self.episodes
+            .iter()
+            .find_map(|(kind, episode)| episode.running().map(|attempt| (kind, attempt)))
+    }
+
+    /// The acceptance of a grant lost its swap, so the reboot did not begin: the grant is not used up.
+    pub fn unbegin_reboot(&mut self, grant: &str) {
+        self.last_grant = None;
+        for episode in self.episodes.values_mut() {
+            episode.attempts.retain(|attempt| {
+                attempt.grant.as_deref() != Some(grant) || attempt.course != Course::Begun
+            });
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! From what is seen to what is remembered: episodes open, recur and end here.
+
+use std::collections::BTreeMap;
+
+use super::attempt;
+use super::limits::Limits;
+use super::memory::{Episode, Memory, Sight};
+use super::plan::{News, Word};
+use super::seen::{Seen, SeenCondition};
+use crate::clock::seconds_between;
+use crate::policy::{Freshness, Status};
+use crate::repair::Problem;
+
+/// Takes in what was seen. What is news is pushed to `news`.
+pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -> Memory {
+    let Memory {
+        episodes,
+        last_remedy,
+        last_grant,
+        mut withdraw,
+        mut lost,
+    } = memory;
+    let mut open = BTreeMap::new();
+    for (kind, mut episode) in episodes {
+        let tell = &mut |told| {
+            news.push(Word {
+                problem: kind.clone(),
+                news: told,
+            })
+        };
+        look(&mut episode, seen.condition(&kind), seen, tell);
+        attempt::follow(&mut episode, seen, limits, tell);
+        if handed_back(&episode, seen) {
+            tell(News::HandedBack);
+        } else if is_over(&episode, seen, limits) {
+            tell(News::Closed);
+            if let Some(repair) = episode.handover.and_then(|handover| handover.repair) {
+                withdraw = Some(repair);
+            }
+        } else {
+            open.insert(kind, episode);
+        }
+    }
+    for condition in &seen.conditions {
+        if opens(condition, seen) && !open.contains_key(&condition.kind) {
+            open.insert(condition.kind.clone(), first_sight(condition, seen, lost));
+            news.push(Word {
+                problem: condition.kind.clone(),
+                news: News::Opened,
+            });
+        }
+    }
+    // One full look tells what may have had a history; whatever appears after it is new.
+    lost &= seen.npd != Freshness::Fresh;
+    Memory {
+        episodes: open,
+        last_remedy,
+        last_grant,
+        withdraw,
+        lost,
+    }
+}
+
+/// Only what is reported True now, and what a policy answers for. `Ready` is health when it is True; a kubelet that
+/// is ill has a condition of NPD's.
+fn opens(condition: &SeenCondition, seen: &Seen) -> bool {
+    condition.status == Status::Yes
+        && condition.kind.as_str() != "Ready"
+        && seen.handled.contains(&condition.kind)
+}
+
+fn first_sight(condition: &SeenCondition, seen: &Seen, forgotten: bool) -> Episode {
+    Episode {
+        problem: Problem {
+            kind: condition.kind.as_str().to_owned(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+            since: seen.now,
+        },
+        sight: sight_of(condition, seen),
+        recurrences: 0,
+        attempts: Vec::new(),
+        wait: None,
+        handover: None,
+        stands: None,
+        forgotten,
+    }
+}
+
+fn sight_of(condition: &SeenCondition, seen: &Seen) -> Sight {
+    Sight {
+        status: condition.status,
+        since: seen.now,
+        transition: condition.transition,
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        source: condition.source.clone(),
+    }
+}
+
+fn look(
+    episode: &mut Episode,
+    condition: Option<&SeenCondition>,
+    seen: &Seen,
+    tell: &mut dyn FnMut(News),
+) {
+    let Some(condition) = condition else {
+        // Absent is not healthy: NPD may be down. The clock of the quiet time starts anew when it is back.
+        if episode.sight.status != Status::Unknown {
+            episode.sight.status = Status::Unknown;
+            episode.sight.since = seen.now;
+            episode.sight.transition = None;
+        }
+        return;
+    };
+    let before = &episode.sight;
+    // The same status with another transition: it was something else in between, or its source was restarted and
+    // knows nothing of before. Neither is "unchanged since".
+    if before.status == condition.status && before.transition == condition.transition {
+        episode.sight = Sight {
+            since: before.since,
+            ..sight_of(condition, seen)
+        };
+        return;
+    }
+    episode.wait = None;
+    let came_back = before.status == Status::No && condition.status == Status::Yes;
+    episode.sight = sight_of(condition, seen);
+    if came_back {
+        episode.recurrences += 1;
+        tell(News::Opened);
+    }
+}
+
+/// Only a condition that we saw become False, and stay so for the quiet time, closes the episode; and not while the
+/// effect of a remedy is still awaited.
+fn is_over(episode: &Episode, seen: &Seen, limits: &Limits) -> bool {
+    episode.sight.status == Status::No
+        && seconds_between(episode.sight.since, seen.now) >= limits.quiet
+        && episode.running().is_none()
+}
+
+/// The repair that we knew is gone, by a fresh look: the control plane has finished with this episode.
+fn handed_back(episode: &Episode, seen: &Seen) -> bool {
+    let known = episode
+        .handover
+        .as_ref()
+        .and_then(|handover| handover.repair.as_deref());
+    let Some(known) = known else { return false };
+    seen.repair.freshness == Freshness::Fresh
+        && seen
+            .repair
+            .value
+            .as_ref()
+            .is_none_or(|repair| repair.uid != known)
+}

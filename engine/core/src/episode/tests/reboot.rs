@@ -1,0 +1,123 @@
+//! A reboot: by a grant, for this boot, once.
+
+use super::*;
+
+/// The problem is there, a reboot was asked for, and this grant is offered.
+fn offered(t: i64, change: impl Fn(&mut RepairSeen)) -> Seen {
+    let mut watched = repair(Asks::Reboot, Phase::GrantOffered);
+    if let Some(repair) = &mut watched.value {
+        repair.grant = Some(grant());
+        change(repair);
+    }
+    Seen {
+        repair: watched,
+        ..ill(t)
+    }
+}
+
+fn reboot_asked() -> Memory {
+    let plan = go(&outlived().memory, &ill(64), Remedy::Reboot);
+    assert!(matches!(
+        plan.repair,
+        Some(RepairWrite::Open {
+            asks: Asks::Reboot,
+            ..
+        })
+    ));
+    assert_eq!(plan.begin, None);
+    plan.memory
+}
+
+#[test]
+fn a_reboot_needs_a_grant_for_this_boot() {
+    let memory = reboot_asked();
+    let plan = go(&memory, &offered(100, |_| {}), Remedy::Reboot);
+    let grant = "grant-1".to_owned();
+    assert_eq!(
+        plan.repair,
+        Some(RepairWrite::Accept {
+            grant: grant.clone()
+        })
+    );
+    assert_eq!(
+        plan.begin,
+        Some(Begin::Reboot {
+            problem: kind(KIND),
+            grant
+        })
+    );
+
+    let none: fn(&mut RepairSeen) = |repair| repair.grant = None;
+    let other_boot: fn(&mut RepairSeen) =
+        |repair| repair.grant.as_mut().unwrap().boot_id = "boot-0".to_owned();
+    let other_node: fn(&mut RepairSeen) =
+        |repair| repair.grant.as_mut().unwrap().node_uid = "other".to_owned();
+    let expired: fn(&mut RepairSeen) = |repair| repair.grant.as_mut().unwrap().until = at(99);
+    let taken: fn(&mut RepairSeen) = |repair| repair.accepted_grant = Some("grant-1".to_owned());
+    let closed: fn(&mut RepairSeen) = |repair| repair.phase = Phase::Judging;
+    for change in [none, other_boot, other_node, expired, taken, closed] {
+        assert_eq!(
+            go(&memory, &offered(100, change), Remedy::Reboot).begin,
+            None
+        );
+    }
+    let recovered = Seen {
+        conditions: healthy(100).conditions,
+        ..offered(100, |_| {})
+    };
+    assert_eq!(go(&memory, &recovered, Remedy::Reboot).begin, None);
+    let no_boot_id = Seen {
+        boot: None,
+        ..offered(100, |_| {})
+    };
+    assert_eq!(go(&memory, &no_boot_id, Remedy::Reboot).begin, None);
+}
+
+#[test]
+fn a_grant_is_used_once() {
+    let memory = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot).memory;
+    // The engine was killed and started again; the object still shows the offer.
+    let plan = go(&memory, &offered(103, |_| {}), Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None));
+    // No new boot came.
+    let plan = go(&plan.memory, &offered(400, |_| {}), Remedy::Reboot);
+    assert_eq!(outcome(&plan), Outcome::Failed);
+    assert_eq!(plan.begin, None);
+    // A second reboot is not asked for.
+    assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
+}
+
+#[test]
+fn a_grant_whose_acceptance_was_lost_is_not_used_up() {
+    let mut memory = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot).memory;
+    memory.unbegin_reboot("grant-1");
+    assert!(
+        go(&memory, &offered(103, |_| {}), Remedy::Reboot)
+            .begin
+            .is_some()
+    );
+}
+
+#[test]
+fn a_new_boot_ends_the_reboot_and_the_condition_decides_what_it_was_worth() {
+    let memory = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot).memory;
+    let booted = |t, conditions| Seen {
+        boot: Some(boot("boot-2")),
+        conditions,
+        repair: repair(Asks::Reboot, Phase::Settling),
+        ..ill(t)
+    };
+    let memory = go(&memory, &booted(130, ill(0).conditions), Remedy::Reboot).memory;
+    let plan = go(&memory, &booted(190, ill(0).conditions), Remedy::Escalate);
+    assert_eq!(outcome(&plan), Outcome::NoEffect);
+    assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
+    let memory = go(&memory, &booted(135, healthy(0).conditions), wait()).memory;
+    let plan = go(&memory, &booted(195, healthy(0).conditions), wait());
+    assert!(matches!(
+        plan.news[0].news,
+        News::Outcome {
+            outcome: Outcome::Recovered,
+            ..
+        }
+    ));
+}

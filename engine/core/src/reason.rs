@@ -1,0 +1,159 @@
+//! Why an engine acts or does not act: one enum, from which the text for people, the Event's reason and the metric's
+//! label come. Silence is a bug: whatever does not lead to an act leads to one of these.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// The cause of an act, or of its absence. The variant's name is the Event's reason and the metric's label.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// All of them, for docs and tests.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// Event reason and metric label.
+            pub fn label(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)* }
+            }
+
+            /// One line for people.
+            pub fn text(self) -> &'static str {
+                match self { $(Reason::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The node engine works on it, within its deadline.
+    HealingInNode => "the node's own engine is healing it",
+    /// The node engine took it back.
+    Withdrawn => "the node's own engine healed it",
+    /// No agent opened a repair within the pool's agentGrace.
+    AgentSilent => "no node engine took the problem up in time",
+    /// The agent's deadline has passed.
+    AgentOverdue => "the node engine did not finish in time",
+    /// The node engine asked for a reboot.
+    RebootAsked => "the node engine asked for a reboot",
+    /// The node engine could not heal it.
+    Escalated => "the node engine could not heal it",
+    /// A policy decided it.
+    PolicyDecided => "a policy decided",
+    /// A policy wants to look again later.
+    PolicyWaits => "a policy wants to look again later",
+    /// A policy handed it to a person.
+    PolicyEscalated => "a policy hands it to a person",
+    /// No policy answers for this condition here.
+    NoPolicy => "no policy handles this condition at this site",
+    /// The policy failed.
+    PolicyFailed => "the policy could not answer",
+    /// The remedy is not one for this site.
+    RemedyNotForSite => "the policy's remedy does not exist at this site",
+    /// Somebody else cordoned the node.
+    CordonedByOther => "somebody else cordoned this node; their cordon stays",
+    /// Somebody took our cordon away before the commit.
+    Uncordoned => "the cordon was taken away: the repair is cancelled",
+    /// The problem went away before the commit.
+    ProblemCleared => "the problem went away before the replacement was committed",
+    /// The condition is neither True nor freshly False.
+    ConditionNotReported => "the condition is not reported: neither health nor illness",
+    /// The pool only observes.
+    PoolObserves => "the pool's mode is observe: nothing is touched",
+    /// No pool selects the node.
+    NoPool => "no repair pool selects this node",
+    /// More than one does.
+    TwoPools => "more than one repair pool selects this node",
+    /// The cordon is being set.
+    Cordoning => "cordoning",
+    /// Pods are being evicted.
+    Evicting => "evicting pods",
+    /// A disruption budget holds an eviction back.
+    BlockedByBudget => "a PodDisruptionBudget holds an eviction back",
+    /// The grant stands open.
+    GrantOffered => "a reboot is offered to the node engine",
+    /// The grant was accepted.
+    GrantAccepted => "the node engine accepted the reboot",
+    /// Nobody took the grant.
+    GrantExpired => "the offered reboot was not taken in time",
+    /// A new boot is awaited.
+    AwaitingBoot => "waiting for a new boot id",
+    /// The boot never came.
+    BootOverdue => "the node did not boot in time",
+    /// The world is watched after a remedy.
+    Settling => "watching whether the problem stays away",
+    /// The remedy did not help.
+    NoEffect => "the problem is still there after the remedy",
+    /// The cordon is being taken away.
+    Uncordoning => "uncordoning",
+    /// The problem is gone.
+    Recovered => "the problem is gone",
+    /// Ports are being made.
+    CreatingPorts => "creating the replacement's ports",
+    /// The server is being made.
+    CreatingServer => "creating the replacement",
+    /// A create's answer was lost; its effect is awaited.
+    CreateUncertain => "a create may still be under way: looking by tag before posting again",
+    /// The replacement is not yet Ready.
+    Joining => "waiting for the replacement to join and be Ready",
+    /// The replacement failed.
+    ReplacementFailed => "the replacement failed and is removed",
+    /// The replacement did not join in time.
+    JoinOverdue => "the replacement did not join in time",
+    /// More than one server, or foreign ports: nothing of the attempt can be trusted.
+    ReplacementUncertain => "it is not certain which server is ours: all of this attempt is removed",
+    /// Attempts are used up.
+    AttemptsUsedUp => "no replacement could be made",
+    /// The point of no return.
+    Committed => "the replacement is Ready and committed",
+    /// The old server is being deleted.
+    DeletingServer => "deleting the sick server",
+    /// Its Node is being deleted.
+    DeletingNode => "deleting the sick node's object",
+    /// The loop is closed.
+    Replaced => "the node was replaced",
+    /// Our things are being taken back.
+    RollingBack => "taking back what was made",
+    /// Nothing of ours is left.
+    Cancelled => "cancelled, everything taken back",
+    /// The server of the node is not certain.
+    ServerUnknown => "it is not certain which server this node is",
+    /// The cloud did not answer, or not usably.
+    CloudUnavailable => "the cloud cannot be asked",
+    /// The node engine did a remedy; another may not begin beside it.
+    AnotherRemedyRuns => "another remedy is under way on this node",
+    /// Remedies keep a distance.
+    TooSoon => "the last remedy on this node is too recent",
+    /// The unit is not on the operator's list.
+    UnitNotAllowed => "the operator's configuration does not allow this unit",
+    /// The fix is not declared, or not with these arguments.
+    FixNotAllowed => "the operator's configuration does not allow this fix, or not with these arguments",
+    /// The node engine used up its attempts.
+    RemediesUsedUp => "the node engine's attempts are used up",
+    /// A second reboot for one problem is not asked for.
+    RebootedAlready => "a reboot was tried already",
+    /// The node's memory of its attempts is lost.
+    JournalLost => "the journal was lost: what was tried before is not known, so nothing intrusive is done",
+    /// The control plane works on the node, or its own deadline is over.
+    ControlPlaneWorks => "the control plane has taken this node over",
+    /// The node's one repair is about something else.
+    RepairForOther => "the node's open repair is about another problem",
+    /// The name of the repair is not free yet.
+    RepairEnding => "the node's last repair is not archived yet",
+    /// The API server cannot be reached, so that nothing can be asked of the control plane.
+    ApiUnavailable => "the API server cannot be reached: nothing can be asked of the control plane",
+    /// systemd cannot be reached.
+    SystemdUnavailable => "systemd cannot be asked over D-Bus",
+    /// The boot id cannot be read.
+    BootUnknown => "the boot id cannot be read: no reboot can be granted for it",
+    /// The node went away under the repair.
+    NodeGone => "the node object is gone or was replaced by another",
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}

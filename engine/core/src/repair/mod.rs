@@ -1,0 +1,190 @@
+//! The control plane's side of a repair: what is done next, decided from one look at the world.
+//!
+//! [`decide`] is total: every phase has an answer for everything that can be seen. A phase is entered by writing the
+//! [`Record`] (intent before act); it ends when the world shows what it wanted (completion is observed). A crash
+//! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
+
+mod cleanup;
+pub mod drain;
+mod judge;
+mod next;
+pub mod phase;
+mod reboot;
+mod record;
+mod replace;
+mod seen;
+
+pub use next::{Act, Next};
+pub use phase::Phase;
+pub use record::{
+    Asks, Grant, Problem, Record, Replacement, Request, RequestedBy, Rung, StepRecord, Tried,
+    Verdict,
+};
+pub use seen::{
+    CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen, ServerSeen,
+};
+
+use crate::clock::seconds_between;
+use crate::policy::Seconds;
+use crate::reason::Reason;
+
+/// A phase sequence that must not be. It is a defect of ours; nothing is written then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a repair cannot go from {from:?} to {to:?}")]
+pub struct Illegal {
+    /// The present phase.
+    pub from: Phase,
+    /// The phase that was to follow.
+    pub to: Phase,
+}
+
+/// What has to be read before [`decide`] can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The node's pods.
+    pub pods: bool,
+    /// The cloud.
+    pub cloud: bool,
+    /// The policies.
+    pub advice: bool,
+}
+
+/// What a decision in this phase rests on. Only this is read: a list of pods or a call to the cloud costs.
+pub fn needs(phase: Phase) -> Needs {
+    match phase {
+        Phase::HealingInNode
+        | Phase::Cordoning
+        | Phase::GrantOffered
+        | Phase::Rebooting
+        | Phase::Settling
+        | Phase::Uncordoning
+        | Phase::NeedsHuman
+        | Phase::Recovered
+        | Phase::Replaced
+        | Phase::Cancelled => Needs::default(),
+        Phase::Judging => Needs {
+            cloud: true,
+            advice: true,
+            pods: false,
+        },
+        Phase::RebootDraining => Needs {
+            pods: true,
+            ..Needs::default()
+        },
+        Phase::CreatingPorts
+        | Phase::CreatingServer
+        | Phase::Joining
+        | Phase::Discarding
+        | Phase::Committed
+        | Phase::DeletingServer
+        | Phase::DeletingNode
+        | Phase::RollingBack => Needs {
+            cloud: true,
+            ..Needs::default()
+        },
+        Phase::Draining => Needs {
+            pods: true,
+            cloud: true,
+            advice: false,
+        },
+    }
+}
+
+/// Decides the next step of a repair.
+///
+/// # Errors
+/// [`Illegal`] if the step would leave the diagram: a defect, which must not reach the world.
+pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
+    let next = match seen.record.phase {
+        Phase::HealingInNode => judge::healing_in_node(seen),
+        Phase::Judging => judge::judging(seen),
+        Phase::NeedsHuman => judge::needs_human(seen),
+        Phase::Cordoning => judge::cordoning(seen),
+        Phase::RebootDraining => reboot::draining(seen),
+        Phase::GrantOffered => reboot::grant_offered(seen),
+        Phase::Rebooting => reboot::rebooting(seen),
+        Phase::Settling => reboot::settling(seen),
+        Phase::Uncordoning => cleanup::uncordoning(seen),
+        Phase::CreatingPorts => replace::creating_ports(seen),
+        Phase::CreatingServer => replace::creating_server(seen),
+        Phase::Joining => replace::joining(seen),
+        Phase::Committed => replace::committed(seen),
+        Phase::Draining => replace::draining(seen),
+        Phase::DeletingServer => replace::deleting_server(seen),
+        Phase::DeletingNode => replace::deleting_node(seen),
+        Phase::Discarding => cleanup::discarding(seen),
+        Phase::RollingBack => cleanup::rolling_back(seen),
+        Phase::Recovered | Phase::Replaced | Phase::Cancelled => {
+            let reason = seen.record.reason.unwrap_or(Reason::Recovered);
+            Next {
+                record: seen.record.clone(),
+                act: Some(Act::Archive),
+                reason,
+                detail: String::new(),
+            }
+        }
+    };
+    let (from, to) = (seen.record.phase, next.record.phase);
+    if from != to && !from.followers().contains(&to) {
+        return Err(Illegal { from, to });
+    }
+    Ok(next)
+}
+
+/// Why a repair before its commit has to be called off, if it has.
+fn called_off(seen: &Seen) -> Option<Reason> {
+    let Some(node) = sick_node(seen) else {
+        return Some(Reason::NodeGone);
+    };
+    if seen.request.withdrawn {
+        return Some(Reason::Withdrawn);
+    }
+    // A human's word: whoever takes our cordon away wants the node back. (Before it is set, in `Cordoning`, its
+    // absence says nothing.)
+    if seen.record.phase != Phase::Cordoning {
+        if !node.unschedulable {
+            return Some(Reason::Uncordoned);
+        }
+        // Somebody took it over as a cordon of their own: what happens under it is their plan.
+        if !ours(seen, node) {
+            return Some(Reason::CordonedByOther);
+        }
+    }
+    cleared(seen).then_some(Reason::ProblemCleared)
+}
+
+/// The problem was seen away for as long as the pool asks. Absent is not healthy: NPD may be down.
+fn cleared(seen: &Seen) -> bool {
+    let settle = seen
+        .pool
+        .as_ref()
+        .map_or(Seconds::MAX, |rules| rules.settle);
+    match seen.problem {
+        ProblemSeen::Cleared { held } => held >= settle,
+        ProblemSeen::There | ProblemSeen::NotReported => false,
+    }
+}
+
+/// The node that the repair is for. One of the same name but another UID joined later, and is none of our business.
+fn sick_node(seen: &Seen) -> Option<&NodeSeen> {
+    seen.node
+        .as_ref()
+        .filter(|node| node.uid.as_str() == seen.request.node_uid)
+}
+
+/// Did this repair cordon the node?
+fn ours(seen: &Seen, node: &NodeSeen) -> bool {
+    node.cordoned_by.as_ref() == Some(&seen.repair_uid)
+}
+
+/// How long the present phase has lasted.
+fn age(seen: &Seen) -> Seconds {
+    seen.record
+        .since
+        .map_or(0, |since| seconds_between(since, seen.now))
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

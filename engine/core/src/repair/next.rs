@@ -1,0 +1,142 @@
+//! What a decision yields: values, from which the writes, the calls, the log line and a dry run all come.
+
+use jiff::Timestamp;
+
+use super::drain::PodSeen;
+use super::phase::Phase;
+use super::record::{Record, StepRecord};
+use super::seen::Seen;
+use crate::name::{PortId, ServerId, Uid};
+use crate::reason::Reason;
+use crate::switches::Step;
+
+/// A side effect. Each is idempotent, and believed only when the next look at the world shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Mark the node unschedulable, and write on it that this repair did.
+    Cordon,
+    /// Take our own cordon away.
+    Uncordon,
+    /// Ask the API server to evict these pods.
+    Evict(Vec<PodSeen>),
+    /// Make the ports of this attempt that are missing.
+    CreatePorts,
+    /// Make the replacement's server on its ports.
+    CreateServer,
+    /// Remove what this attempt made: servers first, then ports, then the Node.
+    RemoveReplacement {
+        /// The servers.
+        servers: Vec<ServerId>,
+        /// The ports, once no server is left.
+        ports: Vec<PortId>,
+        /// The Node, once no server is left.
+        node: Option<Uid>,
+    },
+    /// Let the replacement bear pods: mark its server as adopted, take the provisional taint away, delete its token.
+    Adopt,
+    /// Delete the sick server.
+    DeleteServer(ServerId),
+    /// Delete the sick server's ports.
+    DeletePorts(Vec<PortId>),
+    /// Delete the sick Node, if it still has this UID.
+    DeleteNode(Uid),
+    /// Keep a copy under another name, and set the name free.
+    Archive,
+}
+
+impl Act {
+    /// The step of the loop that this act belongs to, if it is one of those that can be switched off.
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Act::Cordon => Some(Step::Cordon),
+            Act::CreatePorts | Act::CreateServer => Some(Step::Create),
+            Act::Evict(_) => Some(Step::Drain),
+            Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_) => Some(Step::Delete),
+            Act::Uncordon | Act::RemoveReplacement { .. } | Act::Adopt | Act::Archive => None,
+        }
+    }
+}
+
+/// The next step: first the record is written, if it changes; then the act is performed, if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The record as it must be persisted before the act; the present one if nothing changes.
+    pub record: Record,
+    /// What to do then.
+    pub act: Option<Act>,
+    /// Why, or why nothing is done.
+    pub reason: Reason,
+    /// More for people.
+    pub detail: String,
+}
+
+/// At most so many steps are kept in a record; the oldest after the first go. Arbitrary: the longest story without
+/// a repeated rung has 14.
+const STEPS_KEPT: usize = 64;
+
+impl Next {
+    /// Nothing to do now, for this reason.
+    pub fn wait(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
+        let detail = detail.into();
+        let mut record = seen.record.clone();
+        record.reason = Some(reason);
+        record.message = message(reason, &detail);
+        Next {
+            record,
+            act: None,
+            reason,
+            detail,
+        }
+    }
+
+    /// The record already says so: carry it out.
+    pub fn act(seen: &Seen, act: Act, reason: Reason) -> Next {
+        Next {
+            act: Some(act),
+            ..Next::wait(seen, reason, "")
+        }
+    }
+
+    /// Enter a phase.
+    pub fn enter(seen: &Seen, phase: Phase, reason: Reason, detail: impl Into<String>) -> Next {
+        let mut next = Next::wait(seen, reason, detail);
+        next.record.phase = phase;
+        next.record.since = Some(seen.now);
+        next.record
+            .steps
+            .push(step(phase, seen.now, reason, &next.detail));
+        if next.record.steps.len() > STEPS_KEPT {
+            next.record.steps.remove(1);
+        }
+        next
+    }
+
+    /// The same, with this written into the record too.
+    pub fn with(mut self, edit: impl FnOnce(&mut Record)) -> Next {
+        edit(&mut self.record);
+        self
+    }
+
+    /// The same, followed by an act.
+    pub fn then(mut self, act: Act) -> Next {
+        self.act = Some(act);
+        self
+    }
+}
+
+fn step(phase: Phase, at: Timestamp, reason: Reason, detail: &str) -> StepRecord {
+    StepRecord {
+        phase,
+        at,
+        reason,
+        detail: detail.to_owned(),
+    }
+}
+
+fn message(reason: Reason, detail: &str) -> String {
+    if detail.is_empty() {
+        reason.text().to_owned()
+    } else {
+        format!("{}: {detail}", reason.text())
+    }
+}

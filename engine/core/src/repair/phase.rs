@@ -1,0 +1,226 @@
+//! The phases of a repair, and which may follow which.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a repair stands. A phase is written before anything of it is done, so that it always names
+/// everything whose effects may exist.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum Phase {
+    /// The node's engine works on it. Ends when it withdraws, asks for more, or is overdue.
+    #[default]
+    HealingInNode,
+    /// The control plane's policy is asked what to do. Nothing is touched.
+    Judging,
+    /// The node is being cordoned, for a reboot or a replacement. Ends when the cordon is seen.
+    Cordoning,
+    /// Pods leave before a reboot. Ends when none is left.
+    RebootDraining,
+    /// A reboot is offered to the node's engine. Ends when it accepts, or when the offer expires.
+    GrantOffered,
+    /// The offer was accepted. Ends with a new boot id, or at the deadline.
+    Rebooting,
+    /// Rebooted; the problem is watched. Ends when it stays away, or when it is still there at the deadline.
+    Settling,
+    /// Healthy again; the cordon is being taken away. Ends when that is seen.
+    Uncordoning,
+    /// The replacement's ports are being made. Ends when all are seen.
+    CreatingPorts,
+    /// The replacement is being made. Ends when exactly one server bears our tag.
+    CreatingServer,
+    /// The replacement boots and joins. Ends when its node is Ready, or has failed.
+    Joining,
+    /// An attempt failed: its server and ports are being deleted. Ends when none is seen.
+    Discarding,
+    /// **The commit point**: the replacement is adopted. From here only forward.
+    Committed,
+    /// Pods leave the sick node. Ends when none is left.
+    Draining,
+    /// The sick server and its ports are being deleted. Ends when the cloud no longer lists them.
+    DeletingServer,
+    /// The sick Node is being deleted. Ends when it is gone.
+    DeletingNode,
+    /// Before the commit something called it off: all of ours is being removed, then uncordoned.
+    RollingBack,
+    /// A person has to decide. Nothing is touched.
+    NeedsHuman,
+    /// Healed without a replacement. Final.
+    Recovered,
+    /// Replaced. Final.
+    Replaced,
+    /// Called off, everything taken back. Final.
+    Cancelled,
+}
+
+impl Phase {
+    /// In the order of the story.
+    pub const ALL: [Phase; 21] = [
+        Phase::HealingInNode,
+        Phase::Judging,
+        Phase::Cordoning,
+        Phase::RebootDraining,
+        Phase::GrantOffered,
+        Phase::Rebooting,
+        Phase::Settling,
+        Phase::Uncordoning,
+        Phase::CreatingPorts,
+        Phase::CreatingServer,
+        Phase::Joining,
+        Phase::Discarding,
+        Phase::Committed,
+        Phase::Draining,
+        Phase::DeletingServer,
+        Phase::DeletingNode,
+        Phase::RollingBack,
+        Phase::NeedsHuman,
+        Phase::Recovered,
+        Phase::Replaced,
+        Phase::Cancelled,
+    ];
+
+    /// The phases that may follow this one; everything else is refused before it is written.
+    pub fn followers(self) -> &'static [Phase] {
+        match self {
+            Phase::HealingInNode => &[
+                Phase::Judging,
+                Phase::Cordoning,
+                Phase::Recovered,
+                Phase::Cancelled,
+            ],
+            Phase::Judging => &[
+                Phase::Cordoning,
+                Phase::Recovered,
+                Phase::NeedsHuman,
+                Phase::RollingBack,
+                Phase::Cancelled,
+                Phase::CreatingPorts,
+                Phase::Uncordoning,
+            ],
+            Phase::Cordoning => &[
+                Phase::RebootDraining,
+                Phase::CreatingPorts,
+                Phase::RollingBack,
+            ],
+            Phase::RebootDraining => &[Phase::GrantOffered, Phase::RollingBack],
+            Phase::GrantOffered => &[Phase::Rebooting, Phase::Judging, Phase::RollingBack],
+            Phase::Rebooting => &[Phase::Settling, Phase::Judging],
+            Phase::Settling => &[Phase::Uncordoning, Phase::Judging],
+            Phase::Uncordoning => &[Phase::Recovered],
+            Phase::CreatingPorts => &[Phase::CreatingServer, Phase::RollingBack],
+            Phase::CreatingServer => &[Phase::Joining, Phase::Discarding, Phase::RollingBack],
+            Phase::Joining => &[Phase::Committed, Phase::Discarding, Phase::RollingBack],
+            Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack],
+            Phase::Committed => &[Phase::Draining],
+            Phase::Draining => &[Phase::DeletingServer],
+            Phase::DeletingServer => &[Phase::DeletingNode],
+            Phase::DeletingNode => &[Phase::Replaced],
+            Phase::RollingBack => &[Phase::Cancelled],
+            Phase::NeedsHuman => &[Phase::Judging, Phase::RollingBack, Phase::Cancelled],
+            Phase::Recovered | Phase::Replaced | Phase::Cancelled => &[],
+        }
+    }
+
+    /// Nothing more will be done; the record is archived and the name set free.
+    pub fn is_final(self) -> bool {
+        self.followers().is_empty()
+    }
+
+    /// The replacement is adopted: there is no way back.
+    pub fn is_committed(self) -> bool {
+        match self {
+            Phase::Committed
+            | Phase::Draining
+            | Phase::DeletingServer
+            | Phase::DeletingNode
+            | Phase::Replaced => true,
+            Phase::HealingInNode
+            | Phase::Judging
+            | Phase::Cordoning
+            | Phase::RebootDraining
+            | Phase::GrantOffered
+            | Phase::Rebooting
+            | Phase::Settling
+            | Phase::Uncordoning
+            | Phase::CreatingPorts
+            | Phase::CreatingServer
+            | Phase::Joining
+            | Phase::Discarding
+            | Phase::RollingBack
+            | Phase::NeedsHuman
+            | Phase::Recovered
+            | Phase::Cancelled => false,
+        }
+    }
+
+    /// The diagram of `engine/README.md`, in Mermaid's syntax.
+    pub fn diagram() -> String {
+        let mut lines = vec![
+            "stateDiagram-v2".to_owned(),
+            "    [*] --> HealingInNode".to_owned(),
+            "    [*] --> Judging".to_owned(),
+        ];
+        for phase in Phase::ALL {
+            for next in phase.followers() {
+                lines.push(format!("    {phase:?} --> {next:?}"));
+            }
+            if phase.is_final() {
+                lines.push(format!("    {phase:?} --> [*]"));
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_commit_point() {
+        for phase in Phase::ALL {
+            for next in phase.followers() {
+                if next.is_committed() && !phase.is_committed() {
+                    assert_eq!((phase, *next), (Phase::Joining, Phase::Committed));
+                }
+                assert!(
+                    !phase.is_committed() || next.is_committed(),
+                    "{phase:?} -> {next:?} goes back"
+                );
+            }
+        }
+    }
+
+    /// `cargo run --package rectifier-core --example phases` prints what belongs there.
+    #[test]
+    fn the_readme_draws_these_phases() {
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(&Phase::diagram()), "{}", Phase::diagram());
+    }
+
+    #[test]
+    fn every_phase_can_end() {
+        let mut ends: Vec<Phase> = Phase::ALL
+            .into_iter()
+            .filter(|phase| phase.is_final())
+            .collect();
+        while let Some(more) = Phase::ALL.into_iter().find(|phase| {
+            !ends.contains(phase) && phase.followers().iter().any(|next| ends.contains(next))
+        }) {
+            ends.push(more);
+        }
+        assert_eq!(ends.len(), Phase::ALL.len());
+    }
+}

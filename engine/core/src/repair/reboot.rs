@@ -1,0 +1,157 @@
+//! The first rung: a reboot from inside, by a grant that only this boot of this node can use, once.
+
+use super::drain;
+use super::next::{Act, Next};
+use super::record::{Grant, Rung, Tried};
+use super::seen::{ProblemSeen, Seen};
+use super::{Phase, age, called_off, sick_node};
+use crate::clock::SignedDuration;
+use crate::policy::{Outcome, Seconds, Status};
+use crate::reason::Reason;
+
+/// Pods leave first: a reboot takes them down without asking their budgets.
+pub(super) fn draining(seen: &Seen) -> Next {
+    if let Some(reason) = called_off(seen) {
+        return Next::enter(seen, Phase::RollingBack, reason, "");
+    }
+    match evict(seen) {
+        Some(next) => next,
+        None => offer(seen),
+    }
+}
+
+/// The drain's next step, or `None` when nothing is left to go.
+pub(super) fn evict(seen: &Seen) -> Option<Next> {
+    let Some(pods) = &seen.pods else {
+        return Some(Next::wait(seen, Reason::Evicting, "pods not read"));
+    };
+    let rules = match &seen.pool {
+        Ok(rules) => rules.drain,
+        Err(_) => return Some(Next::wait(seen, Reason::NoPool, "")),
+    };
+    let plan = drain::plan(pods, rules);
+    if plan.is_done() {
+        return None;
+    }
+    if plan.evict.is_empty() {
+        let held = plan.forbidden.first().or(plan.leaving.first());
+        return Some(Next::wait(
+            seen,
+            Reason::Evicting,
+            held.map_or(String::new(), |pod| {
+                format!("{}/{}", pod.namespace, pod.name)
+            }),
+        ));
+    }
+    Some(Next::act(seen, Act::Evict(plan.evict), Reason::Evicting))
+}
+
+fn offer(seen: &Seen) -> Next {
+    let (Some(node), Ok(rules)) = (sick_node(seen), &seen.pool) else {
+        return Next::wait(seen, Reason::NoPool, "");
+    };
+    let Some(boot) = &node.boot_id else {
+        return Next::wait(seen, Reason::AwaitingBoot, "the node reports no boot id");
+    };
+    let grant = Grant {
+        id: format!("{}-{}", seen.repair_uid, seen.record.tried.len() + 1),
+        boot_id: boot.to_string(),
+        node_uid: node.uid.to_string(),
+        until: seen.now + SignedDuration::from_secs(i64::from(rules.grant)),
+    };
+    let tried = Tried {
+        rung: Rung::Reboot,
+        since: seen.now,
+        outcome: Outcome::Running,
+        reason: Reason::GrantOffered,
+    };
+    Next::enter(seen, Phase::GrantOffered, Reason::GrantOffered, "").with(|record| {
+        record.grant = Some(grant);
+        record.tried.push(tried);
+    })
+}
+
+/// The offer stands. Accepting and withdrawing are writes to the same object: one of the two loses the swap.
+pub(super) fn grant_offered(seen: &Seen) -> Next {
+    let Some(grant) = &seen.record.grant else {
+        return give_up(seen, Reason::GrantExpired);
+    };
+    if seen.request.accepted_grant.as_ref() == Some(&grant.id) {
+        return Next::enter(seen, Phase::Rebooting, Reason::GrantAccepted, "");
+    }
+    if let Some(reason) = called_off(seen) {
+        return Next::enter(seen, Phase::RollingBack, reason, "")
+            .with(|record| record.grant = None);
+    }
+    if seen.now >= grant.until {
+        return give_up(seen, Reason::GrantExpired).with(|record| record.grant = None);
+    }
+    Next::wait(seen, Reason::GrantOffered, "")
+}
+
+/// Accepted: the node may go down at any moment. Only a new boot id or the deadline ends it.
+pub(super) fn rebooting(seen: &Seen) -> Next {
+    let boot = sick_node(seen).and_then(|node| node.boot_id.as_ref());
+    let granted = seen
+        .record
+        .grant
+        .as_ref()
+        .map(|grant| grant.boot_id.as_str());
+    if boot.is_some_and(|boot| Some(boot.as_str()) != granted) {
+        return Next::enter(seen, Phase::Settling, Reason::Settling, "a new boot id");
+    }
+    if age(seen)
+        >= seen
+            .pool
+            .as_ref()
+            .map_or(Seconds::MAX, |rules| rules.reboot)
+    {
+        return give_up(seen, Reason::BootOverdue);
+    }
+    Next::wait(seen, Reason::AwaitingBoot, "")
+}
+
+/// Booted. Healthy means: Ready, and the problem reported as gone for the settling time, in this boot.
+pub(super) fn settling(seen: &Seen) -> Next {
+    let (Some(node), Ok(rules)) = (sick_node(seen), &seen.pool) else {
+        return Next::wait(seen, Reason::Settling, "");
+    };
+    // NPD starts with every condition False: only what has held since the boot, for the settling time, counts.
+    let well = match seen.problem {
+        ProblemSeen::Cleared { held } => held >= rules.settle && age(seen) >= rules.settle,
+        ProblemSeen::There | ProblemSeen::NotReported => false,
+    };
+    if well && node.ready == Status::Yes {
+        return Next::enter(
+            seen,
+            Phase::Uncordoning,
+            Reason::Recovered,
+            "after the reboot",
+        )
+        .with(|record| close(record, Outcome::Recovered, Reason::Recovered));
+    }
+    // Twice the settling time: once for the check to run at all, once for it to hold.
+    if age(seen) >= rules.settle.saturating_mul(2).max(rules.reboot)
+        || (seen.problem == ProblemSeen::There && age(seen) >= rules.settle)
+    {
+        return give_up(seen, Reason::NoEffect);
+    }
+    Next::wait(seen, Reason::Settling, "")
+}
+
+/// The rung did not help: the policies judge again, and see that it was tried.
+fn give_up(seen: &Seen, reason: Reason) -> Next {
+    let outcome = match reason {
+        Reason::NoEffect => Outcome::NoEffect,
+        Reason::GrantExpired => Outcome::Refused,
+        _ => Outcome::Failed,
+    };
+    Next::enter(seen, Phase::Judging, reason, "").with(|record| close(record, outcome, reason))
+}
+
+fn close(record: &mut super::Record, outcome: Outcome, reason: Reason) {
+    if let Some(last) = record.tried.last_mut() {
+        last.outcome = outcome;
+        last.reason = reason;
+    }
+}

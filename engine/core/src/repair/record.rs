@@ -1,0 +1,237 @@
+//! What is written down about a repair. The `NodeRepair` object's spec and status are these types, so that the
+//! decision, its file for a replay and what an operator reads are one and the same.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::phase::Phase;
+use crate::policy::Outcome;
+use crate::reason::Reason;
+
+/// How much the node's engine asks for. It only moves upwards.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum Asks {
+    /// To be left alone while it heals.
+    #[default]
+    InNode,
+    /// For a reboot.
+    Reboot,
+    /// For the control plane's judgement.
+    Escalate,
+}
+
+/// The problem that the repair is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The node condition's type, e.g. `KernelDeadlock`.
+    #[schemars(length(min = 1, max = 316))]
+    pub kind: String,
+    /// The condition's reason.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+    /// The condition's message.
+    #[serde(default)]
+    #[schemars(length(max = 4096))]
+    pub message: String,
+    /// When it was first seen.
+    pub since: Timestamp,
+}
+
+/// What the repair is for, and how much of it is asked. Written by the node's engine, or by the control plane
+/// when that is silent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The node's name.
+    pub node: String,
+    /// The node object's UID: a node of the same name that joined later is another node.
+    pub node_uid: String,
+    /// The problem.
+    pub problem: Problem,
+    /// How much is asked.
+    pub asks: Asks,
+    /// Until when the node's engine wants to be left alone.
+    pub deadline: Option<Timestamp>,
+    /// The node's engine healed it.
+    pub withdrawn: bool,
+    /// The grant that the node's engine accepted.
+    pub accepted_grant: Option<String>,
+    /// Who opened it.
+    pub requested_by: RequestedBy,
+}
+
+/// Who opened a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum RequestedBy {
+    /// The node's engine.
+    #[default]
+    NodeEngine,
+    /// The control plane, from the node's conditions: no agent answered.
+    Conditions,
+    /// A person.
+    Operator,
+}
+
+/// A permission to reboot once, for one boot of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Unique; accepted by naming it in `spec.acceptedGrant`.
+    pub id: String,
+    /// The boot that may be ended.
+    pub boot_id: String,
+    /// The node that may be rebooted.
+    pub node_uid: String,
+    /// Not accepted until then: void.
+    pub until: Timestamp,
+}
+
+/// What the repair is doing to the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Rung {
+    /// A reboot from inside, by a grant.
+    Reboot,
+    /// A new server.
+    Replace,
+}
+
+/// A rung that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tried {
+    /// Which.
+    pub rung: Rung,
+    /// When it began.
+    pub since: Timestamp,
+    /// What became of it.
+    #[schemars(with = "String")]
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The replacement that is being made. Everything needed to find its effects again is written before it is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Replacement {
+    /// Counts from 1; each attempt has ports and a tag of its own.
+    pub attempt: u32,
+    /// The server's and the node's name.
+    pub name: String,
+    /// The tag that its server bears, and the prefix of its ports' names.
+    pub tag: String,
+    /// Its ports' ids.
+    #[serde(default)]
+    pub ports: Vec<String>,
+    /// When its creation was last posted. Written before the post.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted_at: Option<Timestamp>,
+    /// The server's id, once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// Its node's UID, once it was seen Ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_uid: Option<String>,
+}
+
+/// One step of the story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The phase that was entered.
+    pub phase: Phase,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// What was seen.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// The policy's answer that the repair follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The policy's name.
+    pub policy: String,
+    /// The digest of its file.
+    pub digest: String,
+    /// The remedy, in words.
+    pub remedy: String,
+    /// Its reason.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where the repair stands, and everything that is needed to go on after a crash.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Where it stands.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Why it stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// One line for people.
+    #[serde(default)]
+    pub message: String,
+    /// When the phase was entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The term of the leader that wrote last.
+    #[serde(default)]
+    pub term: i64,
+    /// What is being done to the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Rung>,
+    /// What was tried.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
+    /// The open or accepted grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// The sick node's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+    /// The sick server's ports, recorded before it is deleted: a port outlives its server.
+    #[serde(default)]
+    pub server_ports: Vec<String>,
+    /// The replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Replacement>,
+    /// When the replacement was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
+    /// Until when the policy wants to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<Timestamp>,
+    /// The policy's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The story so far, oldest first.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
+    /// More for people; never read.
+    #[serde(default)]
+    pub notes: BTreeMap<String, String>,
+}

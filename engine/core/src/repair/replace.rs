@@ -1,0 +1,438 @@
+//! The last rung: a similar server, Ready and committed before the first pod is evicted.
+
+use super::next::{Act, Next};
+use super::reboot::evict;
+use super::record::{Replacement, Rung, Tried};
+use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
+use super::{Phase, age, called_off, sick_node};
+use crate::clock::seconds_between;
+use crate::policy::{Outcome, Status};
+use crate::reason::Reason;
+
+/// So many attempts at a replacement are made; then it is a matter for a person. Arbitrary: one for a bad host, one
+/// for a bad port.
+const ATTEMPTS: u32 = 3;
+
+/// Attempt `number` of this repair: everything that it will be called is fixed before it is made.
+pub(super) fn attempt(seen: &Seen, number: u32) -> Replacement {
+    let uid = seen.repair_uid.as_str();
+    Replacement {
+        attempt: number,
+        name: replacement_name(&seen.request.node, uid, number),
+        tag: format!("rectifier-{uid}-{number}"),
+        ..Replacement::default()
+    }
+}
+
+/// The old name with a suffix drawn from the repair, so that it is no live node's; at most 63 characters, as a
+/// host name may have. A suffix of an earlier replacement is taken off first.
+fn replacement_name(node: &str, uid: &str, number: u32) -> String {
+    let is_suffix = |text: &str| {
+        text.len() == 7 && text.starts_with('r') && text[1..].bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let base = match node.rsplit_once('-') {
+        Some((base, suffix)) if is_suffix(suffix) => base,
+        Some(_) | None => node,
+    };
+    let stem: String = base.chars().take(63 - 8).collect();
+    let hex: String = uid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(5)
+        .collect();
+    format!(
+        "{}-r{hex:0<5}{:x}",
+        stem.trim_end_matches(['-', '.']),
+        number % 16
+    )
+}
+
+pub(super) fn begin(seen: &Seen) -> Next {
+    let next = attempt(seen, 1);
+    let tried = Tried {
+        rung: Rung::Replace,
+        since: seen.now,
+        outcome: Outcome::Running,
+        reason: Reason::CreatingPorts,
+    };
+    Next::enter(
+        seen,
+        Phase::CreatingPorts,
+        Reason::CreatingPorts,
+        &next.name,
+    )
+    .with(|record| {
+        record.replacement = Some(next);
+        record.tried.push(tried);
+    })
+    .then(Act::CreatePorts)
+}
+
+/// The next attempt, or a person, after one was discarded.
+pub(super) fn again(seen: &Seen) -> Next {
+    let number = seen
+        .record
+        .replacement
+        .as_ref()
+        .map_or(0, |last| last.attempt)
+        + 1;
+    if number > ATTEMPTS {
+        return Next::enter(
+            seen,
+            Phase::RollingBack,
+            Reason::AttemptsUsedUp,
+            format!("after {ATTEMPTS} attempts"),
+        );
+    }
+    let next = attempt(seen, number);
+    Next::enter(
+        seen,
+        Phase::CreatingPorts,
+        Reason::CreatingPorts,
+        &next.name,
+    )
+    .with(|record| record.replacement = Some(next))
+    .then(Act::CreatePorts)
+}
+
+/// What every phase up to the commit checks first: is it still wanted, and can the cloud be asked?
+fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<Next>> {
+    if let Some(reason) = called_off(seen) {
+        return Err(Box::new(Next::enter(seen, Phase::RollingBack, reason, "")));
+    }
+    let view = fresh(seen)?;
+    let Ok(rules) = &seen.pool else {
+        return Err(Box::new(Next::wait(seen, Reason::NoPool, "")));
+    };
+    match &seen.record.replacement {
+        Some(replacement) => Ok((view, rules, replacement.clone())),
+        None => Err(Box::new(Next::enter(
+            seen,
+            Phase::RollingBack,
+            Reason::ReplacementUncertain,
+            "the record names none",
+        ))),
+    }
+}
+
+/// A cloud that cannot be asked is no evidence: everything waits.
+pub(super) fn fresh(seen: &Seen) -> Result<&CloudView, Box<Next>> {
+    match &seen.cloud {
+        CloudSeen::Fresh(view) => Ok(view),
+        CloudSeen::Unavailable(why) => {
+            Err(Box::new(Next::wait(seen, Reason::CloudUnavailable, why)))
+        }
+        CloudSeen::NotAsked => Err(Box::new(Next::wait(
+            seen,
+            Reason::CloudUnavailable,
+            "not asked",
+        ))),
+    }
+}
+
+/// Ports first: their ids are recorded before a server is posted, so that a late duplicate of the post is refused.
+pub(super) fn creating_ports(seen: &Seen) -> Next {
+    let (view, _, replacement) = match before_commit(seen) {
+        Ok(found) => found,
+        Err(next) => return *next,
+    };
+    if view.ports.len() < view.ports_wanted || view.ports_wanted == 0 {
+        return Next::act(seen, Act::CreatePorts, Reason::CreatingPorts);
+    }
+    let ports: Vec<String> = view.ports.iter().map(|port| port.id.to_string()).collect();
+    Next::enter(
+        seen,
+        Phase::CreatingServer,
+        Reason::CreatingServer,
+        &replacement.name,
+    )
+    .with(|record| {
+        record.replacement = Some(Replacement {
+            ports,
+            posted_at: Some(seen.now),
+            ..replacement
+        })
+    })
+    .then(Act::CreateServer)
+}
+
+/// The post was made, or not, or its answer was lost: only the list by tag tells.
+pub(super) fn creating_server(seen: &Seen) -> Next {
+    let (view, rules, replacement) = match before_commit(seen) {
+        Ok(found) => found,
+        Err(next) => return *next,
+    };
+    match view.replacements.as_slice() {
+        [] => {
+            let settled = replacement
+                .posted_at
+                .is_none_or(|at| seconds_between(at, seen.now) >= rules.create_settle);
+            if !settled {
+                // Posting again at once could make two servers on the same ports, and the loser's clean-up would
+                // unbind the winner's: the first post may still be under way.
+                return Next::wait(seen, Reason::CreateUncertain, &replacement.name);
+            }
+            Next::act(seen, Act::CreateServer, Reason::CreatingServer).with(|record| {
+                record.replacement = Some(Replacement {
+                    posted_at: Some(seen.now),
+                    ..replacement
+                })
+            })
+        }
+        [server] => {
+            let id = server.id.to_string();
+            Next::enter(
+                seen,
+                Phase::Joining,
+                Reason::Joining,
+                format!("server {id}"),
+            )
+            .with(|record| {
+                record.replacement = Some(Replacement {
+                    server_id: Some(id),
+                    ..replacement
+                })
+            })
+        }
+        [..] => Next::enter(
+            seen,
+            Phase::Discarding,
+            Reason::ReplacementUncertain,
+            "more than one server bears its tag",
+        ),
+    }
+}
+
+/// Waits until the replacement has joined and is Ready, and then commits: the one point of no return.
+pub(super) fn joining(seen: &Seen) -> Next {
+    let (view, rules, replacement) = match before_commit(seen) {
+        Ok(found) => found,
+        Err(next) => return *next,
+    };
+    let server = match certain(view, &replacement) {
+        Ok(server) => server,
+        Err(why) => return Next::enter(seen, Phase::Discarding, Reason::ReplacementUncertain, why),
+    };
+    if server.status == "ERROR" {
+        return Next::enter(
+            seen,
+            Phase::Discarding,
+            Reason::ReplacementFailed,
+            server.fault.clone().unwrap_or_default(),
+        );
+    }
+    let missing = match &view.replacement_node {
+        None => Some("it has not registered".to_owned()),
+        Some(node) => not_ready(node, server, rules, view),
+    };
+    let Some(missing) = missing else {
+        let uid = view
+            .replacement_node
+            .as_ref()
+            .map(|node| node.uid.to_string());
+        let name = replacement.name.clone();
+        return Next::enter(seen, Phase::Committed, Reason::Committed, name)
+            .with(|record| {
+                record.committed_at = Some(seen.now);
+                record.replacement = Some(Replacement {
+                    node_uid: uid,
+                    ..replacement
+                });
+            })
+            .then(Act::Adopt);
+    };
+    if age(seen) >= rules.join {
+        return Next::enter(seen, Phase::Discarding, Reason::JoinOverdue, missing);
+    }
+    Next::wait(seen, Reason::Joining, missing)
+}
+
+/// A server is ours only if it alone bears our tag, is the one recorded, and our ports name it.
+fn certain<'a>(view: &'a CloudView, replacement: &Replacement) -> Result<&'a ServerSeen, String> {
+    let [server] = view.replacements.as_slice() else {
+        return Err(format!("{} servers bear its tag", view.replacements.len()));
+    };
+    if replacement.server_id.as_deref() != Some(server.id.as_str()) {
+        return Err(format!("server {} is not the one recorded", server.id));
+    }
+    // While it is being built its ports are not bound yet; an ACTIVE server without them was unbound by a duplicate.
+    if server.status == "ACTIVE" {
+        for id in &replacement.ports {
+            let bound = view
+                .ports
+                .iter()
+                .any(|port| port.id.as_str() == id && port.device.as_ref() == Some(&server.id));
+            if !bound {
+                return Err(format!("port {id} does not name it"));
+            }
+        }
+    }
+    Ok(server)
+}
+
+/// What keeps the replacement's node from bearing pods, if anything does.
+fn not_ready(
+    node: &NodeSeen,
+    server: &ServerSeen,
+    rules: &Rules,
+    view: &CloudView,
+) -> Option<String> {
+    if node.server.as_ref() != Some(&server.id) {
+        return Some("its providerID is not our server's".to_owned());
+    }
+    if server.status != "ACTIVE" {
+        return Some(format!("its server is {}", server.status));
+    }
+    if node.ready != Status::Yes {
+        return Some("it is not Ready".to_owned());
+    }
+    if node.ready_held < rules.ready {
+        return Some(format!("it must be Ready for {} s", rules.ready));
+    }
+    // Kubernetes' own start-up taints, network's and cloud's: whoever set one has not finished.
+    let startup = |taint: &&String| {
+        taint.starts_with("node.kubernetes.io/")
+            || taint.starts_with("node.cloudprovider.kubernetes.io/")
+    };
+    if let Some(taint) = node.taints.iter().find(startup) {
+        return Some(format!("it bears the taint {taint}"));
+    }
+    (!view.missing_labels.is_empty())
+        .then(|| format!("it lacks the labels {}", view.missing_labels.join(", ")))
+}
+
+/// Committed: only forward from here. The replacement is let go to work, then the sick node is drained.
+pub(super) fn committed(seen: &Seen) -> Next {
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    let provisional = |node: &NodeSeen| {
+        node.taints
+            .iter()
+            .any(|taint| taint.starts_with("rectifier.dev/provisional:"))
+    };
+    match &view.replacement_node {
+        Some(node) if !provisional(node) => {
+            Next::enter(seen, Phase::Draining, Reason::Evicting, "")
+        }
+        Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
+        // The replacement went away after its commit: nothing is evicted towards a node that is not there.
+        None => Next::wait(seen, Reason::Joining, "the replacement's node is not there"),
+    }
+}
+
+/// Pods leave the sick node by eviction, within their budgets.
+pub(super) fn draining(seen: &Seen) -> Next {
+    if sick_node(seen).is_some()
+        && let Some(next) = evict(seen)
+    {
+        return next;
+    }
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    let ports = view
+        .server
+        .iter()
+        .flat_map(|server| &server.ports)
+        .map(ToString::to_string)
+        .collect();
+    let next = Next::enter(
+        seen,
+        Phase::DeletingServer,
+        Reason::DeletingServer,
+        seen.record.server_id.clone().unwrap_or_default(),
+    )
+    .with(|record| record.server_ports = ports);
+    match &view.server {
+        Some(server) => next.then(Act::DeleteServer(server.id.clone())),
+        None => next,
+    }
+}
+
+/// The sick server goes, and then its ports, which outlive it.
+pub(super) fn deleting_server(seen: &Seen) -> Next {
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    if let Some(server) = &view.server {
+        return Next::act(
+            seen,
+            Act::DeleteServer(server.id.clone()),
+            Reason::DeletingServer,
+        );
+    }
+    // A 404 counts only from a cloud that, with the same token, shows another server of ours: a wrong project or a
+    // half-blind API would answer 404 to everything.
+    if view.replacements.is_empty() {
+        return Next::wait(
+            seen,
+            Reason::CloudUnavailable,
+            "it shows neither the sick server nor its replacement",
+        );
+    }
+    if !view.old_ports.is_empty() {
+        return Next::act(
+            seen,
+            Act::DeletePorts(view.old_ports.clone()),
+            Reason::DeletingServer,
+        );
+    }
+    let next = Next::enter(seen, Phase::DeletingNode, Reason::DeletingNode, "");
+    match sick_node(seen) {
+        Some(node) => next.then(Act::DeleteNode(node.uid.clone())),
+        None => next,
+    }
+}
+
+/// The Node goes last, by its UID.
+pub(super) fn deleting_node(seen: &Seen) -> Next {
+    match sick_node(seen) {
+        Some(node) => Next::act(
+            seen,
+            Act::DeleteNode(node.uid.clone()),
+            Reason::DeletingNode,
+        ),
+        None => {
+            let name = seen
+                .record
+                .replacement
+                .as_ref()
+                .map(|replacement| format!("by {}", replacement.name));
+            Next::enter(
+                seen,
+                Phase::Replaced,
+                Reason::Replaced,
+                name.unwrap_or_default(),
+            )
+            .with(|record| {
+                if let Some(last) = record.tried.last_mut() {
+                    last.outcome = Outcome::Recovered;
+                    last.reason = Reason::Replaced;
+                }
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacements_name_is_short_new_and_does_not_grow() {
+        let uid = "6f1c2a3b-0000-4000-8000-000000000000";
+        let first = replacement_name("worker-1", uid, 1);
+        assert_eq!(first, "worker-1-r6f1c21");
+        assert_eq!(
+            replacement_name(&first, "aaaaaaaa-0000", 2),
+            "worker-1-raaaaa2"
+        );
+        let long = replacement_name(&"a".repeat(80), uid, 1);
+        assert!(long.len() <= 63, "{long}");
+        assert_ne!(replacement_name("worker-1", uid, 2), first);
+    }
+}

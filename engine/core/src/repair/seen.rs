@@ -1,0 +1,165 @@
+//! What one decision rests on: a single, immutable look at the world, stamped with its time. What could not be
+//! read is a value of its own, never an empty list.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::drain::{DrainRules, PodSeen};
+use super::record::{Record, Request};
+use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
+use crate::policy::{Advice, Seconds, Status};
+
+/// A look at everything that a repair's next step depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// When.
+    pub now: Timestamp,
+    /// The repair's own UID: the root of all names that it gives.
+    pub repair_uid: Uid,
+    /// What is asked.
+    pub request: Request,
+    /// Where it stands.
+    pub record: Record,
+    /// The pool's rules, or why there are none.
+    pub pool: Result<Rules, NoRules>,
+    /// The sick node.
+    pub node: Option<NodeSeen>,
+    /// The problem.
+    pub problem: ProblemSeen,
+    /// The pods bound to the node; read only in the phases that [`super::needs`] them.
+    pub pods: Option<Vec<PodSeen>>,
+    /// The cloud's side; read only in the phases that [`super::needs`] it.
+    pub cloud: CloudSeen,
+    /// What the policies say; asked only when [`super::needs`] says so.
+    pub advice: Option<Advice>,
+}
+
+/// Why no rules apply to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRules {
+    /// No pool selects it.
+    NoPool,
+    /// More than one does.
+    TwoPools,
+}
+
+/// A pool's rules, as far as decisions read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// May anything be touched?
+    pub acts: bool,
+    /// Can replacements be made?
+    pub provisions: bool,
+    /// How pods leave.
+    pub drain: DrainRules,
+    /// An offer not taken is void after so many seconds.
+    pub grant: Seconds,
+    /// A boot must be seen within so many seconds.
+    pub reboot: Seconds,
+    /// A problem must stay away for so many seconds.
+    pub settle: Seconds,
+    /// A replacement must have been Ready for so many seconds.
+    pub ready: Seconds,
+    /// A replacement must be Ready within so many seconds.
+    pub join: Seconds,
+    /// After a create nothing is posted again, and no absence believed, for so many seconds.
+    pub create_settle: Seconds,
+}
+
+/// The problem's condition on the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemSeen {
+    /// It is True.
+    There,
+    /// It is False, and was seen so without a break for so many seconds.
+    Cleared {
+        /// For how long.
+        held: Seconds,
+    },
+    /// It is Unknown, or not reported at all.
+    NotReported,
+}
+
+/// A Node object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// Its name.
+    pub name: NodeName,
+    /// Its UID.
+    pub uid: Uid,
+    /// The boot that its kubelet reports.
+    pub boot_id: Option<BootId>,
+    /// The condition Ready.
+    pub ready: Status,
+    /// For how long it has been so.
+    pub ready_held: Seconds,
+    /// Cordoned?
+    pub unschedulable: bool,
+    /// By which repair of ours.
+    pub cordoned_by: Option<Uid>,
+    /// The server that it says it is.
+    pub server: Option<ServerId>,
+    /// Its taints, as `key:Effect`.
+    pub taints: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What the cloud shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, for the length of one decision"
+)]
+pub enum CloudSeen {
+    /// Not asked in this phase.
+    NotAsked,
+    /// Asked in vain. No evidence of anything.
+    Unavailable(String),
+    /// Complete and fresh.
+    Fresh(CloudView),
+}
+
+/// A complete answer of the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CloudView {
+    /// The sick node's server, if it exists.
+    pub server: Option<ServerSeen>,
+    /// The servers that bear the present attempt's tag.
+    pub replacements: Vec<ServerSeen>,
+    /// The ports of the present attempt, found by name.
+    pub ports: Vec<PortSeen>,
+    /// Those of the sick server's recorded ports that still exist.
+    pub old_ports: Vec<PortId>,
+    /// The Node that the replacement registered.
+    pub replacement_node: Option<NodeSeen>,
+    /// The labels that the replacement's node should bear and does not.
+    pub missing_labels: Vec<String>,
+    /// How many ports a similar server has.
+    pub ports_wanted: usize,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSeen {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name.
+    pub name: String,
+    /// Nova's status, e.g. `ACTIVE`.
+    pub status: String,
+    /// Nova's fault message.
+    pub fault: Option<String>,
+    /// The ports that name it as their device.
+    pub ports: Vec<PortId>,
+}
+
+/// A port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortSeen {
+    /// Its id.
+    pub id: PortId,
+    /// The server that it belongs to.
+    pub device: Option<ServerId>,
+}

@@ -1,0 +1,376 @@
+//! Single decisions, each a rule that somebody lost data or sleep over.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::name::{NodeName, PortId, ServerId, Uid};
+use crate::policy::{Decision, PolicyRef, Remedy, Status};
+
+pub(super) const NODE: &str = "worker-1";
+pub(super) const NODE_UID: &str = "node-uid";
+pub(super) const REPAIR_UID: &str = "repair-uid";
+pub(super) const OLD: &str = "old-server";
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(super) fn rules() -> Rules {
+    Rules {
+        acts: true,
+        provisions: true,
+        drain: drain::DrainRules {
+            unmanaged_pods: false,
+            local_data: true,
+        },
+        grant: 60,
+        reboot: 600,
+        settle: 60,
+        ready: 30,
+        join: 600,
+        create_settle: 60,
+    }
+}
+
+pub(super) fn node() -> NodeSeen {
+    NodeSeen {
+        name: NodeName::parse(NODE).unwrap(),
+        uid: Uid::parse(NODE_UID).unwrap(),
+        boot_id: Some(crate::name::BootId::parse("boot-1").unwrap()),
+        ready: Status::Yes,
+        ready_held: 1000,
+        unschedulable: false,
+        cordoned_by: None,
+        server: Some(ServerId::parse(OLD).unwrap()),
+        taints: Vec::new(),
+        labels: [].into(),
+    }
+}
+
+pub(super) fn cordoned(by: Option<&str>) -> NodeSeen {
+    NodeSeen {
+        unschedulable: true,
+        cordoned_by: by.map(|uid| Uid::parse(uid).unwrap()),
+        ..node()
+    }
+}
+
+pub(super) fn server(id: &str, name: &str) -> ServerSeen {
+    ServerSeen {
+        id: ServerId::parse(id).unwrap(),
+        name: name.to_owned(),
+        status: "ACTIVE".to_owned(),
+        fault: None,
+        ports: vec![PortId::parse(format!("port-of-{id}")).unwrap()],
+    }
+}
+
+pub(super) fn seen(phase: Phase) -> Seen {
+    Seen {
+        now: at(100),
+        repair_uid: Uid::parse(REPAIR_UID).unwrap(),
+        request: Request {
+            node: NODE.to_owned(),
+            node_uid: NODE_UID.to_owned(),
+            problem: Problem {
+                kind: "ProxyUnhealthy".to_owned(),
+                reason: String::new(),
+                message: String::new(),
+                since: at(0),
+            },
+            asks: Asks::Escalate,
+            deadline: Some(at(1000)),
+            withdrawn: false,
+            accepted_grant: None,
+            requested_by: RequestedBy::NodeEngine,
+        },
+        record: Record {
+            phase,
+            since: Some(at(90)),
+            rung: Some(Rung::Replace),
+            server_id: Some(OLD.to_owned()),
+            ..Record::default()
+        },
+        pool: Ok(rules()),
+        node: Some(cordoned(Some(REPAIR_UID))),
+        problem: ProblemSeen::There,
+        pods: Some(Vec::new()),
+        cloud: CloudSeen::Fresh(CloudView {
+            server: Some(server(OLD, NODE)),
+            ports_wanted: 1,
+            ..CloudView::default()
+        }),
+        advice: None,
+    }
+}
+
+fn advised(remedy: Remedy) -> Option<crate::policy::Advice> {
+    Some(crate::policy::Advice::Decided {
+        policy: PolicyRef {
+            name: crate::name::PolicyName::parse("p").unwrap(),
+            digest: "sha256:0".to_owned(),
+        },
+        decision: Decision {
+            remedy,
+            reason: "because".to_owned(),
+            settle: None,
+            notes: [].into(),
+        },
+    })
+}
+
+fn with_replacement(mut seen: Seen, edit: impl FnOnce(&mut Replacement)) -> Seen {
+    let mut replacement = replace::attempt(&seen, 1);
+    edit(&mut replacement);
+    seen.record.replacement = Some(replacement);
+    seen
+}
+
+#[test]
+fn a_humans_cordon_stops_every_act() {
+    let judging = Seen {
+        node: Some(cordoned(None)),
+        advice: advised(Remedy::Replace),
+        ..seen(Phase::Judging)
+    };
+    let next = decide(&judging).unwrap();
+    assert_eq!(
+        (next.act, next.reason, next.record.phase),
+        (None, Reason::CordonedByOther, Phase::Judging)
+    );
+}
+
+#[test]
+fn a_humans_cordon_is_never_undone() {
+    for by in [None, Some("another-repair")] {
+        for phase in Phase::ALL {
+            let next = decide(&Seen {
+                node: Some(cordoned(by)),
+                ..seen(phase)
+            })
+            .unwrap();
+            assert_ne!(next.act, Some(Act::Uncordon), "{phase:?}");
+        }
+    }
+}
+
+#[test]
+fn a_human_who_uncordons_before_the_commit_calls_it_off() {
+    let joining = with_replacement(
+        Seen {
+            node: Some(node()),
+            ..seen(Phase::Joining)
+        },
+        |_| {},
+    );
+    let next = decide(&joining).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::RollingBack, Reason::Uncordoned)
+    );
+}
+
+#[test]
+fn after_the_commit_a_cleared_problem_changes_nothing() {
+    for phase in [Phase::Draining, Phase::DeletingServer, Phase::DeletingNode] {
+        let next = decide(&Seen {
+            problem: ProblemSeen::Cleared { held: 9999 },
+            ..seen(phase)
+        })
+        .unwrap();
+        assert!(next.record.phase.is_committed(), "{phase:?}");
+    }
+}
+
+#[test]
+fn a_condition_that_is_not_reported_is_no_recovery() {
+    for phase in [Phase::Judging, Phase::Joining, Phase::NeedsHuman] {
+        let seen = with_replacement(
+            Seen {
+                problem: ProblemSeen::NotReported,
+                ..seen(phase)
+            },
+            |_| {},
+        );
+        let next = decide(&seen).unwrap();
+        assert!(
+            ![Phase::RollingBack, Phase::Recovered, Phase::Uncordoning]
+                .contains(&next.record.phase),
+            "{phase:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cloud_that_cannot_be_asked_is_no_evidence() {
+    for phase in [
+        Phase::CreatingPorts,
+        Phase::CreatingServer,
+        Phase::Joining,
+        Phase::Discarding,
+        Phase::DeletingServer,
+        Phase::RollingBack,
+    ] {
+        let down = with_replacement(
+            Seen {
+                cloud: CloudSeen::Unavailable("503".to_owned()),
+                ..seen(phase)
+            },
+            |_| {},
+        );
+        let next = decide(&down).unwrap();
+        assert_eq!((next.act, next.record.phase), (None, phase));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_certain_is_never_replaced() {
+    let other = CloudView {
+        server: Some(server(OLD, "somebody-else")),
+        ..CloudView::default()
+    };
+    let judging = Seen {
+        cloud: CloudSeen::Fresh(other),
+        advice: advised(Remedy::Replace),
+        ..seen(Phase::Judging)
+    };
+    let next = decide(&judging).unwrap();
+    assert_eq!((next.act, next.reason), (None, Reason::ServerUnknown));
+}
+
+#[test]
+fn a_lost_answer_posts_nothing_again_before_the_settling_time() {
+    let posted = |second: i64| {
+        with_replacement(seen(Phase::CreatingServer), |replacement| {
+            replacement.posted_at = Some(at(second))
+        })
+    };
+    let next = decide(&posted(41)).unwrap();
+    assert_eq!((next.act, next.reason), (None, Reason::CreateUncertain));
+    let next = decide(&posted(40)).unwrap();
+    assert_eq!(next.act, Some(Act::CreateServer));
+    assert_eq!(
+        next.record.replacement.unwrap().posted_at,
+        Some(at(100)),
+        "the new post is written down before it is made"
+    );
+}
+
+#[test]
+fn two_servers_of_one_attempt_are_both_discarded() {
+    let mut two = with_replacement(seen(Phase::CreatingServer), |_| {});
+    two.cloud = CloudSeen::Fresh(CloudView {
+        replacements: vec![server("a", "x"), server("b", "x")],
+        ..CloudView::default()
+    });
+    assert_eq!(decide(&two).unwrap().record.phase, Phase::Discarding);
+}
+
+#[test]
+fn a_replacement_whose_port_was_taken_away_is_discarded() {
+    let mut unbound = with_replacement(seen(Phase::Joining), |replacement| {
+        replacement.server_id = Some("new".to_owned());
+        replacement.ports = vec!["p".to_owned()];
+    });
+    let ports = vec![PortSeen {
+        id: PortId::parse("p").unwrap(),
+        device: None,
+    }];
+    unbound.cloud = CloudSeen::Fresh(CloudView {
+        replacements: vec![server("new", "x")],
+        ports,
+        ..CloudView::default()
+    });
+    assert_eq!(
+        decide(&unbound).unwrap().reason,
+        Reason::ReplacementUncertain
+    );
+}
+
+#[test]
+fn a_404_counts_only_beside_a_server_that_is_found() {
+    let blind = Seen {
+        cloud: CloudSeen::Fresh(CloudView::default()),
+        ..with_replacement(seen(Phase::DeletingServer), |_| {})
+    };
+    let next = decide(&blind).unwrap();
+    assert_eq!(
+        (next.act, next.reason, next.record.phase),
+        (None, Reason::CloudUnavailable, Phase::DeletingServer)
+    );
+}
+
+#[test]
+fn a_pool_that_observes_is_told_what_it_would_do_and_touches_nothing() {
+    let observing = Rules {
+        acts: false,
+        ..rules()
+    };
+    let judging = Seen {
+        pool: Ok(observing),
+        node: Some(node()),
+        advice: advised(Remedy::Replace),
+        ..seen(Phase::Judging)
+    };
+    let next = decide(&judging).unwrap();
+    assert_eq!((next.act, next.reason), (None, Reason::PoolObserves));
+    assert!(
+        next.record.message.contains("replace"),
+        "{}",
+        next.record.message
+    );
+}
+
+#[test]
+fn a_reboot_that_was_accepted_is_not_withdrawn_when_the_problem_clears() {
+    let mut accepted = seen(Phase::GrantOffered);
+    accepted.record.grant = Some(Grant {
+        id: "g".to_owned(),
+        boot_id: "boot-1".to_owned(),
+        node_uid: NODE_UID.to_owned(),
+        until: at(0),
+    });
+    accepted.request.accepted_grant = Some("g".to_owned());
+    accepted.problem = ProblemSeen::Cleared { held: 9999 };
+    assert_eq!(decide(&accepted).unwrap().record.phase, Phase::Rebooting);
+}
+
+#[test]
+fn another_node_of_the_same_name_is_none_of_our_business() {
+    for phase in Phase::ALL {
+        let other = NodeSeen {
+            uid: Uid::parse("newer").unwrap(),
+            ..cordoned(Some(REPAIR_UID))
+        };
+        let next = decide(&with_replacement(
+            Seen {
+                node: Some(other),
+                ..seen(phase)
+            },
+            |_| {},
+        ))
+        .unwrap();
+        let touches = matches!(
+            next.act,
+            Some(Act::Cordon | Act::Uncordon | Act::Evict(_) | Act::DeleteNode(_))
+        );
+        assert!(!touches, "{phase:?}: {:?}", next.act);
+    }
+}
+
+#[test]
+fn every_phase_answers_whatever_is_seen() {
+    for phase in Phase::ALL {
+        for asks in [Asks::InNode, Asks::Reboot, Asks::Escalate] {
+            for node in [None, Some(node()), Some(cordoned(Some(REPAIR_UID)))] {
+                let mut seen = Seen {
+                    node,
+                    pods: None,
+                    ..seen(phase)
+                };
+                seen.request.asks = asks;
+                assert!(decide(&seen).is_ok(), "{phase:?} {asks:?}");
+            }
+        }
+    }
+}
