@@ -1,0 +1,21 @@
+//! The API group `rectifier.dev`: [`NodeRepair`] and [`RepairPool`], from which the CRDs in `deploy/crds` are generated.
+//!
+//! What a repair's spec and status mean is decided in `core`; here they become Kubernetes objects, with the rules that
+//! the API server itself enforces.
+
+mod crds;
+mod pool;
+mod repair;
+
+pub use crds::crds;
+pub use pool::{Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, Timing};
+pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
+
+/// Set by our cordon, so that it can be told from anybody else's: the UID of the repair that set it.
+pub const CORDONED_BY: &str = "rectifier.dev/cordoned-by";
+/// The replacement bears it until it is committed, so that nothing is scheduled onto what may be rolled back.
+pub const PROVISIONAL_TAINT: &str = "rectifier.dev/provisional";
+/// The field manager of the control plane's writes.
+pub const CONTROLLER: &str = "rectifier-controller";
+/// The field manager of the node engine's writes.
+pub const AGENT: &str = "rectifier-node";

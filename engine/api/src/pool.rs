@@ -1,0 +1,130 @@
+//! `RepairPool`: which nodes are repaired, by what rules.
+#![expect(
+    unreachable_pub,
+    reason = "kube's derive repeats the struct in a private module"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Nodes that are repaired by the same rules. A node that no pool selects is never touched.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "rectifier.dev",
+    version = "v1alpha1",
+    kind = "RepairPool",
+    shortname = "rp",
+    category = "rectifier",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairPoolSpec {
+    /// The nodes of the pool. An empty selector selects every node; a node must not be in two pools.
+    pub node_selector: LabelSelector,
+    /// What the engine may do here.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How pods leave a node.
+    #[serde(default)]
+    pub drain: Drain,
+    /// How a replacement is made. Without it nodes of this pool are never replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning: Option<Provisioning>,
+    /// Waits and deadlines.
+    #[serde(default)]
+    pub timing: Timing,
+}
+
+/// What the engine may do to a pool's nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// Look, judge, and write down what it would do. Nothing is touched.
+    #[default]
+    Observe,
+    /// Act on its own.
+    Auto,
+}
+
+/// How pods leave a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Drain {
+    /// Evict pods that no controller would make again.
+    pub unmanaged_pods: bool,
+    /// Evict pods whose emptyDir volumes are lost by it.
+    pub local_data: bool,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            unmanaged_pods: false,
+            local_data: true,
+        }
+    }
+}
+
+/// How a replacement is made. Everything else is copied from the sick node's server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Provisioning {
+    /// The user data of new servers, a Jinja template: the cloud never gives a server's own user data back.
+    /// It sees `node` (name), `token` (a fresh bootstrap token), `server` (the API server's address),
+    /// `ca` (its certificate authority, base64 of the PEM), `labels` and `taints` (as kubelet's options take them).
+    #[schemars(length(max = 65535))]
+    pub user_data: String,
+    /// The address at which a new node reaches the API server, e.g. `https://10.0.0.10:6443`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub api_server: String,
+    /// Labels that are copied from the sick node, by name or by prefix ending in `/`. Kubelet may set only some.
+    #[serde(default)]
+    pub copy_labels: Vec<String>,
+}
+
+/// Waits and deadlines, in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Timing {
+    /// A problem without a repair of the node's engine is judged after this.
+    #[schemars(range(min = 1, max = 86400))]
+    pub agent_grace: u32,
+    /// An offered reboot that nobody accepts is void after this.
+    #[schemars(range(min = 1, max = 86400))]
+    pub grant: u32,
+    /// A reboot must show a new boot id within this.
+    #[schemars(range(min = 1, max = 86400))]
+    pub reboot: u32,
+    /// After a reboot the problem must stay away so long, unless the policy says otherwise.
+    #[schemars(range(min = 1, max = 86400))]
+    pub settle: u32,
+    /// A replacement must have been Ready so long before it is committed.
+    #[schemars(range(min = 0, max = 86400))]
+    pub ready: u32,
+    /// A replacement must be Ready within this, or the attempt has failed.
+    #[schemars(range(min = 1, max = 86400))]
+    pub join: u32,
+    /// After a create whose answer was lost nothing is posted again before this.
+    #[schemars(range(min = 1, max = 86400))]
+    pub create_settle: u32,
+}
+
+impl Default for Timing {
+    /// `agentGrace` and `settle` 60 s: three rounds of NPD's slowest shipped check (30 s would see one).
+    /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
+    /// `grant` 60 s and `ready` 30 s are arbitrary.
+    fn default() -> Self {
+        Self {
+            agent_grace: 60,
+            grant: 60,
+            reboot: 900,
+            settle: 60,
+            ready: 30,
+            join: 900,
+            create_settle: 60,
+        }
+    }
+}

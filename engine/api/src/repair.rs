@@ -1,0 +1,89 @@
+//! `NodeRepair`: one object tells the story of one repair, on both levels.
+#![expect(
+    unreachable_pub,
+    reason = "kube's derive repeats the struct in a private module"
+)]
+
+use jiff::Timestamp;
+
+use kube::{CustomResource, KubeSchema};
+use rectifier_core::name::NodeName;
+use rectifier_core::repair::{Asks, Problem, Record, Request, RequestedBy};
+use serde::{Deserialize, Serialize};
+
+/// The repair of one node. Its name, NODE.repair, is the lock: the API server itself allows one per node.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "rectifier.dev",
+    version = "v1alpha1",
+    kind = "NodeRepair",
+    shortname = "nr",
+    category = "rectifier",
+    status = "Record",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"Node","type":"string","jsonPath":".spec.nodeName"}"#,
+    printcolumn = r#"{"name":"Problem","type":"string","jsonPath":".spec.problem.kind"}"#,
+    printcolumn = r#"{"name":"Asks","type":"string","jsonPath":".spec.asks"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.reason"}"#,
+    printcolumn = r#"{"name":"Replacement","type":"string","jsonPath":".status.replacement.name"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.message","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem && self.requestedBy == oldSelf.requestedBy")
+        .message("nodeName, nodeUid, problem and requestedBy are immutable"),
+    validation = Rule::new("self.asks == oldSelf.asks || self.asks == 'Escalate' || (self.asks == 'Reboot' && oldSelf.asks == 'InNode')")
+        .message("asks only moves upwards: InNode, Reboot, Escalate"),
+    validation = Rule::new("self.withdrawn || !oldSelf.withdrawn").message("withdrawn cannot be taken back")
+)]
+pub struct NodeRepairSpec {
+    /// The node to repair.
+    #[schemars(length(min = 1, max = 253))]
+    pub node_name: String,
+    /// The UID of its Node object: a node of that name that joins later is another node.
+    #[schemars(length(min = 1, max = 64))]
+    pub node_uid: String,
+    /// The problem.
+    pub problem: Problem,
+    /// How much the node's engine asks for.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub asks: Asks,
+    /// Until when the node's engine wants to be left alone; after it the control plane judges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// The node's engine healed it: the repair ends without the control plane.
+    #[serde(default)]
+    pub withdrawn: bool,
+    /// The id of the grant that the node's engine accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub accepted_grant: Option<String>,
+    /// Who opened it.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub requested_by: RequestedBy,
+}
+
+/// The name of the one active repair of a node.
+pub fn repair_name(node: &NodeName) -> String {
+    format!("{node}.repair")
+}
+
+impl NodeRepairSpec {
+    /// The same, as `core` decides on it.
+    pub fn request(&self) -> Request {
+        Request {
+            node: self.node_name.clone(),
+            node_uid: self.node_uid.clone(),
+            problem: self.problem.clone(),
+            asks: self.asks,
+            deadline: self.deadline,
+            withdrawn: self.withdrawn,
+            accepted_grant: self.accepted_grant.clone(),
+            requested_by: self.requested_by,
+        }
+    }
+}
