@@ -1,0 +1,130 @@
+//! Compiles policies in a short-lived child process, and keeps what came out in a private cache.
+//!
+//! A compiler is big, and a hostile module can make it bigger: it runs in a process of its own, with limits on memory
+//! and time, that has nothing but its standard streams. What it wrote is native code; [`cache`] says why it may be
+//! loaded.
+
+mod cache;
+mod child;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rectifier_core::policy::FailureClass;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use crate::Failure;
+pub(crate) use cache::{Cache, hex};
+pub use child::{ChildError, child_main};
+
+/// What a compiled policy may be at most. Native code is about five times its module, and no module is over 64 MiB.
+const COMPILED_BYTES: u64 = 512 << 20;
+
+/// How a compiling child is started, and what it may use.
+#[derive(Debug, Clone)]
+pub struct Compiler {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    limits: CompileLimits,
+}
+
+/// What one compilation may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Wall time, and as much CPU time. Default 60 s.
+    pub time: Duration,
+    /// Bytes of address space. Default 1 GiB.
+    pub address_space: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(60),
+            address_space: 1 << 30,
+        }
+    }
+}
+
+impl Compiler {
+    /// `program` with `arguments` must do nothing but call [`child_main`] with its standard input and output.
+    pub fn new(program: impl Into<PathBuf>, arguments: &[&str], limits: CompileLimits) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            limits,
+        }
+    }
+
+    /// Compiles one component to what [`wasmtime::component::Component::deserialize`] takes.
+    ///
+    /// # Errors
+    /// [`FailureClass::Compile`]: the module is invalid or too much for the limits, or the child cannot be run.
+    pub(crate) async fn compile(&self, module: &[u8]) -> Result<Vec<u8>, Failure> {
+        let failed = |why: String| Failure::new(FailureClass::Compile, why);
+        let CompileLimits {
+            time,
+            address_space,
+        } = self.limits;
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| {
+                failed(format!(
+                    "the compiler {} cannot be run: {error}",
+                    self.program.display()
+                ))
+            })?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(failed("the compiler has no standard streams".to_owned()));
+        };
+        let give = async move {
+            let job = child::Job {
+                address_space,
+                cpu_seconds: time.as_secs().max(1),
+            };
+            // A child that dies early says why on its stderr; a broken pipe here would only hide that.
+            let _ = stdin.write_all(&job.header()).await;
+            let _ = stdin.write_all(module).await;
+        };
+        let work = async {
+            let ((), compiled, said) =
+                tokio::join!(give, read(stdout, COMPILED_BYTES), read(stderr, 4096));
+            (compiled, said, child.wait().await)
+        };
+        let Ok((compiled, said, status)) = tokio::time::timeout(time, work).await else {
+            return Err(failed(format!(
+                "its compilation took longer than {} s",
+                time.as_secs()
+            )));
+        };
+        let status = status.map_err(|error| failed(format!("the compiler is lost: {error}")))?;
+        if !status.success() {
+            let said = String::from_utf8_lossy(&said);
+            let said = said.lines().last().unwrap_or("nothing").trim();
+            let megabytes = address_space >> 20;
+            return Err(failed(format!(
+                "compiler ({megabytes} MiB, {} s): {status}: {said}",
+                time.as_secs()
+            )));
+        }
+        Ok(compiled)
+    }
+}
+
+/// Reads at most `limit` bytes. A stream that breaks is one that ended: the child's status tells the rest.
+async fn read(stream: impl AsyncRead + Unpin, limit: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = stream.take(limit).read_to_end(&mut bytes).await;
+    bytes
+}

@@ -1,0 +1,91 @@
+//! How a policy failed, and the one place where wasmtime's errors are told apart.
+
+use rectifier_core::policy::FailureClass;
+use wasmtime::Trap;
+
+use crate::Limits;
+
+/// A policy that gave no usable answer, or a file that is no usable policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", class.label())]
+pub struct Failure {
+    /// Which kind, for metrics and statuses.
+    pub class: FailureClass,
+    /// One line for people.
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+        }
+    }
+}
+
+/// In which part of a call something went wrong: decides what an error means that has no type of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum During {
+    /// Making the instance.
+    Instantiation,
+    /// Running the guest, and reading what it returned.
+    Call,
+}
+
+/// The time of a call is used up.
+#[derive(Debug, thiserror::Error)]
+#[error("it ran longer than {milliseconds} ms")]
+pub(crate) struct OutOfTime {
+    milliseconds: u128,
+}
+
+impl OutOfTime {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            milliseconds: limits.decision.as_millis(),
+        }
+    }
+}
+
+/// A call asked for more than a limit on memory.
+#[derive(Debug, thiserror::Error)]
+#[error("it asked for more than {limit} {what}")]
+pub(crate) struct OutOfMemory {
+    pub(crate) limit: usize,
+    pub(crate) what: &'static str,
+}
+
+/// Names the class of an error that wasmtime returned.
+pub(crate) fn classify(error: &wasmtime::Error, during: During) -> Failure {
+    if let Some(out_of_time) = error.downcast_ref::<OutOfTime>() {
+        return Failure::new(FailureClass::Timeout, out_of_time.to_string());
+    }
+    if let Some(out_of_memory) = error.downcast_ref::<OutOfMemory>() {
+        return Failure::new(FailureClass::Oom, out_of_memory.to_string());
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Failure::new(FailureClass::Exit, format!("it called exit({})", exit.0));
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        let class = match trap {
+            Trap::StackOverflow => FailureClass::Stack,
+            Trap::Interrupt | Trap::OutOfFuel => FailureClass::Timeout,
+            Trap::AllocationTooLarge => FailureClass::Oom,
+            // What it handed over is not what its type says.
+            Trap::InvalidChar
+            | Trap::InvalidDiscriminant
+            | Trap::ListOutOfBounds
+            | Trap::StringOutOfBounds
+            | Trap::UnalignedPointer => FailureClass::InvalidOutput,
+            _ => FailureClass::Trap,
+        };
+        return Failure::new(class, trap.to_string());
+    }
+    let class = match during {
+        During::Instantiation => FailureClass::Link,
+        // Not a trap, and nothing that the host refused: what it returned could not be read.
+        During::Call => FailureClass::InvalidOutput,
+    };
+    Failure::new(class, format!("{error:#}"))
+}

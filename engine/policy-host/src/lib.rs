@@ -1,0 +1,40 @@
+//! Asks WebAssembly policies what to do about a sick node. The only crate that knows wasmtime.
+//!
+//! ```text
+//!  directory ──► load ──► compile (a short-lived child, then a private cache) ──► Set ──► advise
+//!     ▲ watched      metadata, sidecar                                             swapped whole
+//! ```
+//!
+//! What it guarantees: **a policy cannot hurt its host**, not by looping, sleeping, allocating, recursing, trapping,
+//! answering rubbish or being a hostile file; and one bad policy never affects another. Every way to fail has a
+//! [`FailureClass`](rectifier_core::policy::FailureClass) and a message that names the file and the limit. A
+//! decision under way keeps the policy with which it began, whatever happens to the directory meanwhile.
+//!
+//! What it leaves to others: whether advice is followed. Allow-lists, budgets and gates are the engines'.
+
+pub mod compile;
+
+mod breaker;
+mod contract;
+mod directory;
+mod engine;
+mod failure;
+mod guest;
+mod limits;
+mod load;
+mod metadata;
+mod monitor;
+mod policies;
+mod policy;
+mod reload;
+mod runtime;
+mod set;
+mod sidecar;
+mod ticker;
+
+pub use failure::Failure;
+pub use limits::Limits;
+pub use metadata::{Handles, Metadata, Needed, Needs, Pattern};
+pub use policies::{Error, Options, Policies};
+pub use set::{Loaded, Set, Status};
+pub use sidecar::Mode;

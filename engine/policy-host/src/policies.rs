@@ -1,0 +1,176 @@
+//! What the engines use: a directory of policies that can be asked.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rectifier_core::policy::{Advice, Observation, Remedy};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::compile::{Cache, Compiler};
+use crate::load::Loader;
+use crate::monitor::{self, Question};
+use crate::reload::Reload;
+use crate::runtime::Runtime;
+use crate::{Limits, Mode, Set};
+
+/// Where policies lie and how they are run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory of `NAME.wasm` and `NAME.yaml`; a mounted ConfigMap, or any other.
+    pub directory: PathBuf,
+    /// The folder of compiled policies. It is made if need be, and must be this user's alone.
+    pub cache: PathBuf,
+    /// The compiler's child.
+    pub compiler: Compiler,
+    /// For every policy.
+    pub limits: Limits,
+}
+
+/// Why no policy can be asked at all. (What is wrong with one of them is no error here.)
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory cannot be read.
+    #[error("the policies in {} cannot be read", directory.display())]
+    Directory {
+        /// Which.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The cache cannot be used.
+    #[error("the folder of compiled policies {} cannot be used", folder.display())]
+    Cache {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// WebAssembly cannot be run here.
+    #[error("the WebAssembly engine cannot be started: {0:#}")]
+    Engine(wasmtime::Error),
+}
+
+/// The policies of one directory. Cheap to clone; the directory is watched until the last clone is dropped.
+#[derive(Clone)]
+pub struct Policies {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    runtime: Arc<Runtime>,
+    current: Arc<Current>,
+    questions: mpsc::Sender<Question>,
+    _tasks: JoinSet<()>,
+}
+
+/// The present set, and how often it changed.
+pub(crate) struct Current {
+    set: RwLock<Arc<Set>>,
+    generation: watch::Sender<u64>,
+}
+
+impl Current {
+    /// Whoever has the old set keeps it until he is done.
+    pub(crate) fn swap(&self, set: Set) {
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
+impl Policies {
+    /// Loads the directory once, and watches it from then on.
+    ///
+    /// # Errors
+    /// The directory cannot be read, the cache not be used, or WebAssembly not be run. A policy that cannot be loaded
+    /// is no error: the set says so.
+    pub async fn open(options: Options) -> Result<Policies, Error> {
+        let Options {
+            directory,
+            cache: folder,
+            compiler,
+            limits,
+        } = options;
+        let runtime = Arc::new(Runtime::new().map_err(Error::Engine)?);
+        let cache = Cache::open(&folder, &runtime.engine)
+            .map_err(|source| Error::Cache { folder, source })?;
+        let loader = Loader {
+            compiler,
+            cache,
+            limits,
+        };
+        let mut reload = Reload::new(directory.clone(), loader, runtime.clone());
+        let set = reload
+            .scan()
+            .await
+            .map_err(|source| Error::Directory { directory, source })?;
+        let current = Arc::new(Current {
+            set: RwLock::new(Arc::new(set.unwrap_or_default())),
+            generation: watch::Sender::new(0),
+        });
+        let (questions, asked) = monitor::questions();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reload.run(current.clone()));
+        tasks.spawn(monitor::run(runtime.clone(), asked));
+        Ok(Policies {
+            inner: Arc::new(Inner {
+                runtime,
+                current,
+                questions,
+                _tasks: tasks,
+            }),
+        })
+    }
+
+    /// The present set.
+    pub fn set(&self) -> Arc<Set> {
+        self.inner
+            .current
+            .set
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Counts the changes of the set.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.inner.current.generation.subscribe()
+    }
+
+    /// Asks the most specific enforcing policy; whoever declines passes it on to the next less specific one. A policy
+    /// that fails is not passed over: its failure is the advice.
+    ///
+    /// Returns within the time of the policies' limits. Never fails: no answer is advice too.
+    pub async fn advise(&self, seen: &Observation) -> Advice {
+        let set = self.set();
+        let advice = self.ask(&set, seen).await;
+        monitor::ask_beside(&self.inner.questions, &set, seen);
+        advice
+    }
+
+    async fn ask(&self, set: &Set, seen: &Observation) -> Advice {
+        for policy in set.asked(&seen.episode.problem.kind, seen.site.kind(), Mode::Enforce) {
+            match policy.ask(&self.inner.runtime, seen).await {
+                Ok(decision) if decision.remedy == Remedy::Decline => {
+                    let policy = policy.reference.name.as_str();
+                    tracing::debug!(policy, reason = decision.reason, "declined");
+                }
+                Ok(decision) => {
+                    return Advice::Decided {
+                        policy: policy.reference.clone(),
+                        decision,
+                    };
+                }
+                Err(failure) => {
+                    return Advice::Unavailable {
+                        policy: policy.reference.clone(),
+                        class: failure.class,
+                        message: failure.message,
+                        on_failure: policy.on_failure,
+                    };
+                }
+            }
+        }
+        Advice::None
+    }
+}

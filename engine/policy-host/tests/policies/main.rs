@@ -1,0 +1,6 @@
+//! Policies as the engines meet them: real components, compiled by a real child, asked through the public interface.
+
+mod hostile;
+mod reload;
+mod shipped;
+mod support;
