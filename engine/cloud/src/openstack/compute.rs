@@ -1,0 +1,304 @@
+//! Nova's part: servers, their actions, tags and metadata.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rectifier_core::name::ServerId;
+use serde_json::{Map, Value, json};
+
+use super::transport::{Method, Microversion, Request, Service};
+use super::types::{
+    ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ServerAnswer, ServerRecord,
+};
+use super::{OpenStack, answer, read, valid_tags, write};
+use crate::error::{Call, CloudError};
+use crate::model::{InstanceAction, Reboot, Server, ServerSpec, ServerTemplate, Shape};
+
+/// Train (2019), which every supported cloud has: tags in a create need 2.52, events without admin rights
+/// 2.51, server groups in the answer 2.71.
+const VERSION: Microversion = Microversion(2, 79);
+
+/// The last but few that tells a flavor's id rather than its name: from 2.47 on only the name is told.
+const FLAVOR_ID: Microversion = Microversion(2, 42);
+
+/// Nova takes 65 535 characters of base64.
+const LONGEST_USER_DATA: usize = 65_535 / 4 * 3;
+
+/// How many actions are told, newest first; each costs a request.
+const ACTIONS: usize = 16;
+
+fn compute<const N: usize>(method: Method, path: [&str; N]) -> Request {
+    Request::new(Service::Compute, method, path).at(VERSION)
+}
+
+impl OpenStack {
+    pub(super) async fn server(
+        &self,
+        call: Call,
+        server: &ServerId,
+        version: Microversion,
+    ) -> Result<ServerRecord, CloudError> {
+        let request = compute(Method::Get, ["servers", server.as_str()]).at(version);
+        let response = self.ask(call, request).await?;
+        Ok(answer::body::<ServerAnswer>(call, &response)?.server)
+    }
+
+    pub(super) async fn describe_server(
+        &self,
+        server: &ServerId,
+    ) -> Result<Option<Server>, CloudError> {
+        const CALL: Call = read("describe server");
+        match self.server(CALL, server, VERSION).await {
+            Ok(record) => record
+                .into_server()
+                .map(Some)
+                .map_err(|error| garbled(CALL, error)),
+            // The compute service's own words: a stranger's 404 is `Garbled`.
+            Err(CloudError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All servers that fit a filter, oldest first.
+    pub(super) async fn servers(
+        &self,
+        call: Call,
+        filter: &str,
+        value: &str,
+    ) -> Result<Vec<Server>, CloudError> {
+        let request = compute(Method::Get, ["servers", "detail"])
+            .query(filter, value)
+            .query("sort_key", "created_at")
+            .query("sort_dir", "asc");
+        let records: Vec<ServerRecord> = self.list(call, "servers", request).await?;
+        records
+            .into_iter()
+            .map(|record| {
+                let why = |error| CloudError::Incomplete {
+                    call,
+                    why: format!("{error}"),
+                };
+                record.into_server().map_err(why)
+            })
+            .collect()
+    }
+
+    pub(super) async fn servers_by_name(&self, name: &str) -> Result<Vec<Server>, CloudError> {
+        let mut servers = self
+            .servers(read("find servers by name"), "name", &exact(name))
+            .await?;
+        // The database decides what a regular expression means, and often ignores case.
+        servers.retain(|server| server.name == name);
+        Ok(servers)
+    }
+
+    pub(super) async fn server_template(
+        &self,
+        server: &ServerId,
+    ) -> Result<ServerTemplate, CloudError> {
+        const CALL: Call = read("template of server");
+        let old = self.server(CALL, server, FLAVOR_ID).await?;
+        let record = self.server(CALL, server, VERSION).await?;
+        let flavor =
+            old.flavor
+                .and_then(|flavor| flavor.id)
+                .ok_or_else(|| CloudError::Garbled {
+                    call: CALL,
+                    status: 200,
+                    why: "no flavor id".to_owned(),
+                })?;
+        let ports = self.template_ports(CALL, server).await?;
+        let volumes = record.volumes();
+        let mut shape = Shape {
+            flavor,
+            image: record.image(),
+            key_name: record.key_name.clone(),
+            zone: None,
+            server_group: record.server_groups.iter().flatten().next().cloned(),
+            config_drive: record.config_drive(),
+        };
+        let described = record.into_server().map_err(|error| garbled(CALL, error))?;
+        shape.zone = described.zone;
+        Ok(ServerTemplate {
+            shape,
+            ports,
+            metadata: described.metadata,
+            tags: described.tags,
+            volumes,
+        })
+    }
+
+    pub(super) async fn post_server(&self, spec: &ServerSpec) -> Result<ServerId, CloudError> {
+        const CALL: Call = write("create server");
+        let request = compute(Method::Post, ["servers"]).json(create_body(CALL, spec)?);
+        let response = self.ask(CALL, request).await.map_err(|error| match error {
+            // With ports that were made before, this is what a conflict means here; the code alone says no
+            // more than "conflict", and only the words would tell the rarer causes.
+            CloudError::Busy { call, message } => CloudError::PortInUse { call, message },
+            other => other,
+        })?;
+        let created: CreatedAnswer = answer::body(CALL, &response)?;
+        ServerId::parse(created.server.id).map_err(|error| garbled(CALL, error))
+    }
+
+    pub(super) async fn remove_server(&self, server: &ServerId) -> Result<(), CloudError> {
+        let request = compute(Method::Delete, ["servers", server.as_str()]);
+        self.ask_gone(write("delete server"), request).await
+    }
+
+    /// An action whose answer says nothing but "taken".
+    pub(super) async fn act(
+        &self,
+        call: Call,
+        server: &ServerId,
+        action: Value,
+    ) -> Result<(), CloudError> {
+        let request = compute(Method::Post, ["servers", server.as_str(), "action"]).json(action);
+        self.ask(call, request).await.map(drop)
+    }
+
+    pub(super) async fn reboot_server(
+        &self,
+        server: &ServerId,
+        how: Reboot,
+    ) -> Result<(), CloudError> {
+        let how = match how {
+            Reboot::Soft => "SOFT",
+            Reboot::Hard => "HARD",
+        };
+        self.act(
+            write("reboot server"),
+            server,
+            json!({"reboot": {"type": how}}),
+        )
+        .await
+    }
+
+    pub(super) async fn server_actions(
+        &self,
+        server: &ServerId,
+    ) -> Result<Vec<InstanceAction>, CloudError> {
+        const CALL: Call = read("actions of server");
+        const JOURNAL: &str = "os-instance-actions";
+        let request = compute(Method::Get, ["servers", server.as_str(), JOURNAL])
+            .query("limit", ACTIONS.to_string());
+        let response = self.ask(CALL, request).await?;
+        let list: ActionsAnswer = answer::body(CALL, &response)?;
+        let mut actions = Vec::new();
+        for action in list.actions.into_iter().take(ACTIONS) {
+            // Only an action by itself is told with its events.
+            let path = ["servers", server.as_str(), JOURNAL, &action.request_id];
+            let response = self.ask(CALL, compute(Method::Get, path)).await?;
+            let whole: ActionAnswer = answer::body(CALL, &response)?;
+            actions.push(InstanceAction::from(whole.action));
+        }
+        Ok(actions)
+    }
+
+    pub(super) async fn console(
+        &self,
+        server: &ServerId,
+        lines: u32,
+    ) -> Result<String, CloudError> {
+        const CALL: Call = read("console of server");
+        let request = compute(Method::Post, ["servers", server.as_str(), "action"])
+            .json(json!({"os-getConsoleOutput": {"length": lines}}));
+        let response = self.ask(CALL, request).await?;
+        Ok(answer::body::<ConsoleAnswer>(CALL, &response)?
+            .output
+            .unwrap_or_default())
+    }
+
+    pub(super) async fn put_tag(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
+        const CALL: Call = write("tag server");
+        valid_tags(CALL, [tag])?;
+        let path = ["servers", server.as_str(), "tags", tag];
+        self.ask(CALL, compute(Method::Put, path)).await.map(drop)
+    }
+
+    pub(super) async fn remove_tag(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
+        const CALL: Call = write("untag server");
+        valid_tags(CALL, [tag])?;
+        let path = ["servers", server.as_str(), "tags", tag];
+        self.ask_gone(CALL, compute(Method::Delete, path)).await
+    }
+
+    pub(super) async fn post_metadata(
+        &self,
+        server: &ServerId,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), CloudError> {
+        // POST adds; PUT would remove all other keys.
+        let request = compute(Method::Post, ["servers", server.as_str(), "metadata"])
+            .json(json!({"metadata": metadata}));
+        self.ask(write("set metadata"), request).await.map(drop)
+    }
+}
+
+fn garbled(call: Call, error: impl std::fmt::Display) -> CloudError {
+    CloudError::Garbled {
+        call,
+        status: 200,
+        why: error.to_string(),
+    }
+}
+
+fn create_body(call: Call, spec: &ServerSpec) -> Result<Value, CloudError> {
+    let invalid = |why: &str| CloudError::Invalid {
+        call,
+        why: why.to_owned(),
+    };
+    valid_tags(call, spec.tags.iter().map(String::as_str))?;
+    if spec.ports.is_empty() {
+        return Err(invalid(
+            "a server without ports made before could be made twice",
+        ));
+    }
+    if spec.user_data.len() > LONGEST_USER_DATA {
+        return Err(invalid("the user data are longer than 49149 bytes"));
+    }
+    let shape = &spec.shape;
+    let Some(image) = &shape.image else {
+        return Err(invalid("a server that boots from a volume cannot be made"));
+    };
+    let mut server = Map::new();
+    let mut set = |name: &str, value: Value| drop(server.insert(name.to_owned(), value));
+    set("name", json!(spec.name));
+    set("flavorRef", json!(shape.flavor));
+    set("imageRef", json!(image));
+    let ports = spec.ports.iter().map(|port| json!({"port": port.as_str()}));
+    set("networks", ports.collect());
+    set("metadata", json!(spec.metadata));
+    set("tags", json!(spec.tags));
+    if !spec.user_data.is_empty() {
+        set("user_data", json!(STANDARD.encode(&spec.user_data)));
+    }
+    if shape.config_drive {
+        set("config_drive", json!(true));
+    }
+    if let Some(key) = &shape.key_name {
+        set("key_name", json!(key));
+    }
+    if let Some(zone) = &shape.zone {
+        set("availability_zone", json!(zone));
+    }
+    let mut body = json!({"server": server});
+    if let Some(group) = &shape.server_group {
+        body["os:scheduler_hints"] = json!({"group": group});
+    }
+    Ok(body)
+}
+
+/// A regular expression that only this name fits.
+fn exact(name: &str) -> String {
+    let mut pattern = String::from("^");
+    for c in name.chars() {
+        if !c.is_alphanumeric() && !matches!(c, '-' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('$');
+    pattern
+}

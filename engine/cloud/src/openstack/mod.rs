@@ -1,0 +1,199 @@
+//! OpenStack: Nova for servers, Neutron for their ports.
+//!
+//! ```text
+//!   impl Cloud            this file: the calls by name
+//!   compute, network      bodies and paths
+//!   list, answer, types   pages, statuses, records
+//!   transport             one request, one answer
+//!   http                  … over HTTP
+//! ```
+
+mod answer;
+mod compute;
+mod http;
+mod list;
+mod network;
+pub mod transport;
+mod types;
+
+pub use self::http::{ConfigError, Http, OpenStackConfig};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rectifier_core::name::{PortId, ServerId};
+use serde_json::json;
+
+use self::transport::{Request, Response, Transport};
+use crate::Cloud;
+use crate::error::{Call, CloudError};
+use crate::model::{InstanceAction, Port, PortSpec, Reboot, Server, ServerSpec, ServerTemplate};
+
+/// An OpenStack cloud, seen from one project.
+#[derive(Clone)]
+pub struct OpenStack {
+    transport: Arc<dyn Transport>,
+}
+
+const fn read(name: &'static str) -> Call {
+    Call {
+        name,
+        writes: false,
+    }
+}
+
+const fn write(name: &'static str) -> Call {
+    Call { name, writes: true }
+}
+
+/// Nova's and Neutron's common rule for tags; a list filter would take a comma for "and".
+fn valid_tags<'a>(call: Call, tags: impl IntoIterator<Item = &'a str>) -> Result<(), CloudError> {
+    let mut count = 0;
+    for tag in tags {
+        count += 1;
+        if tag.is_empty() || tag.chars().count() > 60 || tag.contains([',', '/']) || count > 50 {
+            let why = format!("{tag:?}: at most 50 tags of 1 to 60 characters, without , and /");
+            return Err(CloudError::Invalid { call, why });
+        }
+    }
+    Ok(())
+}
+
+impl OpenStack {
+    /// A cloud over HTTP. Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// The configuration cannot be read.
+    pub fn new(config: OpenStackConfig) -> Result<Self, ConfigError> {
+        Ok(Self::over(Http::new(config)?))
+    }
+
+    /// A cloud over another transport.
+    pub fn over(transport: impl Transport + 'static) -> Self {
+        Self {
+            transport: Arc::new(transport),
+        }
+    }
+
+    /// One request, and its answer if that says that the request was taken.
+    async fn ask(&self, call: Call, request: Request) -> Result<Response, CloudError> {
+        let service = request.service;
+        let response = self.transport.send(request).await.map_err(|error| {
+            tracing::debug!(call = call.name, ?service, %error, "no answer");
+            answer::none(call, error)
+        })?;
+        // Operators of a cloud find a request in their logs by this id.
+        let id = response.header("x-openstack-request-id");
+        tracing::debug!(
+            call = call.name,
+            ?service,
+            status = response.status,
+            id,
+            "answer"
+        );
+        answer::accepted(call, response)
+    }
+
+    /// As [`ask`](Self::ask), for what is done as well if the thing is not there.
+    async fn ask_gone(&self, call: Call, request: Request) -> Result<(), CloudError> {
+        match self.ask(call, request).await {
+            Ok(_) | Err(CloudError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Cloud for OpenStack {
+    async fn describe(&self, server: &ServerId) -> Result<Option<Server>, CloudError> {
+        self.describe_server(server).await
+    }
+
+    async fn find_by_tag(&self, tag: &str) -> Result<Vec<Server>, CloudError> {
+        const CALL: Call = read("find servers by tag");
+        valid_tags(CALL, [tag])?;
+        self.servers(CALL, "tags", tag).await
+    }
+
+    async fn find_by_name(&self, name: &str) -> Result<Vec<Server>, CloudError> {
+        self.servers_by_name(name).await
+    }
+
+    async fn template(&self, server: &ServerId) -> Result<ServerTemplate, CloudError> {
+        self.server_template(server).await
+    }
+
+    async fn create_port(&self, spec: &PortSpec) -> Result<Port, CloudError> {
+        self.make_port(spec).await
+    }
+
+    async fn port(&self, port: &PortId) -> Result<Option<Port>, CloudError> {
+        self.describe_port(port).await
+    }
+
+    async fn ports_by_name(&self, name: &str) -> Result<Vec<Port>, CloudError> {
+        self.ports(read("find ports by name"), "name", name).await
+    }
+
+    async fn ports_by_tag(&self, tag: &str) -> Result<Vec<Port>, CloudError> {
+        const CALL: Call = read("find ports by tag");
+        valid_tags(CALL, [tag])?;
+        self.ports(CALL, "tags", tag).await
+    }
+
+    async fn ports_by_device(&self, server: &ServerId) -> Result<Vec<Port>, CloudError> {
+        self.ports(read("ports of server"), "device_id", server.as_str())
+            .await
+    }
+
+    async fn delete_port(&self, port: &PortId) -> Result<(), CloudError> {
+        self.remove_port(port).await
+    }
+
+    async fn create_server(&self, spec: &ServerSpec) -> Result<ServerId, CloudError> {
+        self.post_server(spec).await
+    }
+
+    async fn delete_server(&self, server: &ServerId) -> Result<(), CloudError> {
+        self.remove_server(server).await
+    }
+
+    async fn reboot(&self, server: &ServerId, how: Reboot) -> Result<(), CloudError> {
+        self.reboot_server(server, how).await
+    }
+
+    async fn start(&self, server: &ServerId) -> Result<(), CloudError> {
+        self.act(write("start server"), server, json!({"os-start": null}))
+            .await
+    }
+
+    async fn stop(&self, server: &ServerId) -> Result<(), CloudError> {
+        self.act(write("stop server"), server, json!({"os-stop": null}))
+            .await
+    }
+
+    async fn actions(&self, server: &ServerId) -> Result<Vec<InstanceAction>, CloudError> {
+        self.server_actions(server).await
+    }
+
+    async fn console_log(&self, server: &ServerId, lines: u32) -> Result<String, CloudError> {
+        self.console(server, lines).await
+    }
+
+    async fn tag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
+        self.put_tag(server, tag).await
+    }
+
+    async fn untag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
+        self.remove_tag(server, tag).await
+    }
+
+    async fn set_metadata(
+        &self,
+        server: &ServerId,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), CloudError> {
+        self.post_metadata(server, metadata).await
+    }
+}

@@ -1,0 +1,153 @@
+//! Neutron's part: ports.
+
+use std::collections::HashMap;
+
+use rectifier_core::name::{PortId, ServerId};
+use serde_json::{Map, Value, json};
+
+use super::transport::{Method, Request, Response, Service};
+use super::types::{NetworkAnswer, PortAnswer, PortRecord};
+use super::{OpenStack, answer, read, valid_tags, write};
+use crate::error::{Call, CloudError};
+use crate::model::{Port, PortSpec, PortTemplate};
+
+fn network<const N: usize>(method: Method, path: [&str; N]) -> Request {
+    Request::new(Service::Network, method, path)
+}
+
+impl OpenStack {
+    /// All ports that fit a filter, in the order in which they were made.
+    pub(super) async fn ports(
+        &self,
+        call: Call,
+        filter: &str,
+        value: &str,
+    ) -> Result<Vec<Port>, CloudError> {
+        let request = network(Method::Get, ["ports"]).query(filter, value);
+        let mut records: Vec<PortRecord> = self.list(call, "ports", request).await?;
+        records.sort_by_key(PortRecord::age);
+        records
+            .into_iter()
+            .map(|record| {
+                let why = |error| CloudError::Incomplete {
+                    call,
+                    why: format!("{error}"),
+                };
+                record.into_port().map_err(why)
+            })
+            .collect()
+    }
+
+    pub(super) async fn describe_port(&self, port: &PortId) -> Result<Option<Port>, CloudError> {
+        const CALL: Call = read("describe port");
+        let request = network(Method::Get, ["ports", port.as_str()]);
+        match self.ask(CALL, request).await {
+            Ok(response) => told(CALL, &response).map(Some),
+            // The network service's own words: a stranger's 404 is `Garbled`.
+            Err(CloudError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn make_port(&self, spec: &PortSpec) -> Result<Port, CloudError> {
+        const CALL: Call = write("create port");
+        valid_tags(CALL, spec.tags.iter().map(String::as_str))?;
+        if spec.name.is_empty() {
+            let why = "a port without a name could not be found again".to_owned();
+            return Err(CloudError::Invalid { call: CALL, why });
+        }
+        let found = self
+            .ports(read("find ports by name"), "name", &spec.name)
+            .await?;
+        let mut port = match found.into_iter().min_by(|a, b| a.id.cmp(&b.id)) {
+            Some(port) => port,
+            None => {
+                let request = network(Method::Post, ["ports"]).json(create_body(spec));
+                told(CALL, &self.ask(CALL, request).await?)?
+            }
+        };
+        let request = network(Method::Put, ["ports", port.id.as_str(), "tags"])
+            .json(json!({"tags": spec.tags}));
+        self.ask(write("tag port"), request).await?;
+        port.tags.clone_from(&spec.tags);
+        Ok(port)
+    }
+
+    pub(super) async fn remove_port(&self, port: &PortId) -> Result<(), CloudError> {
+        let request = network(Method::Delete, ["ports", port.as_str()]);
+        self.ask_gone(write("delete port"), request).await
+    }
+
+    /// What ports like those of this server need.
+    pub(super) async fn template_ports(
+        &self,
+        call: Call,
+        server: &ServerId,
+    ) -> Result<Vec<PortTemplate>, CloudError> {
+        let mut defaults: HashMap<String, Option<bool>> = HashMap::new();
+        let mut templates = Vec::new();
+        for port in self.ports(call, "device_id", server.as_str()).await? {
+            let mut template = port.template;
+            let default = match defaults.get(&template.network) {
+                Some(known) => *known,
+                None => {
+                    let request = network(Method::Get, ["networks", &template.network]);
+                    let response = self.ask(call, request).await?;
+                    let answer: NetworkAnswer = answer::body(call, &response)?;
+                    let default = answer.network.port_security_enabled;
+                    defaults.insert(template.network.clone(), default);
+                    default
+                }
+            };
+            // Only a network's owner may name it, even to say what the network says anyway.
+            if template.port_security == default {
+                template.port_security = None;
+            }
+            templates.push(template);
+        }
+        Ok(templates)
+    }
+}
+
+/// The one port of an answer.
+fn told(call: Call, response: &Response) -> Result<Port, CloudError> {
+    let answer: PortAnswer = answer::body(call, response)?;
+    answer
+        .port
+        .into_port()
+        .map_err(|error| CloudError::Garbled {
+            call,
+            status: response.status,
+            why: error.to_string(),
+        })
+}
+
+fn create_body(spec: &PortSpec) -> Value {
+    let template = &spec.template;
+    let mut port = Map::new();
+    let mut set = |name: &str, value: Value| drop(port.insert(name.to_owned(), value));
+    set("name", json!(spec.name));
+    set("network_id", json!(template.network));
+    set("security_groups", json!(template.security_groups));
+    if !template.subnets.is_empty() {
+        let ips = template
+            .subnets
+            .iter()
+            .map(|subnet| json!({"subnet_id": subnet}));
+        set("fixed_ips", ips.collect());
+    }
+    if !template.address_pairs.is_empty() {
+        let pairs = template.address_pairs.iter().map(|pair| match &pair.mac {
+            Some(mac) => json!({"ip_address": pair.ip, "mac_address": mac}),
+            None => json!({"ip_address": pair.ip}),
+        });
+        set("allowed_address_pairs", pairs.collect());
+    }
+    if let Some(enabled) = template.port_security {
+        set("port_security_enabled", json!(enabled));
+    }
+    if let Some(kind) = &template.vnic_type {
+        set("binding:vnic_type", json!(kind));
+    }
+    json!({"port": port})
+}
