@@ -1,0 +1,336 @@
+//! The configuration file. All of the node engine's defaults stand here and in `rectifier_core::episode::Limits`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rectifier_core::episode::{FixRule, Limits};
+use rectifier_core::name::{FixName, UnitName};
+use serde::Deserialize;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be; the text names line and column.
+    #[error("{path}: {message}")]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Where, and what.
+        message: String,
+    },
+    /// A value makes no sense.
+    #[error("{path}: {message}")]
+    Value {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        message: String,
+    },
+}
+
+/// The node engine's configuration. Unknown keys are refused: a misspelt guard rail is none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Where Node Problem Detector is asked.
+    pub npd: NpdConfig,
+    /// What may be touched.
+    pub systemd: SystemdConfig,
+    /// How often, and how long it is watched.
+    pub limits: LimitsConfig,
+    /// Where the policies are.
+    pub policies: PoliciesConfig,
+    /// The folder of the journal, on the host: it must outlive pod and boot.
+    pub state_dir: PathBuf,
+    /// The file with the boot id. In a container on a machine that is itself a container, `/proc` names the outer
+    /// machine's boot: mount the node's own file, and name it here.
+    pub boot_id_file: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            npd: NpdConfig::default(),
+            systemd: SystemdConfig::default(),
+            limits: LimitsConfig::default(),
+            policies: PoliciesConfig::default(),
+            state_dir: "/var/lib/rectifier".into(),
+            boot_id_file: "/proc/sys/kernel/random/boot_id".into(),
+        }
+    }
+}
+
+/// Node Problem Detector's own endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NpdConfig {
+    /// `HOST:PORT` of its health server.
+    pub address: String,
+    /// Seconds between two readings; a signal leads to one at once.
+    pub interval: u32,
+}
+
+impl Default for NpdConfig {
+    /// NPD's own default address. 3 s: it keeps the answer in memory, and a problem should not wait longer for us than
+    /// NPD's checks, every 30 s, let it wait anyway.
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:20256".to_owned(),
+            interval: 3,
+        }
+    }
+}
+
+/// What may be touched through systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SystemdConfig {
+    /// The D-Bus address of the system bus.
+    pub address: String,
+    /// The units that may be touched. None unless they are named.
+    pub units: BTreeSet<UnitName>,
+    /// The fixes that may be run.
+    pub fixes: BTreeMap<FixName, FixConfig>,
+    /// Seconds until a job of systemd's that does not end is given up.
+    pub job_within: u32,
+}
+
+impl Default for SystemdConfig {
+    /// 240 s: systemd's own 90 s for stopping and 90 s for starting a unit, and some rest.
+    fn default() -> Self {
+        Self {
+            address: "unix:path=/run/dbus/system_bus_socket".to_owned(),
+            units: BTreeSet::new(),
+            fixes: BTreeMap::new(),
+            job_within: 240,
+        }
+    }
+}
+
+/// A command that systemd runs as a transient unit of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FixConfig {
+    /// Program, by its full path, and arguments. An argument `{NAME}` is replaced by the parameter's value; there is
+    /// no shell.
+    pub command: Vec<String>,
+    /// By parameter, the values that it takes.
+    #[serde(default)]
+    pub params: BTreeMap<String, Vec<String>>,
+    /// Seconds until it is killed.
+    #[serde(default = "a_minute")]
+    pub timeout: u32,
+    /// Its memory limit in MiB.
+    #[serde(default = "mebibytes")]
+    pub memory: u32,
+}
+
+fn a_minute() -> u32 {
+    60
+}
+
+/// 256 MiB: arbitrary, and little beside any node's reserve.
+fn mebibytes() -> u32 {
+    256
+}
+
+/// The guard rails' times and counts; see [`Limits`] for what they mean and where the defaults come from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(
+    missing_docs,
+    reason = "each field is the field of the same name in core::episode::Limits"
+)]
+pub struct LimitsConfig {
+    pub min_interval: u32,
+    pub max_attempts: u32,
+    pub settle: u32,
+    pub quiet: u32,
+    pub ask_again: u32,
+    pub announce: u32,
+    pub heal_within: u32,
+    pub reboot_within: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let Limits {
+            units: _,
+            fixes: _,
+            min_interval,
+            max_attempts,
+            settle,
+            quiet,
+            ask_again,
+            announce,
+            heal_within,
+            reboot_within,
+        } = Limits::default();
+        Self {
+            min_interval,
+            max_attempts,
+            settle,
+            quiet,
+            ask_again,
+            announce,
+            heal_within,
+            reboot_within,
+        }
+    }
+}
+
+/// Where the policies are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PoliciesConfig {
+    /// The folder that is watched, e.g. a mounted ConfigMap.
+    pub dir: PathBuf,
+    /// The folder of what was compiled from them; only this engine may write there.
+    pub cache: PathBuf,
+}
+
+impl Default for PoliciesConfig {
+    fn default() -> Self {
+        Self {
+            dir: "/etc/rectifier/policies".into(),
+            cache: "/var/lib/rectifier/policy-cache".into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// It cannot be read, has a key or value that is not known, or a value that makes no sense.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        // An empty file is a configuration: all defaults, and no unit allowed.
+        let config: Option<Self> =
+            serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse {
+                path: path.into(),
+                message: error.to_string(),
+            })?;
+        let config = config.unwrap_or_default();
+        match config.nonsense() {
+            Some(message) => Err(ConfigError::Value {
+                path: path.into(),
+                message,
+            }),
+            None => Ok(config),
+        }
+    }
+
+    fn nonsense(&self) -> Option<String> {
+        if !(1..=60).contains(&self.npd.interval) {
+            return Some(format!(
+                "npd.interval is {}, not 1 to 60 seconds",
+                self.npd.interval
+            ));
+        }
+        if self.limits.max_attempts == 0 {
+            return Some("limits.maxAttempts is 0: allow no unit and no fix instead".to_owned());
+        }
+        for (name, fix) in &self.systemd.fixes {
+            if !fix
+                .command
+                .first()
+                .is_some_and(|program| program.starts_with('/'))
+            {
+                return Some(format!(
+                    "systemd.fixes.{name}.command does not begin with a full path"
+                ));
+            }
+            let unknown = fix
+                .command
+                .iter()
+                .filter_map(|word| parameter(word))
+                .find(|name| !fix.params.contains_key(*name));
+            if let Some(unknown) = unknown {
+                return Some(format!(
+                    "systemd.fixes.{name}.command uses {{{unknown}}}, which is no parameter of it"
+                ));
+            }
+        }
+        None
+    }
+
+    /// The guard rails, as `core` takes them.
+    pub fn limits(&self) -> Limits {
+        let LimitsConfig {
+            min_interval,
+            max_attempts,
+            settle,
+            quiet,
+            ask_again,
+            announce,
+            heal_within,
+            reboot_within,
+        } = self.limits.clone();
+        Limits {
+            units: self.systemd.units.clone(),
+            fixes: self
+                .systemd
+                .fixes
+                .iter()
+                .map(|(name, fix)| {
+                    (
+                        name.clone(),
+                        FixRule {
+                            params: fix.params.clone(),
+                        },
+                    )
+                })
+                .collect(),
+            min_interval,
+            max_attempts,
+            settle,
+            quiet,
+            ask_again,
+            announce,
+            heal_within,
+            reboot_within,
+        }
+    }
+
+    /// Between two readings of NPD.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_secs(self.npd.interval.into())
+    }
+}
+
+impl FixConfig {
+    /// The command line with its parameters' values. `core` has checked the arguments; one that is missing all the same
+    /// gives none.
+    pub(crate) fn command_line(&self, args: &BTreeMap<String, String>) -> Option<Vec<String>> {
+        let word = |word: &String| match parameter(word) {
+            Some(name) => args.get(name).cloned(),
+            None => Some(word.clone()),
+        };
+        self.command.iter().map(word).collect()
+    }
+}
+
+/// The name in `{NAME}`, if the whole word is one.
+fn parameter(word: &str) -> Option<&str> {
+    word.strip_prefix('{')?.strip_suffix('}')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("engine.yaml"), text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_file_allows_no_unit() {
+    let config = parse("").unwrap();
+    assert_eq!(config, Config::default());
+    assert!(config.limits().units.is_empty());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let error = parse("npd:\n  interval: 3\nlimits:\n  maxAttempt: 1\n").unwrap_err();
+    assert!(
+        error.contains("maxAttempt") && error.contains("line 4"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_unit_that_is_none_is_refused() {
+    let error = parse("systemd:\n  units: [../x]\n").unwrap_err();
+    assert!(error.contains("../x"), "{error}");
+}
+
+#[test]
+fn a_fix_takes_whole_words_only() {
+    let config = parse(
+        "systemd: {fixes: {rescan: {command: [/sbin/rescan, '{disk}', 'x{disk}'], params: {disk: [sda]}}}}",
+    )
+    .unwrap();
+    let fix = config.systemd.fixes.values().next().unwrap();
+    let args = BTreeMap::from([("disk".to_owned(), "sda".to_owned())]);
+    assert_eq!(
+        fix.command_line(&args).unwrap(),
+        ["/sbin/rescan", "sda", "x{disk}"]
+    );
+    assert_eq!(fix.command_line(&BTreeMap::new()), None);
+    assert!(
+        parse("systemd: {fixes: {a: {command: [rescan]}}}")
+            .unwrap_err()
+            .contains("full path")
+    );
+    assert!(
+        parse("systemd: {fixes: {a: {command: [/a, '{x}']}}}")
+            .unwrap_err()
+            .contains("{x}")
+    );
+}

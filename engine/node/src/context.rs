@@ -1,0 +1,29 @@
+//! What a pass may use: clock, policies, API server, systemd, switches. Nothing of it is reached in another way, so that
+//! a simulator can own all of it.
+
+use std::sync::Arc;
+
+use kube::Client;
+use rectifier_core::clock::Clock;
+use rectifier_core::episode::Limits;
+use rectifier_core::name::NodeName;
+use rectifier_core::switches::Switches;
+use rectifier_policy_host::Policies;
+
+use crate::config::Config;
+use crate::observe::Npd;
+use crate::systemd::Systemd;
+use crate::tell::Teller;
+
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) node: NodeName,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) switches: Switches,
+    pub(crate) policies: Policies,
+    pub(crate) client: Client,
+    pub(crate) npd: Npd,
+    pub(crate) systemd: Arc<Systemd>,
+    pub(crate) teller: Teller,
+}

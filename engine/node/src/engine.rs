@@ -1,0 +1,225 @@
+//! The engine's loop: it waits for whatever may change its mind, and makes a pass. Waiting is here, changing is there.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, Client};
+use rectifier_api::{NodeRepair, repair_name};
+use rectifier_core::clock::Clock;
+use rectifier_core::episode::{Limits, Memory, Watched};
+use rectifier_core::name::UnitName;
+use rectifier_core::switches::Switches;
+use rectifier_policy_host::compile::{CompileLimits, Compiler};
+use rectifier_policy_host::{Options as PolicyOptions, Policies};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::Options;
+use crate::context::Context;
+use crate::journal::{Journal, JournalError};
+use crate::observe::{self, Inbox, Npd};
+use crate::pass::{State, pass};
+use crate::systemd::Systemd;
+use crate::tell::Teller;
+
+/// Between two tries to listen to systemd. 5 s: until then units are read at every pass anyway.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the journal's lock is waited for. 10 s: twice the pod's grace period.
+const PREDECESSOR: Duration = Duration::from_secs(10);
+
+/// Why the engine ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The policies cannot be opened.
+    #[error("cannot open the policies")]
+    Policies(#[source] rectifier_policy_host::Error),
+    /// The path of this program is not known, so that it cannot start its compiler.
+    #[error("cannot find this program's own file")]
+    Program(#[source] std::io::Error),
+    /// There is no way to the API server in files or environment.
+    #[error("no Kubernetes configuration")]
+    Configuration(#[source] kube::config::InferConfigError),
+    /// The client of the API server cannot be made.
+    #[error("no Kubernetes client")]
+    Client(#[source] kube::Error),
+    /// A task that never ends has ended.
+    #[error("the engine's task {0} ended")]
+    TaskEnded(&'static str),
+    /// A task panicked.
+    #[error("one of the engine's tasks died")]
+    TaskDied(#[source] JoinError),
+}
+
+/// All that runs.
+pub(crate) struct Engine {
+    ctx: Context,
+    state: State,
+    node: watch::Receiver<Watched<Node>>,
+    repair: watch::Receiver<Watched<NodeRepair>>,
+    policies: watch::Receiver<u64>,
+    /// A job of an allowed unit has ended.
+    jobs: Arc<Notify>,
+    /// These never end.
+    tasks: JoinSet<&'static str>,
+}
+
+impl Engine {
+    pub(crate) async fn start(
+        options: Options,
+        clock: Arc<dyn Clock>,
+        switches: Switches,
+    ) -> Result<Self, Error> {
+        let Options { config, node: name } = options;
+        let limits = config.limits();
+        let (journal, memory) = open_journal(&config.state_dir, clock.as_ref()).await?;
+        let program = std::env::current_exe().map_err(Error::Program)?;
+        let policies = Policies::open(PolicyOptions {
+            directory: config.policies.dir.clone(),
+            cache: config.policies.cache.clone(),
+            compiler: Compiler::new(program, &["compile"], CompileLimits::default()),
+            limits: rectifier_policy_host::Limits::default(),
+        })
+        .await
+        .map_err(Error::Policies)?;
+        let client = client().await?;
+        let systemd = Arc::new(Systemd::new(
+            config.systemd.address.as_str(),
+            Duration::from_secs(config.systemd.job_within.into()),
+        ));
+
+        let mut tasks = JoinSet::new();
+        let (to_node, node) = watch::channel(Watched::default());
+        let (to_repair, repair) = watch::channel(Watched::default());
+        let nodes: Api<Node> = Api::all(client.clone());
+        let repairs: Api<NodeRepair> = Api::all(client.clone());
+        let (node_name, object) = (name.to_string(), repair_name(&name));
+        tasks.spawn(async move { match observe::watch(nodes, node_name, to_node).await {} });
+        tasks.spawn(async move { match observe::watch(repairs, object, to_repair).await {} });
+        let jobs = Arc::new(Notify::new());
+        tasks.spawn(listen(systemd.clone(), limits.clone(), jobs.clone()));
+        let (teller, telling) = Teller::new(client.clone(), name.clone());
+        tasks.spawn(async move {
+            telling.await;
+            "telling"
+        });
+
+        let changes = policies.changed();
+        let npd = Npd::at(&config.npd.address);
+        let units: Vec<&str> = limits.units.iter().map(UnitName::as_str).collect();
+        tracing::info!(node = %name, ?units, policies = %config.policies.dir.display(), "the node engine runs");
+        Ok(Self {
+            ctx: Context {
+                config,
+                limits,
+                node: name,
+                clock,
+                switches,
+                policies,
+                client,
+                npd,
+                systemd,
+                teller,
+            },
+            state: State {
+                memory,
+                journal,
+                remedies: JoinSet::new(),
+                ended: None,
+            },
+            node,
+            repair,
+            policies: changes,
+            jobs,
+            tasks,
+        })
+    }
+
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut rounds = tokio::time::interval(self.ctx.config.interval());
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            // A remedy that ended at once is taken in at once.
+            if self.state.ended.is_none() {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => break,
+                    Some(ended) = self.tasks.join_next() => return Err(untimely(ended)),
+                    Some(ended) = self.state.remedies.join_next() => {
+                        self.state.ended = Some(ended.map_err(Error::TaskDied)?);
+                    }
+                    Ok(()) = self.node.changed() => {}
+                    Ok(()) = self.repair.changed() => {}
+                    Ok(()) = self.policies.changed() => tracing::info!("the policies have changed"),
+                    () = self.jobs.notified() => {}
+                    _ = rounds.tick() => {}
+                }
+            }
+            let inbox = self.inbox();
+            pass(&self.ctx, &mut self.state, inbox).await?;
+        }
+        // A remedy under way goes on in systemd without us; the journal knows that it began.
+        tracing::info!("the node engine ends");
+        Ok(())
+    }
+
+    fn inbox(&mut self) -> Inbox {
+        Inbox {
+            node: self.node.borrow_and_update().clone(),
+            repair: self.repair.borrow_and_update().clone(),
+            policies: *self.policies.borrow_and_update(),
+            carrying_out: !self.state.remedies.is_empty(),
+            ended: self.state.ended.take(),
+        }
+    }
+}
+
+/// A predecessor that was killed may still be on its way out, its lock with it.
+async fn open_journal(folder: &Path, clock: &dyn Clock) -> Result<(Journal, Memory), JournalError> {
+    let patience = Instant::now() + PREDECESSOR;
+    loop {
+        match Journal::open(folder, clock.now()) {
+            Err(JournalError::Taken { .. }) if Instant::now() < patience => {
+                tokio::time::sleep(PREDECESSOR / 50).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn untimely(ended: Result<&'static str, JoinError>) -> Error {
+    match ended {
+        Ok(name) => Error::TaskEnded(name),
+        Err(error) => Error::TaskDied(error),
+    }
+}
+
+async fn client() -> Result<Client, Error> {
+    let config = kube::Config::infer().await.map_err(Error::Configuration)?;
+    Client::try_from(config).map_err(Error::Client)
+}
+
+/// Wakes the engine when systemd has done something to a unit that concerns it.
+async fn listen(systemd: Arc<Systemd>, limits: Limits, jobs: Arc<Notify>) -> &'static str {
+    loop {
+        // An error is said where the connection is made.
+        if let Ok(finished) = systemd.finished_jobs().await {
+            let mut finished = std::pin::pin!(finished);
+            while let Some(unit) = finished.next().await {
+                if UnitName::parse(unit).is_ok_and(|unit| limits.units.contains(&unit)) {
+                    jobs.notify_one();
+                }
+            }
+            tracing::warn!("systemd's signals ended; listening again");
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}

@@ -1,0 +1,246 @@
+//! The engine's memory on disk: an ACID store on the host, written before anything is done (invariant 3), so that
+//! neither a restart nor a reboot forgets an attempt.
+//!
+//! One transaction writes the whole of a [`Memory`]: its episodes, a row each, and what belongs to the node. A file that
+//! cannot be trusted is moved aside, never repaired by guessing; the engine then knows that it has forgotten, and does
+//! nothing intrusive for the problems that it finds. Whatever else goes wrong here ends the engine: without intent no act.
+
+use std::path::{Path, PathBuf};
+
+use rectifier_core::clock::Timestamp;
+use rectifier_core::episode::{Episode, Memory};
+use rectifier_core::name::ConditionKind;
+
+use crate::trouble::chain;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+};
+
+/// The layout of the rows. Another one, older or newer, is not guessed at.
+const SCHEMA: u64 = 1;
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// One row: what belongs to the node, as JSON.
+const NODE: TableDefinition<&str, &[u8]> = TableDefinition::new("node");
+/// A row for each open episode, by the condition's type, as JSON.
+const EPISODES: TableDefinition<&str, &[u8]> = TableDefinition::new("episodes");
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another engine has it: one that is on its way out, or a second one on this node.
+    #[error("the journal {path} is in another engine's hands")]
+    Taken {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It could not be opened, and not for being damaged.
+    #[error("cannot open the journal {path}")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<redb::Error>,
+    },
+    /// The damaged file could not be moved aside, or its folder not be made.
+    #[error("cannot write beside the journal {path}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A write failed. Nothing may be done that is not written down.
+    #[error("cannot write the journal")]
+    Write(#[source] Box<redb::Error>),
+    /// A memory could not be put into words.
+    #[error("cannot encode the journal's rows")]
+    Encode(#[source] serde_json::Error),
+}
+
+/// What makes a file untrustworthy.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error("its layout is version {0}, not {SCHEMA}")]
+    Schema(u64),
+    #[error("a row cannot be read")]
+    Row(#[source] serde_json::Error),
+    #[error("a row's name is no condition type: {0}")]
+    Name(String),
+    #[error(transparent)]
+    Store(Box<redb::Error>),
+}
+
+impl<E: Into<redb::Error>> From<E> for Damage {
+    fn from(error: E) -> Self {
+        Damage::Store(Box::new(error.into()))
+    }
+}
+
+fn write_error(error: impl Into<redb::Error>) -> JournalError {
+    JournalError::Write(Box::new(error.into()))
+}
+
+/// The open journal. A lock on the file keeps a second engine out.
+#[derive(Debug)]
+pub struct Journal {
+    database: Database,
+    written: Memory,
+}
+
+impl Journal {
+    /// Opens or makes the journal in a folder, and gives what it remembers. `now` names a damaged file that is moved aside.
+    ///
+    /// # Errors
+    /// The file cannot be opened (another engine has it, no permission, no space). A damaged one is no error: it is moved
+    /// aside, and what comes back has [`Memory::lost`] set.
+    pub fn open(folder: &Path, now: Timestamp) -> Result<(Self, Memory), JournalError> {
+        let path = folder.join("journal.redb");
+        std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder {
+            path: path.clone(),
+            source,
+        })?;
+        let is_new = !path.exists();
+        let damage = match open_file(&path) {
+            Ok(database) if is_new => {
+                return Ok((
+                    Self::create(database, Memory::default())?,
+                    Memory::default(),
+                ));
+            }
+            Ok(database) => match read(&database) {
+                Ok(memory) => {
+                    return Ok((
+                        Self {
+                            database,
+                            written: memory.clone(),
+                        },
+                        memory,
+                    ));
+                }
+                Err(damage) => damage,
+            },
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(JournalError::Taken { path }),
+            Err(error) if is_damage(&error) => error.into(),
+            Err(error) => {
+                return Err(JournalError::Open {
+                    path,
+                    source: Box::new(error.into()),
+                });
+            }
+        };
+        let aside = folder.join(format!("journal.redb.damaged-{}", now.as_second()));
+        tracing::error!(
+            journal = %path.display(), aside = %aside.display(), error = %chain(&damage),
+            "the journal is damaged and was moved aside: attempts are forgotten, so what is ill now is escalated, not healed"
+        );
+        std::fs::rename(&path, &aside).map_err(|source| JournalError::Folder {
+            path: path.clone(),
+            source,
+        })?;
+        let database = open_file(&path).map_err(|error| JournalError::Open {
+            path,
+            source: Box::new(error.into()),
+        })?;
+        Ok((Self::create(database, Memory::lost())?, Memory::lost()))
+    }
+
+    /// Written at once: a file without rows is a damaged one, and not a node without a past.
+    fn create(database: Database, memory: Memory) -> Result<Self, JournalError> {
+        let mut journal = Self {
+            database,
+            written: Memory::default(),
+        };
+        journal.commit(&memory)?;
+        journal.written = memory;
+        Ok(journal)
+    }
+
+    /// Writes what is to be remembered, durably, if it differs from what was written last.
+    ///
+    /// # Errors
+    /// It is not on the disk: nothing may be done that rests on it.
+    pub fn write(&mut self, memory: &Memory) -> Result<(), JournalError> {
+        if *memory == self.written {
+            return Ok(());
+        }
+        self.commit(memory)?;
+        self.written = memory.clone();
+        Ok(())
+    }
+
+    fn commit(&self, memory: &Memory) -> Result<(), JournalError> {
+        let transaction = self.database.begin_write().map_err(write_error)?;
+        {
+            let mut meta = transaction.open_table(META).map_err(write_error)?;
+            meta.insert("schema", SCHEMA).map_err(write_error)?;
+            let mut node = transaction.open_table(NODE).map_err(write_error)?;
+            let rest = Memory {
+                episodes: Default::default(),
+                ..memory.clone()
+            };
+            let rest = serde_json::to_vec(&rest).map_err(JournalError::Encode)?;
+            node.insert("memory", rest.as_slice())
+                .map_err(write_error)?;
+            let mut episodes = transaction.open_table(EPISODES).map_err(write_error)?;
+            episodes
+                .retain(|kind, _| {
+                    ConditionKind::parse(kind).is_ok_and(|kind| memory.episodes.contains_key(&kind))
+                })
+                .map_err(write_error)?;
+            for (kind, episode) in &memory.episodes {
+                let row = serde_json::to_vec(episode).map_err(JournalError::Encode)?;
+                episodes
+                    .insert(kind.as_str(), row.as_slice())
+                    .map_err(write_error)?;
+            }
+        }
+        transaction.commit().map_err(write_error)
+    }
+}
+
+/// 1 MiB of cache instead of redb's gigabyte: the whole journal is some kilobytes. The check on opening turns a torn file
+/// into an error; without it redb may panic on one.
+fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    Database::builder()
+        .set_cache_size(1 << 20)
+        .set_check_integrity_on_open(true)
+        .create(path)
+}
+
+/// Is it the file that is bad, and not its surroundings?
+fn is_damage(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Storage(StorageError::Corrupted(_))
+        | DatabaseError::UpgradeRequired(_)
+        | DatabaseError::RepairAborted => true,
+        // redb says so of a file that does not begin as its own do.
+        DatabaseError::Storage(StorageError::Io(error)) => {
+            error.kind() == std::io::ErrorKind::InvalidData
+        }
+        _ => false,
+    }
+}
+
+fn read(database: &Database) -> Result<Memory, Damage> {
+    let transaction = database.begin_read()?;
+    let meta = transaction.open_table(META)?;
+    let schema = meta.get("schema")?.map_or(0, |row| row.value());
+    if schema != SCHEMA {
+        return Err(Damage::Schema(schema));
+    }
+    let node = transaction.open_table(NODE)?;
+    let mut memory = match node.get("memory")? {
+        Some(row) => serde_json::from_slice(row.value()).map_err(Damage::Row)?,
+        None => Memory::default(),
+    };
+    for row in transaction.open_table(EPISODES)?.iter()? {
+        let (kind, episode) = row?;
+        let kind = ConditionKind::parse(kind.value()).map_err(|error| Damage::Name(error.text))?;
+        let episode: Episode = serde_json::from_slice(episode.value()).map_err(Damage::Row)?;
+        memory.episodes.insert(kind, episode);
+    }
+    Ok(memory)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use std::fs;
+
+use rectifier_core::episode::{AttemptRecord, Course, Sight};
+use rectifier_core::name::UnitName;
+use rectifier_core::policy::{Remedy, Status, UnitCall, UnitVerb};
+use rectifier_core::repair::Problem;
+
+use super::*;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// An episode with a remedy that was begun.
+fn memory() -> Memory {
+    let call = UnitCall {
+        name: UnitName::parse("containerd.service").unwrap(),
+        verb: UnitVerb::Restart,
+    };
+    let attempt = AttemptRecord {
+        remedy: Remedy::Unit(call),
+        policy: None,
+        began: now(),
+        settle: 60,
+        course: Course::Begun,
+        detail: String::new(),
+        boot: None,
+        invocation: Some("first".to_owned()),
+        grant: None,
+    };
+    let episode = Episode {
+        problem: Problem {
+            kind: "KernelDeadlock".to_owned(),
+            reason: String::new(),
+            message: String::new(),
+            since: now(),
+        },
+        sight: Sight {
+            status: Status::Yes,
+            since: now(),
+            transition: None,
+            reason: String::new(),
+            message: String::new(),
+            source: "npd".to_owned(),
+        },
+        recurrences: 0,
+        attempts: vec![attempt],
+        wait: None,
+        handover: None,
+        stands: None,
+        forgotten: false,
+    };
+    let kind = ConditionKind::parse("KernelDeadlock").unwrap();
+    Memory {
+        episodes: [(kind, episode)].into(),
+        last_remedy: Some(now()),
+        ..Memory::default()
+    }
+}
+
+#[test]
+fn a_node_without_a_past_has_forgotten_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        Journal::open(folder.path(), now()).unwrap().1,
+        Memory::default()
+    );
+    assert_eq!(
+        Journal::open(folder.path(), now()).unwrap().1,
+        Memory::default()
+    );
+}
+
+#[test]
+fn an_engine_that_is_killed_between_intent_and_act_knows_that_it_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    drop(journal);
+    let (mut journal, remembered) = Journal::open(folder.path(), now()).unwrap();
+    assert_eq!(remembered, memory());
+    // An episode that is over leaves no row behind.
+    journal.write(&Memory::default()).unwrap();
+    drop(journal);
+    assert_eq!(
+        Journal::open(folder.path(), now()).unwrap().1,
+        Memory::default()
+    );
+}
+
+#[test]
+fn a_write_is_on_the_disk_even_if_the_journal_is_never_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(folder.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    // What the disk holds at this moment is what a killed process leaves.
+    let killed = tempfile::tempdir().unwrap();
+    fs::copy(
+        folder.path().join("journal.redb"),
+        killed.path().join("journal.redb"),
+    )
+    .unwrap();
+    assert_eq!(Journal::open(killed.path(), now()).unwrap().1, memory());
+}
+
+#[test]
+fn a_damaged_journal_is_moved_aside_and_the_loss_is_known() {
+    let good = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(good.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    drop(journal);
+    let whole = fs::read(good.path().join("journal.redb")).unwrap();
+    let mut scribbled = whole.clone();
+    scribbled[4096..8192].fill(0xa5);
+    let damages: [&[u8]; 4] = [b"", b"no database", &whole[..whole.len() / 2], &scribbled];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("journal.redb"), damage).unwrap();
+        let (journal, remembered) = Journal::open(folder.path(), now()).unwrap();
+        assert!(remembered.lost, "damage {number}");
+        assert!(
+            folder
+                .path()
+                .join("journal.redb.damaged-1800000000")
+                .exists()
+        );
+        drop(journal);
+        // And it is still known after a restart.
+        assert!(Journal::open(folder.path(), now()).unwrap().1.lost);
+    }
+}
+
+#[test]
+fn a_journal_of_another_layout_is_not_guessed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(folder.path(), now()).unwrap();
+    let transaction = journal.database.begin_write().unwrap();
+    transaction
+        .open_table(META)
+        .unwrap()
+        .insert("schema", SCHEMA + 1)
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(journal);
+    assert!(Journal::open(folder.path(), now()).unwrap().1.lost);
+}
+
+#[test]
+fn a_second_engine_on_the_node_is_kept_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let _journal = Journal::open(folder.path(), now()).unwrap();
+    assert!(matches!(
+        Journal::open(folder.path(), now()),
+        Err(JournalError::Taken { .. })
+    ));
+    assert!(folder.path().join("journal.redb").exists());
+}

@@ -1,0 +1,61 @@
+//! The node engine: one on each node. It hears of a problem on its own node, asks a policy for the remedy, carries it
+//! out, and looks whether the problem is really gone. What it cannot heal it hands to the control plane.
+//!
+//! A [pass](pass) reads top to bottom: **observe → advise → decide → persist → act**. What is decided, and by which guard
+//! rails, is `rectifier_core::episode`; this crate sees ([`observe`]), remembers ([`journal`], [`persist`]), acts
+//! ([`act`]) and tells ([`tell`]). It needs neither the API server to heal nor anybody's word to know how a remedy ended.
+//!
+//! It runs as uid 0 without capabilities: systemd takes uid 0's word over D-Bus. That socket is root on the node, so what
+//! may be done over it is limited here, by configuration, and not by what a policy asks for.
+
+mod act;
+mod config;
+mod context;
+mod engine;
+mod journal;
+mod observe;
+mod pass;
+mod persist;
+mod systemd;
+mod tell;
+mod trouble;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use rectifier_core::clock::Clock;
+use rectifier_core::name::NodeName;
+use rectifier_core::switches::Switches;
+
+pub use config::{
+    Config, ConfigError, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig, SystemdConfig,
+};
+pub use engine::Error;
+pub use journal::{Journal, JournalError};
+pub use systemd::{FixLimits, Systemd, SystemdError};
+
+/// What the engine is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The operator's configuration.
+    pub config: Config,
+    /// The node on which it runs.
+    pub node: NodeName,
+}
+
+/// Runs until `stop` is ready. Every task is ended before it returns.
+///
+/// # Errors
+/// The journal or the policies could not be opened, a write to the journal failed, or one of the engine's tasks ended: it
+/// does not limp on without one of its senses.
+pub async fn run(
+    options: Options,
+    clock: Arc<dyn Clock>,
+    switches: Switches,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    engine::Engine::start(options, clock, switches)
+        .await?
+        .run(stop)
+        .await
+}

@@ -1,0 +1,228 @@
+//! The first step of a pass: everything that a decision may rest on is read here, at one moment, and nowhere else.
+
+mod npd;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Node;
+use rectifier_api::NodeRepair;
+use rectifier_core::clock::Timestamp;
+use rectifier_core::episode::{
+    Ended, Memory, NodeSeen, RepairSeen, Seen, SeenCondition, UnitSeen, Watched,
+};
+use rectifier_core::name::{BootId, ConditionKind, Uid, UnitName};
+use rectifier_core::policy::{Freshness, SiteKind, Status};
+use rectifier_core::switches::Step;
+
+use crate::context::Context;
+use crate::trouble::chain;
+
+pub(crate) use npd::Npd;
+pub(crate) use watch::watch;
+
+/// The conditions that kubelet and the network's plugin write. Everything else on the Node may be NPD's.
+const NOT_NPDS: [&str; 5] = [
+    "Ready",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+];
+
+/// What arrives between passes.
+pub(crate) struct Inbox {
+    /// The node's own object.
+    pub(crate) node: Watched<Node>,
+    /// Its repair.
+    pub(crate) repair: Watched<NodeRepair>,
+    /// The policies' count of changes.
+    pub(crate) policies: u64,
+    /// A remedy of this process is under way.
+    pub(crate) carrying_out: bool,
+    /// One has ended.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// Looks at the node.
+pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
+    let (mut conditions, npd) = from_npd(ctx).await;
+    from_node(
+        &mut conditions,
+        &inbox.node,
+        npd,
+        ctx.switches.skips(Step::PassOn),
+    );
+    let handled = handled(ctx, memory, &conditions);
+    let ill = conditions
+        .iter()
+        .any(|seen| seen.status == Status::Yes && handled.contains(&seen.kind));
+    // Nobody is asked about units while nothing is wrong.
+    let (units, booted, systemd) = match ill || !memory.episodes.is_empty() {
+        true => from_systemd(ctx).await,
+        false => (BTreeMap::new(), None, Freshness::Missing),
+    };
+    Seen {
+        now: ctx.clock.now(),
+        name: ctx.node.clone(),
+        boot: boot_id(ctx),
+        booted,
+        conditions,
+        npd,
+        units,
+        systemd,
+        node: slim(inbox.node, node_seen),
+        repair: slim(inbox.repair, repair_seen),
+        handled,
+        policies: inbox.policies,
+        carrying_out: inbox.carrying_out,
+        ended: inbox.ended,
+    }
+}
+
+async fn from_npd(ctx: &Context) -> (Vec<SeenCondition>, Freshness) {
+    if ctx.switches.skips(Step::PassOn) {
+        return (Vec::new(), Freshness::Missing);
+    }
+    match ctx.npd.conditions().await {
+        Ok(conditions) => (conditions, Freshness::Fresh),
+        // Missing is not healthy: the episodes stay open, and say so by Event when they stand still for it.
+        Err(_) => (Vec::new(), Freshness::Missing),
+    }
+}
+
+/// Adds what the Node object says. NPD's conditions are there too, but only as its last word: they count while NPD itself
+/// can be asked and does not report that type (then somebody else does), and not while it is silent.
+fn from_node(
+    conditions: &mut Vec<SeenCondition>,
+    node: &Watched<Node>,
+    npd: Freshness,
+    only_kubelets: bool,
+) {
+    if node.freshness != Freshness::Fresh {
+        return;
+    }
+    let status = node.value.as_ref().and_then(|node| node.status.as_ref());
+    for condition in status
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        let trusted = NOT_NPDS.contains(&condition.type_.as_str())
+            || (npd == Freshness::Fresh && !only_kubelets);
+        let Ok(kind) = ConditionKind::parse(condition.type_.as_str()) else {
+            continue;
+        };
+        if !trusted || conditions.iter().any(|known| known.kind == kind) {
+            continue;
+        }
+        conditions.push(SeenCondition {
+            kind,
+            status: npd::status(&condition.status),
+            reason: condition.reason.clone().unwrap_or_default(),
+            message: condition.message.clone().unwrap_or_default(),
+            transition: condition.last_transition_time.as_ref().map(|time| time.0),
+            source: "node-status".to_owned(),
+        });
+    }
+}
+
+/// Which of the kinds seen and remembered a policy answers for on a node.
+fn handled(
+    ctx: &Context,
+    memory: &Memory,
+    conditions: &[SeenCondition],
+) -> BTreeSet<ConditionKind> {
+    let set = ctx.policies.set();
+    let seen = conditions.iter().map(|condition| &condition.kind);
+    seen.chain(memory.episodes.keys())
+        .filter(|kind| set.handles(kind, SiteKind::Node))
+        .cloned()
+        .collect()
+}
+
+async fn from_systemd(
+    ctx: &Context,
+) -> (BTreeMap<UnitName, UnitSeen>, Option<Timestamp>, Freshness) {
+    let mut units = BTreeMap::new();
+    let booted = match ctx.systemd.booted().await {
+        Ok(booted) => booted,
+        Err(_) => return (units, None, Freshness::Missing),
+    };
+    for name in &ctx.limits.units {
+        match ctx.systemd.unit(name).await {
+            Ok(Some(unit)) => {
+                units.insert(name.clone(), unit);
+            }
+            Ok(None) => {}
+            // One unit that cannot be read says nothing about the others.
+            Err(error) => {
+                tracing::warn!(unit = %name, error = %chain(&error), "cannot read the unit's state")
+            }
+        }
+    }
+    (units, booted, Freshness::Fresh)
+}
+
+fn boot_id(ctx: &Context) -> Option<BootId> {
+    let path = &ctx.config.boot_id_file;
+    match std::fs::read_to_string(path) {
+        Ok(text) => BootId::parse(text.trim()).ok(),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "cannot read the boot id: no reboot can be granted");
+            None
+        }
+    }
+}
+
+fn slim<T, S>(watched: Watched<T>, see: impl Fn(T) -> Option<S>) -> Watched<S> {
+    Watched {
+        value: watched.value.and_then(see),
+        freshness: watched.freshness,
+    }
+}
+
+fn node_seen(node: Node) -> Option<NodeSeen> {
+    let ready = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let ready = ready.and_then(|conditions| {
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready")
+    });
+    Some(NodeSeen {
+        uid: Uid::parse(node.metadata.uid?).ok()?,
+        ready: ready.map_or(Status::Unknown, |ready| npd::status(&ready.status)),
+        labels: node.metadata.labels.unwrap_or_default(),
+        unschedulable: node
+            .spec
+            .and_then(|spec| spec.unschedulable)
+            .unwrap_or(false),
+    })
+}
+
+fn repair_seen(repair: NodeRepair) -> Option<RepairSeen> {
+    let NodeRepair {
+        metadata,
+        spec,
+        status,
+    } = repair;
+    let status = status.unwrap_or_default();
+    Some(RepairSeen {
+        uid: metadata.uid?,
+        version: metadata.resource_version?,
+        node_uid: spec.node_uid,
+        problem: spec.problem.kind,
+        asks: spec.asks,
+        deadline: spec.deadline,
+        withdrawn: spec.withdrawn,
+        accepted_grant: spec.accepted_grant,
+        phase: status.phase,
+        grant: status.grant,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use k8s_openapi::api::core::v1::{NodeCondition, NodeStatus};
+
+use super::*;
+
+/// As NPD v1.34 answers.
+const ANSWER: &str = r#"[
+  {"type":"KernelDeadlock","status":"False","transition":"2026-11-22T10:00:00.123456789Z",
+   "reason":"KernelHasNoDeadlock","message":"kernel has no deadlock"},
+  {"type":"ContainerRuntimeUnhealthy","status":"True","transition":"2026-11-22T10:05:00Z",
+   "reason":"Hung","message":"no answer"}]"#;
+
+fn node(conditions: &[(&str, &str)]) -> Watched<Node> {
+    let condition = |(kind, status): &(&str, &str)| NodeCondition {
+        type_: (*kind).to_owned(),
+        status: (*status).to_owned(),
+        ..NodeCondition::default()
+    };
+    let conditions = Some(conditions.iter().map(condition).collect());
+    let status = Some(NodeStatus {
+        conditions,
+        ..NodeStatus::default()
+    });
+    Watched {
+        value: Some(Node {
+            status,
+            ..Node::default()
+        }),
+        freshness: Freshness::Fresh,
+    }
+}
+
+fn kinds(conditions: &[SeenCondition]) -> Vec<(&str, Status, &str)> {
+    conditions
+        .iter()
+        .map(|seen| (seen.kind.as_str(), seen.status, seen.source.as_str()))
+        .collect()
+}
+
+#[test]
+fn npds_answer_is_read() {
+    let conditions = npd::parse(ANSWER.as_bytes()).unwrap();
+    assert_eq!(
+        kinds(&conditions),
+        [
+            ("KernelDeadlock", Status::No, "npd"),
+            ("ContainerRuntimeUnhealthy", Status::Yes, "npd")
+        ]
+    );
+    assert!(conditions[1].transition.is_some());
+    assert!(npd::parse(b"null").unwrap().is_empty());
+    assert!(npd::parse(b"<html>").is_err());
+}
+
+#[test]
+fn npds_own_word_goes_before_its_copy_on_the_node() {
+    let mut conditions = npd::parse(ANSWER.as_bytes()).unwrap();
+    let copy = node(&[
+        ("ContainerRuntimeUnhealthy", "False"),
+        ("Ready", "True"),
+        ("GpuLost", "True"),
+    ]);
+    from_node(&mut conditions, &copy, Freshness::Fresh, false);
+    assert_eq!(
+        kinds(&conditions)[1..],
+        [
+            ("ContainerRuntimeUnhealthy", Status::Yes, "npd"),
+            ("Ready", Status::Yes, "node-status"),
+            ("GpuLost", Status::Yes, "node-status"),
+        ]
+    );
+}
+
+#[test]
+fn while_npd_is_silent_its_last_word_is_no_report() {
+    let mut conditions = Vec::new();
+    let copy = node(&[("KernelDeadlock", "False"), ("DiskPressure", "False")]);
+    from_node(&mut conditions, &copy, Freshness::Missing, false);
+    assert_eq!(
+        kinds(&conditions),
+        [("DiskPressure", Status::No, "node-status")]
+    );
+}
+
+#[test]
+fn a_node_that_is_not_watched_reports_nothing() {
+    let mut conditions = Vec::new();
+    let stale = Watched {
+        freshness: Freshness::Stale,
+        ..node(&[("DiskPressure", "True")])
+    };
+    from_node(&mut conditions, &stale, Freshness::Fresh, false);
+    assert!(conditions.is_empty());
+}

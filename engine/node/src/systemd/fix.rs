@@ -1,0 +1,64 @@
+//! A fix: a command that the operator's configuration declares, run by systemd as a transient unit with limits.
+
+use rectifier_core::name::{FixName, UnitName};
+use zbus::{OwnedVariant, Variant};
+
+use super::{Systemd, SystemdError};
+
+/// What a fix may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FixLimits {
+    /// Seconds until it is killed.
+    pub timeout: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+}
+
+impl Systemd {
+    /// Runs a command line to its end. It is a unit of its own, `rectifier-fix-NAME.service`, with its output in the
+    /// node's journal; a second one of that name is refused by systemd while the first runs.
+    ///
+    /// # Errors
+    /// It could not be started, ended with another code than 0, or ran out of its limits.
+    pub async fn run_fix(
+        &self,
+        name: &FixName,
+        command: &[String],
+        limits: FixLimits,
+    ) -> Result<String, SystemdError> {
+        let invalid = || SystemdError::Bus(zbus::Error::InvalidField);
+        let unit =
+            UnitName::parse(format!("rectifier-fix-{name}.service")).map_err(|_| invalid())?;
+        let program = command.first().ok_or_else(invalid)?;
+        // A list of (path, arguments, "ignore a failure").
+        let start = vec![(program.clone(), command.to_vec(), false)];
+        let property =
+            |name: &str, value: Variant<'_>| -> Result<(String, OwnedVariant), SystemdError> {
+                Ok((name.to_owned(), value.try_to_owned()?))
+            };
+        let properties = vec![
+            property(
+                "Description",
+                Variant::from(format!("a fix of the node engine: {name}")),
+            )?,
+            // A oneshot's job ends when its process does, with its result.
+            property("Type", Variant::from("oneshot"))?,
+            property("ExecStart", Variant::from(start))?,
+            property(
+                "TimeoutStartUSec",
+                Variant::from(u64::from(limits.timeout) * 1_000_000),
+            )?,
+            property("MemoryMax", Variant::from(u64::from(limits.memory) << 20))?,
+            // Forgotten when it has ended, so that it can be run again.
+            property("CollectMode", Variant::from("inactive-or-failed"))?,
+        ];
+        let manager = self.manager().await?;
+        let begin = manager.start_transient_unit(
+            unit.to_string(),
+            "fail".to_owned(),
+            properties,
+            Vec::new(),
+        );
+        self.job(&manager, &unit, begin).await
+    }
+}

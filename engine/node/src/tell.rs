@@ -1,0 +1,183 @@
+//! Tells people: every change as a line of the log and as an Event on the Node.
+//!
+//! Events are for reading, not for deciding: one that cannot be written is lost, and the log has it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use rectifier_api::AGENT;
+use rectifier_core::clock::Timestamp;
+use rectifier_core::episode::{News, Seen, Word};
+use rectifier_core::name::NodeName;
+use rectifier_core::policy::Outcome;
+use rectifier_core::reason::Reason;
+use tokio::sync::mpsc;
+
+use crate::trouble::chain;
+
+/// Where Events of what has no namespace are kept.
+const NAMESPACE: &str = "default";
+/// Kept for an API server that is away for a moment; more than a repair has.
+const KEPT: usize = 64;
+/// The API server's limit for a note, in bytes; a character has at most four.
+const LONGEST_NOTE: usize = 1024;
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Takes news, and has them told.
+pub(crate) struct Teller {
+    node: NodeName,
+    events: mpsc::Sender<Event>,
+}
+
+impl Teller {
+    /// And the task that writes the Events; it ends when the teller is dropped.
+    pub(crate) fn new(client: Client, node: NodeName) -> (Self, impl Future<Output = ()>) {
+        let (events, told) = mpsc::channel(KEPT);
+        (Self { node, events }, write(client, told))
+    }
+
+    /// Tells what a pass found out and decided.
+    pub(crate) fn tell(&self, seen: &Seen, news: Vec<Word>) {
+        for (index, word) in news.into_iter().enumerate() {
+            let line = Line::of(&word);
+            let problem = word.problem.as_str();
+            match line.warns {
+                true => tracing::warn!(problem, reason = line.reason, "{}", line.text),
+                false => tracing::info!(problem, reason = line.reason, "{}", line.text),
+            }
+            let uid = seen.node.value.as_ref().map(|node| node.uid.to_string());
+            if self
+                .events
+                .try_send(self.event(seen.now, index, problem, &line, uid))
+                .is_err()
+            {
+                tracing::debug!(problem, "an Event was lost: the API server is away");
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        now: Timestamp,
+        index: usize,
+        problem: &str,
+        line: &Line,
+        uid: Option<String>,
+    ) -> Event {
+        let note: String = format!("{problem}: {}", line.text)
+            .chars()
+            .take(LONGEST_NOTE / 4)
+            .collect();
+        Event {
+            metadata: ObjectMeta {
+                // As Kubernetes' own: unique for the node by time, and by its place among the news of one pass.
+                name: Some(format!("{}.{:x}.{index}", self.node, now.as_nanosecond())),
+                namespace: Some(NAMESPACE.to_owned()),
+                ..ObjectMeta::default()
+            },
+            action: Some("Heal".to_owned()),
+            event_time: Some(MicroTime(now)),
+            note: Some(note),
+            reason: Some(line.reason.to_owned()),
+            regarding: Some(ObjectReference {
+                api_version: Some("v1".to_owned()),
+                kind: Some("Node".to_owned()),
+                name: Some(self.node.to_string()),
+                uid,
+                ..ObjectReference::default()
+            }),
+            reporting_controller: Some(format!("rectifier.dev/{AGENT}")),
+            reporting_instance: Some(self.node.to_string().chars().take(128).collect()),
+            type_: Some(if line.warns { "Warning" } else { "Normal" }.to_owned()),
+            ..Event::default()
+        }
+    }
+}
+
+async fn write(client: Client, mut told: mpsc::Receiver<Event>) {
+    let api: Api<Event> = Api::namespaced(client, NAMESPACE);
+    while let Some(event) = told.recv().await {
+        let params = PostParams {
+            field_manager: Some(AGENT.to_owned()),
+            ..PostParams::default()
+        };
+        match tokio::time::timeout(WRITE_WITHIN, api.create(&params, &event)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(error = %chain(&error), "an Event was lost"),
+            Err(_) => tracing::debug!("an Event was lost: the API server did not answer"),
+        }
+    }
+}
+
+/// News in words.
+struct Line {
+    reason: &'static str,
+    text: String,
+    warns: bool,
+}
+
+impl Line {
+    fn of(word: &Word) -> Self {
+        let line = |reason, text, warns| Self {
+            reason,
+            text,
+            warns,
+        };
+        match &word.news {
+            News::Opened => line("ProblemSeen", "the problem is there".to_owned(), true),
+            News::Begun(remedy) => line("RemedyBegun", remedy.clone(), false),
+            News::Outcome {
+                remedy,
+                outcome,
+                detail,
+            } => {
+                let (reason, words, warns) = outcome_in_words(*outcome);
+                line(reason, with(&format!("{remedy}: {words}"), detail), warns)
+            }
+            News::Asked { asks, reason } => {
+                let warns = *reason != Reason::HealingInNode;
+                line(
+                    reason.label(),
+                    format!("{}: the control plane is asked ({asks:?})", reason.text()),
+                    warns,
+                )
+            }
+            News::Held { reason, detail } => {
+                line(reason.label(), with(reason.text(), detail), false)
+            }
+            News::HandedBack => line(
+                "HandedBack",
+                "the control plane has finished with it".to_owned(),
+                false,
+            ),
+            News::Closed => line(
+                "ProblemGone",
+                "the problem stayed away for the quiet time".to_owned(),
+                false,
+            ),
+        }
+    }
+}
+
+fn with(text: &str, detail: &str) -> String {
+    if detail.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{text} ({detail})")
+    }
+}
+
+fn outcome_in_words(outcome: Outcome) -> (&'static str, &'static str, bool) {
+    match outcome {
+        Outcome::Running => ("RemedyRunning", "under way", false),
+        Outcome::Recovered => ("RemedyRecovered", "it helped", false),
+        Outcome::NoEffect => ("RemedyNoEffect", "it did not help", true),
+        Outcome::Failed => ("RemedyFailed", "it could not be carried out", true),
+        Outcome::Refused => ("RemedyRefused", "it was refused", true),
+        Outcome::Unknown => ("RemedyUnknown", "it is not known what became of it", true),
+    }
+}

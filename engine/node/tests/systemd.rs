@@ -1,0 +1,164 @@
+//! Jobs, fixes and the reboot on a real systemd, over the machine's own bus. Needs root.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::StreamExt;
+use rectifier_bed::Bed;
+use rectifier_bed::machine::{Furnish, Machine};
+use rectifier_core::name::{FixName, UnitName};
+use rectifier_core::policy::{UnitCall, UnitVerb};
+use rectifier_node::{FixLimits, Systemd, SystemdError};
+use rectifier_provision::Stderr;
+
+const VICTIM: &str =
+    "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+const BROKEN: &str = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
+const LIMITS: FixLimits = FixLimits {
+    timeout: 30,
+    memory: 64,
+};
+
+async fn machine(bed: &Bed) -> Result<Machine> {
+    let (cache, mut report) = (bed.cache(), Stderr::default());
+    let [a, b, c, _] = bed.network()?.machines().0.octets();
+    let furnish = Furnish {
+        root: cache.node_root(&mut report)?,
+        programs: cache.go_programs(&mut report)?,
+        images: Vec::new(),
+        address: [a, b, c, 200].into(),
+        files: Vec::new(),
+    };
+    let furnish = furnish.file("/etc/systemd/system/broken.service", BROKEN);
+    Machine::boot(&bed.dir().join("machines").join("node-1"), furnish).await
+}
+
+fn bus(machine: &Machine) -> Result<Systemd> {
+    let socket = machine.bus_socket()?;
+    Ok(Systemd::new(
+        format!("unix:path={}", socket.display()),
+        Duration::from_secs(60),
+    ))
+}
+
+fn call(unit: &str, verb: UnitVerb) -> Result<UnitCall> {
+    Ok(UnitCall {
+        name: UnitName::parse(unit)?,
+        verb,
+    })
+}
+
+async fn invocation(systemd: &Systemd, unit: &str) -> Result<String> {
+    let unit = systemd
+        .unit(&UnitName::parse(unit)?)
+        .await?
+        .context("no such unit")?;
+    Ok(unit.invocation)
+}
+
+#[tokio::test]
+async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
+    let bed = Bed::new("systemd")?;
+    let machine = machine(&bed).await?;
+    machine.start_unit("victim.service", VICTIM).await?;
+    let systemd = bus(&machine)?;
+
+    // A unit is seen as it is, and one that does not exist as none.
+    let victim = systemd
+        .unit(&UnitName::parse("victim.service")?)
+        .await?
+        .context("no victim")?;
+    assert_eq!(
+        (victim.active_state.as_str(), victim.sub_state.as_str()),
+        ("active", "running")
+    );
+    assert!(!victim.busy && victim.since.is_some() && victim.invocation.len() == 32);
+    assert!(
+        systemd
+            .unit(&UnitName::parse("nobody.service")?)
+            .await?
+            .is_none()
+    );
+    assert!(systemd.booted().await?.is_some());
+
+    // Every verb that starts a unit starts another invocation of it; the end of its job is heard.
+    let mut jobs = Box::pin(systemd.finished_jobs().await?);
+    let mut before = victim.invocation;
+    for verb in [UnitVerb::Restart, UnitVerb::StopStart] {
+        systemd.perform(&call("victim.service", verb)?).await?;
+        assert_eq!(jobs.next().await.as_deref(), Some("victim.service"));
+        let now = invocation(&systemd, "victim.service").await?;
+        assert_ne!(now, before, "{verb:?}");
+        before = now;
+    }
+    let main_pid = machine
+        .exec(["systemctl", "show", "-P", "MainPID", "victim.service"])
+        .await?;
+    systemd
+        .perform(&call("victim.service", UnitVerb::Start)?)
+        .await?;
+    let still = machine
+        .exec(["systemctl", "show", "-P", "MainPID", "victim.service"])
+        .await?;
+    assert_eq!(main_pid, still, "what runs is not started again");
+
+    // A job that fails is an error that says how.
+    for verb in [UnitVerb::Restart, UnitVerb::ResetFailed] {
+        let failed = systemd.perform(&call("broken.service", verb)?).await;
+        let said = matches!(&failed, Err(SystemdError::Job { result, .. }) if result == "failed");
+        assert!(said, "{failed:?}");
+    }
+    assert!(
+        systemd
+            .perform(&call("nobody.service", UnitVerb::Restart)?)
+            .await
+            .is_err()
+    );
+
+    // A fix is a process of the machine's, with its arguments as they are: no shell looks at them.
+    let name = FixName::parse("touch-it")?;
+    let touch = ["/usr/bin/touch", "/run/a b;c"].map(str::to_owned);
+    systemd.run_fix(&name, &touch, LIMITS).await?;
+    assert!(machine.path("/run/a b;c")?.exists());
+    systemd
+        .run_fix(&name, &touch, LIMITS)
+        .await
+        .context("a second time")?;
+    let failed = systemd
+        .run_fix(&name, &["/bin/false".to_owned()], LIMITS)
+        .await;
+    assert!(
+        matches!(failed, Err(SystemdError::Job { .. })),
+        "{failed:?}"
+    );
+    let sleeps = ["/bin/sleep", "infinity"].map(str::to_owned);
+    let killed = systemd
+        .run_fix(
+            &name,
+            &sleeps,
+            FixLimits {
+                timeout: 1,
+                ..LIMITS
+            },
+        )
+        .await;
+    assert!(
+        matches!(killed, Err(SystemdError::Job { .. })),
+        "{killed:?}"
+    );
+
+    // logind reboots it; the old bus is gone, and its client says so.
+    let boot = machine.boot_id()?;
+    systemd.reboot().await?;
+    while jobs.next().await.is_some() {}
+    assert!(systemd.booted().await.is_err());
+    let changed = async {
+        while machine.boot_id().ok().is_none_or(|now| now == boot) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), changed)
+        .await
+        .context("no new boot")?;
+    machine.kill().await
+}
