@@ -1,0 +1,80 @@
+//! The cordon: one patch that both marks the node unschedulable and says which repair did, so that nobody's cordon is
+//! ever taken for ours. It carries the resourceVersion that was read.
+
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, Patch, PatchParams};
+use rectifier_api::{CONTROLLER, CORDONED_BY};
+use rectifier_core::repair::Seen;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::error::{Error, api};
+
+pub(super) async fn set(ctx: &Context, seen: &Seen) -> Result<(), Error> {
+    let nodes: Api<Node> = Api::all(ctx.client.clone());
+    let node = nodes
+        .get(&seen.request.node)
+        .await
+        .map_err(api("get node"))?;
+    // Between our look and now a human may have cordoned it, or another node may have taken the name.
+    if node.metadata.uid.as_deref() != Some(&seen.request.node_uid) || unschedulable(&node) {
+        return Err(Error::Lost { what: "cordon" });
+    }
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": node.metadata.resource_version,
+            "annotations": { CORDONED_BY: seen.repair_uid.as_str() },
+        },
+        "spec": { "unschedulable": true },
+    });
+    send(&nodes, &seen.request.node, &patch, "cordon").await
+}
+
+pub(super) async fn unset(ctx: &Context, seen: &Seen) -> Result<(), Error> {
+    let nodes: Api<Node> = Api::all(ctx.client.clone());
+    let node = nodes
+        .get(&seen.request.node)
+        .await
+        .map_err(api("get node"))?;
+    let mark = node
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(CORDONED_BY));
+    // A cordon that does not bear our mark is a human's, and is never undone.
+    if mark.map(String::as_str) != Some(seen.repair_uid.as_str()) {
+        return Err(Error::Lost { what: "uncordon" });
+    }
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": node.metadata.resource_version,
+            "annotations": { CORDONED_BY: null },
+        },
+        "spec": { "unschedulable": null },
+    });
+    send(&nodes, &seen.request.node, &patch, "uncordon").await
+}
+
+fn unschedulable(node: &Node) -> bool {
+    node.spec
+        .as_ref()
+        .and_then(|spec| spec.unschedulable)
+        .unwrap_or(false)
+}
+
+async fn send(
+    nodes: &Api<Node>,
+    name: &str,
+    patch: &serde_json::Value,
+    call: &'static str,
+) -> Result<(), Error> {
+    let params = PatchParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PatchParams::default()
+    };
+    nodes
+        .patch(name, &params, &Patch::Merge(patch))
+        .await
+        .map_err(api(call))?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The similar server: the sick one's shape, on ports of its own that exist before it does.
+
+use std::collections::BTreeMap;
+
+use rectifier_api::NodeRepair;
+use rectifier_cloud::{PortSpec, ServerSpec, ServerTemplate};
+use rectifier_core::name::{NodeName, PortId, ServerId};
+use rectifier_core::repair::{Replacement, Seen};
+
+use super::{token, user_data};
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::error::{Error, cloud};
+use crate::observe::{cloud as view, pool};
+
+/// Metadata of every server that we make.
+const CLUSTER: &str = "rectifier.cluster";
+const REPAIR: &str = "rectifier.repair";
+/// `provisional` until the commit, then `adopted`: only provisional things are ever collected.
+pub(super) const STATE: &str = "rectifier.state";
+
+/// Makes the ports of this attempt. Each is found again by its name.
+pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Result<(), Error> {
+    let replacement = replacement(repair)?;
+    let template = template(ctx, seen).await?;
+    if template.ports.is_empty() {
+        return Err(Error::Missing(
+            "the sick server has no ports of its own to copy",
+        ));
+    }
+    for (number, port) in template.ports.into_iter().enumerate() {
+        let spec = PortSpec {
+            name: view::port_name(replacement, number),
+            tags: vec![replacement.tag.clone()],
+            template: port,
+        };
+        ctx.cloud
+            .create_port(&spec)
+            .await
+            .map_err(cloud("create port"))?;
+    }
+    Ok(())
+}
+
+/// Posts the server. The record already says that it was posted, so this is done once for each such stamp.
+pub(super) async fn server(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+    seen: &Seen,
+) -> Result<(), Error> {
+    let replacement = replacement(repair)?;
+    let name = NodeName::parse(&seen.request.node)?;
+    let (_, provisioning) = pool::of(cluster, &name);
+    let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
+    let template = template(ctx, seen).await?;
+    let token = token::issue(ctx, replacement, seen).await?;
+    let spec = ServerSpec {
+        name: replacement.name.clone(),
+        user_data: user_data::render(ctx, &provisioning, replacement, seen, &token).await?,
+        ports: replacement
+            .ports
+            .iter()
+            .map(PortId::parse)
+            .collect::<Result<_, _>>()?,
+        metadata: metadata(ctx, seen, &template),
+        tags: template
+            .tags
+            .iter()
+            .filter(|tag| !tag.starts_with("rectifier-"))
+            .cloned()
+            .chain([replacement.tag.clone()])
+            .collect(),
+        shape: template.shape,
+    };
+    let id = ctx
+        .cloud
+        .create_server(&spec)
+        .await
+        .map_err(cloud("create server"))?;
+    tracing::info!(node = %seen.request.node, server = %id, name = spec.name, "the cloud took the replacement's creation");
+    Ok(())
+}
+
+fn metadata(ctx: &Context, seen: &Seen, template: &ServerTemplate) -> BTreeMap<String, String> {
+    let ours = [
+        (CLUSTER, ctx.settings.cluster.clone()),
+        (REPAIR, seen.repair_uid.to_string()),
+        (STATE, "provisional".to_owned()),
+    ];
+    let mut metadata = template.metadata.clone();
+    metadata.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+    metadata
+}
+
+async fn template(ctx: &Context, seen: &Seen) -> Result<ServerTemplate, Error> {
+    let id = seen
+        .record
+        .server_id
+        .as_ref()
+        .ok_or(Error::Missing("the record names no server"))?;
+    ctx.cloud
+        .template(&ServerId::parse(id)?)
+        .await
+        .map_err(cloud("describe the sick server"))
+}
+
+pub(super) fn replacement(repair: &NodeRepair) -> Result<&Replacement, Error> {
+    let record = repair.status.as_ref();
+    record
+        .and_then(|record| record.replacement.as_ref())
+        .ok_or(Error::Missing("the record names no replacement"))
+}

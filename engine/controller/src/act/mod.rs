@@ -1,0 +1,48 @@
+//! Performs what was decided. Each act may be called again at any time; none is believed to have worked.
+
+mod adopt;
+mod archive;
+mod cordon;
+mod create;
+mod delete;
+mod evict;
+mod token;
+mod user_data;
+
+use rectifier_api::NodeRepair;
+use rectifier_core::repair::{Act, Seen};
+
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::error::Error;
+
+/// Performs one act.
+///
+/// # Errors
+/// Says what refused. The act may have happened all the same: the next pass looks.
+pub(crate) async fn perform(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+    seen: &Seen,
+    act: &Act,
+) -> Result<(), Error> {
+    tracing::debug!(node = %seen.request.node, ?act, "performing");
+    match act {
+        Act::Cordon => cordon::set(ctx, seen).await,
+        Act::Uncordon => cordon::unset(ctx, seen).await,
+        Act::Evict(pods) => evict::evict(ctx, pods).await,
+        Act::CreatePorts => create::ports(ctx, repair, seen).await,
+        Act::CreateServer => create::server(ctx, cluster, repair, seen).await,
+        Act::RemoveReplacement {
+            servers,
+            ports,
+            node,
+        } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
+        Act::Adopt => adopt::adopt(ctx, repair).await,
+        Act::DeleteServer(id) => delete::server(ctx, id).await,
+        Act::DeletePorts(ports) => delete::ports(ctx, ports).await,
+        Act::DeleteNode(uid) => delete::node(ctx, &seen.request.node, uid).await,
+        Act::Archive => archive::archive(ctx, repair).await,
+    }
+}

@@ -1,0 +1,72 @@
+//! The user data of a new server: the pool's template, filled in.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use minijinja::{Environment, UndefinedBehavior, context};
+use rectifier_api::{PROVISIONAL_TAINT, Provisioning};
+use rectifier_core::repair::{Replacement, Seen};
+
+use crate::context::Context;
+use crate::error::{Error, api};
+use crate::observe::cloud::copied_labels;
+
+/// The cluster's certificate authority, which the controller manager publishes in every namespace.
+const ROOT_CA: &str = "kube-root-ca.crt";
+
+pub(super) async fn render(
+    ctx: &Context,
+    provisioning: &Provisioning,
+    replacement: &Replacement,
+    seen: &Seen,
+    token: &str,
+) -> Result<String, Error> {
+    let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.settings.namespace);
+    let map = maps
+        .get(ROOT_CA)
+        .await
+        .map_err(api("get the cluster's certificate authority"))?;
+    let ca = map
+        .data
+        .and_then(|mut data| data.remove("ca.crt"))
+        .ok_or(Error::Missing("kube-root-ca.crt has no ca.crt"))?;
+    let labels: Vec<String> = copied_labels(seen.node.as_ref(), Some(provisioning))
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut environment = Environment::new();
+    // a misspelt variable is an error, not an empty string in a machine's first boot
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    Ok(environment.render_str(
+        &provisioning.user_data,
+        context! {
+            node => &replacement.name,
+            token => token,
+            server => &provisioning.api_server,
+            ca => base64(ca.as_bytes()),
+            labels => labels.join(","),
+            taints => taints(seen).join(","),
+        },
+    )?)
+}
+
+/// The sick node's own taints, without those that Kubernetes or we set, and the provisional one.
+fn taints(seen: &Seen) -> Vec<String> {
+    let own = seen.node.iter().flat_map(|node| &node.taints);
+    own.filter(|taint| {
+        !taint.starts_with("node.kubernetes.io/") && !taint.starts_with("rectifier.dev/")
+    })
+    .map(|taint| match taint.split_once(':') {
+        Some((key, effect)) if !key.contains('=') => format!("{key}=:{effect}"),
+        Some(_) | None => taint.clone(),
+    })
+    .chain([format!("{PROVISIONAL_TAINT}=:NoSchedule")])
+    .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    // k8s-openapi's ByteString is the API's own base64
+    let text = serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()));
+    text.ok()
+        .and_then(|text| text.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

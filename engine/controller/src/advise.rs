@@ -1,0 +1,231 @@
+//! Asks the operator's policies what they would do, with everything that the control plane sees.
+
+use std::collections::BTreeMap;
+
+use rectifier_core::clock::seconds_between;
+use rectifier_core::name::{ConditionKind, NodeName, PoolName};
+use rectifier_core::policy::{
+    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Group, Moment,
+    NodeFacts, Observation, Remedy, ServerView, Site, Status,
+};
+use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, needs};
+
+use crate::cluster::{Cluster, Sight};
+use crate::context::Context;
+use crate::observe::pool;
+
+/// At most so many attempts are shown, as the contract says.
+const ATTEMPTS_SHOWN: usize = 32;
+
+/// The policies' advice, where the phase needs one.
+pub(crate) async fn ask(ctx: &Context, cluster: &Cluster, seen: &Seen) -> Option<Advice> {
+    let waiting = seen.record.wait_until.is_some_and(|until| until > seen.now);
+    if !needs(seen.record.phase).advice || waiting {
+        return None;
+    }
+    let node = seen.node.as_ref()?;
+    let observation = observation(cluster, seen, node)?;
+    Some(ctx.policies.advise(&observation).await)
+}
+
+fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observation> {
+    let facts = cluster.facts(&node.name).unwrap_or_default();
+    let problem = problem(
+        seen,
+        facts
+            .conditions
+            .get(&ConditionKind::parse(&seen.request.problem.kind).ok()?),
+    )?;
+    let pool = pool::selecting(cluster, &facts)
+        .ok()
+        .and_then(|pool| PoolName::parse(pool.metadata.name?).ok());
+    Some(Observation {
+        id: format!(
+            "{}.{}.{}",
+            seen.repair_uid,
+            seen.record.steps.len(),
+            seen.now.as_second()
+        ),
+        now: moment(seen),
+        node: NodeFacts {
+            name: node.name.clone(),
+            pool,
+            zone: node
+                .labels
+                .get("topology.kubernetes.io/zone")
+                .cloned()
+                .unwrap_or_default(),
+            labels: node.labels.clone(),
+            ready: node.ready,
+            unschedulable: node.unschedulable,
+            uptime: None,
+            pods: seen
+                .pods
+                .as_ref()
+                .map_or(0, |pods| u32::try_from(pods.len()).unwrap_or(u32::MAX)),
+        },
+        site: Site::ControlPlane(view(cluster, seen, node)),
+        episode: EpisodeView {
+            age: seconds_between(seen.request.problem.since, seen.now),
+            recurrences: 0,
+            attempts: seen
+                .record
+                .tried
+                .iter()
+                .rev()
+                .take(ATTEMPTS_SHOWN)
+                .map(|tried| attempt(seen, tried))
+                .collect(),
+            problem,
+        },
+        other_episodes: Vec::new(),
+        conditions: facts
+            .conditions
+            .iter()
+            .map(|(kind, sight)| condition(seen, kind, sight))
+            .collect(),
+        events: Vec::new(),
+        facts: facts_of(seen),
+    })
+}
+
+/// The open field. `agent`: why the control plane judges although the node has an engine of its own.
+fn facts_of(seen: &Seen) -> BTreeMap<String, String> {
+    let agent = match seen.request.requested_by {
+        RequestedBy::Conditions => "silent",
+        RequestedBy::NodeEngine
+            if seen
+                .request
+                .deadline
+                .is_some_and(|deadline| deadline <= seen.now) =>
+        {
+            "overdue"
+        }
+        RequestedBy::NodeEngine | RequestedBy::Operator => "present",
+    };
+    BTreeMap::from([("agent".to_owned(), agent.to_owned())])
+}
+
+fn moment(seen: &Seen) -> Moment {
+    let utc = seen.now.to_zoned(jiff::tz::TimeZone::UTC);
+    Moment {
+        unix_seconds: u64::try_from(seen.now.as_second()).unwrap_or(0),
+        weekday: u8::try_from(utc.weekday().to_monday_one_offset()).unwrap_or(1),
+        minute_of_day: u16::try_from(i32::from(utc.hour()) * 60 + i32::from(utc.minute()))
+            .unwrap_or(0),
+    }
+}
+
+fn problem(seen: &Seen, sight: Option<&Sight>) -> Option<Condition> {
+    let kind = ConditionKind::parse(&seen.request.problem.kind).ok()?;
+    match sight {
+        Some(sight) => Some(condition(seen, &kind, sight)),
+        // Not reported now: shown as the agent reported it, of unknown status.
+        None => Some(Condition {
+            kind,
+            status: Status::Unknown,
+            reason: seen.request.problem.reason.clone(),
+            message: seen.request.problem.message.clone(),
+            held: 0,
+            source: "node-engine".to_owned(),
+        }),
+    }
+}
+
+fn condition(seen: &Seen, kind: &ConditionKind, sight: &Sight) -> Condition {
+    Condition {
+        kind: kind.clone(),
+        status: sight.status,
+        reason: sight.reason.clone(),
+        message: sight.message.clone(),
+        held: seconds_between(sight.since, seen.now),
+        source: "node-status".to_owned(),
+    }
+}
+
+fn attempt(seen: &Seen, tried: &Tried) -> Attempt {
+    Attempt {
+        remedy: match tried.rung {
+            Rung::Reboot => Remedy::Reboot,
+            Rung::Replace => Remedy::Replace,
+        },
+        age: seconds_between(tried.since, seen.now),
+        outcome: tried.outcome,
+        detail: tried.reason.text().to_owned(),
+    }
+}
+
+fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
+    let server = match &seen.cloud {
+        CloudSeen::Fresh(view) => view.server.as_ref(),
+        CloudSeen::Unavailable(_) | CloudSeen::NotAsked => None,
+    };
+    let replace = match &seen.pool {
+        Ok(rules) if !rules.provisions => Gate::Closed("the pool has no provisioning".to_owned()),
+        Ok(_) if server.is_none() => Gate::Closed("the node's server is not certain".to_owned()),
+        Ok(_) => Gate::Open,
+        Err(_) => Gate::Closed("the node is in no one pool".to_owned()),
+    };
+    let (pool, zone, same_problem) = groups(cluster, seen, &node.name);
+    ClusterView {
+        pool,
+        zone,
+        same_problem,
+        server: server.map(|server| ServerView {
+            status: server.status.clone(),
+            task: None,
+            fault: server.fault.clone(),
+            age: 0,
+            proven_dead: false,
+        }),
+        requested_by: match seen.request.requested_by {
+            RequestedBy::NodeEngine => "node-engine",
+            RequestedBy::Conditions => "conditions",
+            RequestedBy::Operator => "operator",
+        }
+        .to_owned(),
+        reboot: Gate::Closed("a reboot by the cloud is not available in this version".to_owned()),
+        replace,
+        freshness: Freshness::Fresh,
+    }
+}
+
+/// The node's pool, its zone within it, and the nodes with the same problem.
+fn groups(cluster: &Cluster, seen: &Seen, node: &NodeName) -> (Group, Group, Group) {
+    let own = cluster.facts(node).unwrap_or_default();
+    let zone =
+        |labels: &BTreeMap<String, String>| labels.get("topology.kubernetes.io/zone").cloned();
+    let mine = pool::selecting(cluster, &own)
+        .ok()
+        .and_then(|pool| pool.metadata.name);
+    let repairing = cluster.in_repair();
+    let kind = ConditionKind::parse(&seen.request.problem.kind).ok();
+    let (mut pool, mut of_zone, mut same) = (Group::default(), Group::default(), Group::default());
+    for (name, facts) in cluster.nodes() {
+        if mine.is_none()
+            || pool::selecting(cluster, &facts)
+                .ok()
+                .and_then(|pool| pool.metadata.name)
+                != mine
+        {
+            continue;
+        }
+        let sick = kind
+            .as_ref()
+            .and_then(|kind| facts.conditions.get(kind))
+            .is_some_and(|sight| sight.status == Status::Yes);
+        let add = |group: &mut Group| {
+            group.nodes += 1;
+            group.sick += u32::from(sick);
+            group.repairing += u32::from(repairing.contains(&name));
+        };
+        add(&mut pool);
+        if zone(&facts.labels) == zone(&own.labels) {
+            add(&mut of_zone);
+        }
+        if sick {
+            add(&mut same);
+        }
+    }
+    (pool, of_zone, same)
+}

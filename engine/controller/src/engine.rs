@@ -1,0 +1,227 @@
+//! Which node is looked at when: an event of a watch wakes its node, and a pass says when it wants to look again.
+//!
+//! One loop awaits in one place and changes its state in another. Passes over different nodes run side by side; two
+//! over the same node never do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Node;
+use kube::api::Api;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Resource, ResourceExt};
+use rectifier_api::{NodeRepair, RepairPool, repair_name};
+use rectifier_core::name::NodeName;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::error::{Error, chain};
+use crate::lease;
+use crate::pass::{Again, pass};
+
+/// After an error a node is looked at again so late. Arbitrary: long enough not to hammer an API that is down.
+const AFTER_ERROR: Duration = Duration::from_secs(2);
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event lives as long as its way through one loop"
+)]
+enum Seen {
+    Node(Event<Node>),
+    Repair(Event<NodeRepair>),
+    Pool(Event<RepairPool>),
+}
+
+/// Runs until the process has to end.
+///
+/// # Errors
+/// The Lease is lost, or a watch ended: no engine limps on without its eyes.
+pub async fn run(ctx: Context) -> Result<(), Error> {
+    let term = lease::acquire(&ctx).await?;
+    tracing::info!(term, identity = ctx.settings.identity, "leading");
+    let mut lease = JoinSet::new();
+    lease.spawn(lease::keep(ctx.clone(), term));
+    let mut engine = Engine {
+        cluster: Arc::default(),
+        term,
+        due: BTreeMap::new(),
+        running: BTreeSet::new(),
+        passes: JoinSet::new(),
+        ctx,
+    };
+    let mut policies = engine.ctx.policies.changed();
+    let mut events = watch(&engine.ctx.client);
+    loop {
+        engine.start_due();
+        let next = engine.next_due();
+        tokio::select! {
+            biased;
+            ended = lease.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the lease's renewal"))),
+            event = events.next() => engine.apply(event.ok_or(Error::Ended("a watch"))?),
+            Some(done) = engine.passes.join_next() => match done {
+                Ok((node, result)) => engine.passed(node, result),
+                Err(_) => return Err(Error::Ended("a pass")),
+            },
+            changed = policies.changed() => {
+                changed.map_err(|_| Error::Ended("the policies"))?;
+                engine.wake_all();
+            }
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+}
+
+fn watch(
+    client: &kube::Client,
+) -> futures::stream::SelectAll<futures::stream::BoxStream<'static, Seen>> {
+    let config = || watcher::Config::default().page_size(100);
+    futures::stream::select_all([
+        lasting(watcher(Api::<RepairPool>::all(client.clone()), config()))
+            .map(Seen::Pool)
+            .boxed(),
+        lasting(watcher(Api::<NodeRepair>::all(client.clone()), config()))
+            .map(Seen::Repair)
+            .boxed(),
+        lasting(watcher(Api::<Node>::all(client.clone()), config()))
+            .map(Seen::Node)
+            .boxed(),
+    ])
+}
+
+/// A watch that was cut is taken up again, a second later; until then what it told stays as it was.
+fn lasting<K: Resource + Send + 'static>(
+    events: impl futures::Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+) -> futures::stream::BoxStream<'static, Event<K>> {
+    events
+        .or_else(async |error| {
+            tracing::warn!("a watch was cut, and is taken up again: {}", chain(&error));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(error)
+        })
+        .filter_map(async |event| event.ok())
+        .boxed()
+}
+
+struct Engine {
+    ctx: Context,
+    cluster: Arc<Cluster>,
+    term: i64,
+    due: BTreeMap<NodeName, Instant>,
+    running: BTreeSet<NodeName>,
+    passes: JoinSet<(NodeName, Result<Again, Error>)>,
+}
+
+impl Engine {
+    fn apply(&mut self, seen: Seen) {
+        match seen {
+            Seen::Node(Event::Init) => self.cluster.list_begins(),
+            Seen::Node(Event::InitDone) => self.cluster.list_ends(),
+            Seen::Node(Event::Apply(node) | Event::InitApply(node)) => {
+                if let Some(name) = self.cluster.see(&node, self.ctx.now()) {
+                    self.wake(name);
+                }
+            }
+            Seen::Node(Event::Delete(node)) => {
+                if let Ok(name) = NodeName::parse(node.name_any()) {
+                    self.cluster.forget(&name);
+                    self.wake(name);
+                }
+            }
+            Seen::Repair(Event::Apply(repair) | Event::InitApply(repair)) => {
+                self.see_repair(&repair, true)
+            }
+            Seen::Repair(Event::Delete(repair)) => self.see_repair(&repair, false),
+            Seen::Pool(Event::Apply(pool) | Event::InitApply(pool)) => {
+                self.cluster.see_pool(pool.name_any(), Some(pool));
+                self.wake_all();
+            }
+            Seen::Pool(Event::Delete(pool)) => {
+                self.cluster.see_pool(pool.name_any(), None);
+                self.wake_all();
+            }
+            Seen::Repair(Event::Init | Event::InitDone)
+            | Seen::Pool(Event::Init | Event::InitDone) => {}
+        }
+    }
+
+    /// Archived copies bear other names, and wake nobody.
+    fn see_repair(&mut self, repair: &NodeRepair, there: bool) {
+        let Ok(node) = NodeName::parse(&repair.spec.node_name) else {
+            return;
+        };
+        if repair.name_any() == repair_name(&node) {
+            let phase = repair
+                .status
+                .as_ref()
+                .map(|record| format!("{:?}", record.phase))
+                .unwrap_or_default();
+            self.cluster
+                .see_repair(node.clone(), there.then_some(phase));
+            self.wake(node);
+        }
+    }
+
+    fn wake(&mut self, node: NodeName) {
+        self.due.insert(node, Instant::now());
+    }
+
+    fn wake_all(&mut self) {
+        for (node, _) in self.cluster.nodes() {
+            self.wake(node);
+        }
+    }
+
+    fn next_due(&self) -> Instant {
+        let waiting = self
+            .due
+            .iter()
+            .filter(|(node, _)| !self.running.contains(*node));
+        waiting
+            .map(|(_, at)| *at)
+            .min()
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        let due: Vec<NodeName> = self
+            .due
+            .iter()
+            .filter(|(node, at)| **at <= now && !self.running.contains(*node))
+            .map(|(node, _)| node.clone())
+            .collect();
+        for node in due {
+            self.due.remove(&node);
+            self.running.insert(node.clone());
+            let (ctx, cluster, term) = (self.ctx.clone(), Arc::clone(&self.cluster), self.term);
+            self.passes.spawn(async move {
+                let result = pass(&ctx, &cluster, term, &node).await;
+                (node, result)
+            });
+        }
+    }
+
+    fn passed(&mut self, node: NodeName, result: Result<Again, Error>) {
+        self.running.remove(&node);
+        let again = match result {
+            Ok(again) => again,
+            Err(error) if error.is_lost() => Some(Duration::ZERO),
+            Err(error) => {
+                tracing::warn!(%node, "this pass did nothing more, and is repeated: {}", chain(&error));
+                Some(AFTER_ERROR)
+            }
+        };
+        if let Some(after) = again {
+            let at = Instant::now() + after;
+            // an event that came during the pass wants an earlier look
+            self.due
+                .entry(node)
+                .and_modify(|due| *due = (*due).min(at))
+                .or_insert(at);
+        }
+    }
+}

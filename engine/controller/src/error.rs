@@ -1,0 +1,90 @@
+//! What can go wrong around a decision. Nothing here is evidence against a node.
+
+use rectifier_cloud::CloudError;
+use rectifier_core::name::InvalidName;
+use rectifier_core::repair::Illegal;
+
+/// An error of one pass, or of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody wrote the object since we read it. Nothing was done; the next pass reads again.
+    #[error("{what} was changed by somebody else in the meantime")]
+    Lost {
+        /// The object.
+        what: &'static str,
+    },
+    /// The API server refused or did not answer.
+    #[error("the API server did not take `{call}`")]
+    Api {
+        /// What was asked.
+        call: &'static str,
+        /// Its answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The cloud refused or did not answer.
+    #[error("the cloud did not take `{call}`")]
+    Cloud {
+        /// What was asked.
+        call: &'static str,
+        /// Its answer.
+        #[source]
+        source: Box<CloudError>,
+    },
+    /// The pool's user-data template does not render.
+    #[error("the pool's userData template cannot be rendered")]
+    Template(#[from] minijinja::Error),
+    /// An object holds a name that is none.
+    #[error("an object that we read holds an invalid name")]
+    Name(#[from] InvalidName),
+    /// A defect of ours: the step is not in the diagram. Nothing was written.
+    #[error("refused by the phase diagram")]
+    Illegal(#[from] Illegal),
+    /// The act needs something that the record or the pool does not hold.
+    #[error("cannot act: {0}")]
+    Missing(&'static str),
+    /// The Lease was lost, or could not be renewed in time: somebody else leads now, or may.
+    #[error("the lease {0} is lost: stopping, so that two never act at once")]
+    NotLeading(String),
+    /// A watch or a pass ended that must not end.
+    #[error("{0} ended")]
+    Ended(&'static str),
+}
+
+impl Error {
+    /// Was it a lost compare-and-swap? Then the next look comes at once.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Error::Lost { .. })
+    }
+}
+
+/// For `map_err`: wraps an answer of the API server, and tells a lost swap from the rest by its code.
+pub(crate) fn api(call: &'static str) -> impl FnOnce(kube::Error) -> Error {
+    move |source| match &source {
+        kube::Error::Api(status) if status.code == 409 => Error::Lost { what: call },
+        _ => Error::Api {
+            call,
+            source: Box::new(source),
+        },
+    }
+}
+
+/// For `map_err`: wraps an answer of the cloud.
+pub(crate) fn cloud(call: &'static str) -> impl FnOnce(CloudError) -> Error {
+    move |source| Error::Cloud {
+        call,
+        source: Box::new(source),
+    }
+}
+
+/// The error and its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

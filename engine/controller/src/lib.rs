@@ -1,0 +1,21 @@
+//! The control-plane engine: what a node cannot heal it reboots by a grant, or replaces by a similar server.
+//!
+//! One pass over one node reads top to bottom in [`pass`]: observe → advise → decide → persist → act, a file a step.
+//! What is decided lies in `rectifier_core::repair`; here is the IO around it. [`engine`] says which node is looked
+//! at when. Clock, randomness, cloud and policies come in through [`Context`].
+
+mod act;
+mod advise;
+mod cluster;
+mod context;
+mod engine;
+mod error;
+mod event;
+mod lease;
+mod observe;
+mod pass;
+mod persist;
+
+pub use context::{Context, Entropy, Settings};
+pub use engine::run;
+pub use error::Error;

@@ -1,0 +1,152 @@
+//! The cloud's side of a repair: complete and fresh, or not there at all.
+
+use rectifier_api::Provisioning;
+use rectifier_cloud::{Cloud, CloudError, Port, Server};
+use rectifier_core::name::{NodeName, PortId, ServerId};
+use rectifier_core::repair::{
+    CloudSeen, CloudView, NodeSeen, Phase, PortSeen, Record, Replacement, ServerSeen,
+};
+
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::error::{Error, chain};
+
+/// Asks the cloud. Its errors are a value: a cloud that cannot be asked is no evidence, and makes a repair wait.
+pub(crate) async fn look(
+    ctx: &Context,
+    cluster: &Cluster,
+    record: &Record,
+    node: Option<&NodeSeen>,
+    provisioning: Option<&Provisioning>,
+) -> Result<CloudSeen, Error> {
+    let mut view = match ask(ctx.cloud.as_ref(), record, node).await {
+        Ok(view) => view,
+        Err(error) => return Ok(CloudSeen::Unavailable(chain(&error))),
+    };
+    if let Some(replacement) = &record.replacement {
+        let joined = super::read_node(ctx, cluster, &NodeName::parse(&replacement.name)?).await?;
+        view.replacement_node = joined.filter(|joined| is_ours(joined, replacement));
+        let wanted = copied_labels(node, provisioning);
+        view.missing_labels = view
+            .replacement_node
+            .iter()
+            .flat_map(|joined| missing(&wanted, joined))
+            .collect();
+    }
+    Ok(CloudSeen::Fresh(view))
+}
+
+/// A node of the replacement's name is the replacement only if it says that it is our server.
+fn is_ours(node: &NodeSeen, replacement: &Replacement) -> bool {
+    match (&replacement.server_id, &node.server) {
+        (Some(recorded), Some(server)) => recorded == server.as_str(),
+        (None, _) | (_, None) => true,
+    }
+}
+
+async fn ask(
+    cloud: &dyn Cloud,
+    record: &Record,
+    node: Option<&NodeSeen>,
+) -> Result<CloudView, CloudError> {
+    let mut view = CloudView::default();
+    let recorded = record
+        .server_id
+        .as_ref()
+        .and_then(|id| ServerId::parse(id).ok());
+    // Once recorded, the id is the truth: what the Node says of itself may change.
+    let id = recorded.or_else(|| node.and_then(|node| node.server.clone()));
+    if let Some(id) = &id
+        && let Some(server) = cloud.describe(id).await?
+    {
+        view.server = Some(with_ports(cloud, server).await?);
+    }
+    for id in record
+        .server_ports
+        .iter()
+        .filter_map(|id| PortId::parse(id).ok())
+    {
+        if cloud.port(&id).await?.is_some() {
+            view.old_ports.push(id);
+        }
+    }
+    let Some(replacement) = &record.replacement else {
+        return Ok(view);
+    };
+    for server in cloud.find_by_tag(&replacement.tag).await? {
+        view.replacements.push(with_ports(cloud, server).await?);
+    }
+    view.ports_wanted = match (record.phase, &id) {
+        (Phase::CreatingPorts, Some(id)) => cloud.template(id).await?.ports.len(),
+        _ => replacement.ports.len(),
+    };
+    view.ports = ports(cloud, replacement, view.ports_wanted).await?;
+    Ok(view)
+}
+
+async fn with_ports(cloud: &dyn Cloud, server: Server) -> Result<ServerSeen, CloudError> {
+    let ports = cloud.ports_by_device(&server.id).await?;
+    Ok(ServerSeen {
+        id: server.id,
+        name: server.name,
+        status: server.status.as_str().to_owned(),
+        fault: server.fault.map(|fault| fault.message),
+        ports: ports.into_iter().map(|port| port.id).collect(),
+    })
+}
+
+/// The ports of an attempt: by tag, and by name, for one that was made just before we were killed and bears no tag.
+async fn ports(
+    cloud: &dyn Cloud,
+    replacement: &Replacement,
+    wanted: usize,
+) -> Result<Vec<PortSeen>, CloudError> {
+    let mut found: Vec<Port> = cloud.ports_by_tag(&replacement.tag).await?;
+    for number in 0..wanted.max(1) {
+        for port in cloud.ports_by_name(&port_name(replacement, number)).await? {
+            if found.iter().all(|known| known.id != port.id) {
+                found.push(port);
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found
+        .into_iter()
+        .map(|port| PortSeen {
+            id: port.id,
+            device: port.device,
+        })
+        .collect())
+}
+
+/// The name of an attempt's port: no other port has it.
+pub(crate) fn port_name(replacement: &Replacement, number: usize) -> String {
+    format!("{}-{number}", replacement.tag)
+}
+
+/// The labels of the sick node that the pool copies to its replacement.
+pub(crate) fn copied_labels(
+    node: Option<&NodeSeen>,
+    provisioning: Option<&Provisioning>,
+) -> Vec<(String, String)> {
+    let wanted = |label: &str| {
+        provisioning.is_some_and(|how| {
+            how.copy_labels.iter().any(|copy| {
+                copy == label || (copy.ends_with('/') && label.starts_with(copy.as_str()))
+            })
+        })
+    };
+    let labels = node.into_iter().flat_map(|node| &node.labels);
+    labels
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
+    wanted
+        .iter()
+        .filter(|(name, value)| joined.labels.get(name) != Some(value))
+        .map(|(name, _)| name.clone())
+        .collect()
+}

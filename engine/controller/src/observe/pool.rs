@@ -1,0 +1,61 @@
+//! Which pool a node belongs to, and what its rules are.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+use rectifier_api::{Mode, Provisioning, RepairPool};
+use rectifier_core::name::NodeName;
+use rectifier_core::repair::drain::DrainRules;
+use rectifier_core::repair::{NoRules, Rules};
+
+use crate::cluster::{Cluster, NodeFacts};
+
+/// The one pool that selects the node.
+pub(crate) fn selecting(cluster: &Cluster, facts: &NodeFacts) -> Result<RepairPool, NoRules> {
+    let mut found = cluster
+        .pools()
+        .into_iter()
+        .filter(|pool| selects(&pool.spec.node_selector, facts));
+    match (found.next(), found.next()) {
+        (None, _) => Err(NoRules::NoPool),
+        (Some(pool), None) => Ok(pool),
+        (Some(_), Some(_)) => Err(NoRules::TwoPools),
+    }
+}
+
+/// A selector that cannot be parsed selects nothing: a typo must not put every node into a pool.
+fn selects(selector: &LabelSelector, facts: &NodeFacts) -> bool {
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(&facts.labels))
+}
+
+/// The rules for a node, and how its pool makes replacements.
+pub(crate) fn of(
+    cluster: &Cluster,
+    node: &NodeName,
+) -> (Result<Rules, NoRules>, Option<Provisioning>) {
+    let facts = cluster.facts(node).unwrap_or_default();
+    match selecting(cluster, &facts) {
+        Ok(pool) => (Ok(rules(&pool)), pool.spec.provisioning),
+        Err(none) => (Err(none), None),
+    }
+}
+
+pub(crate) fn rules(pool: &RepairPool) -> Rules {
+    let timing = &pool.spec.timing;
+    Rules {
+        acts: match pool.spec.mode {
+            Mode::Observe => false,
+            Mode::Auto => true,
+        },
+        provisions: pool.spec.provisioning.is_some(),
+        drain: DrainRules {
+            unmanaged_pods: pool.spec.drain.unmanaged_pods,
+            local_data: pool.spec.drain.local_data,
+        },
+        grant: timing.grant,
+        reboot: timing.reboot,
+        settle: timing.settle,
+        ready: timing.ready,
+        join: timing.join,
+        create_settle: timing.create_settle,
+    }
+}

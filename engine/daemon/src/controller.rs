@@ -1,0 +1,114 @@
+//! `rectifier-engine controller`.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
+use rectifier_controller::{Context, Settings};
+use rectifier_policy_host::compile::{CompileLimits, Compiler};
+use rectifier_policy_host::{Limits, Options, Policies};
+
+use crate::clock::SystemClock;
+
+/// How it is called.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// This cluster's name: its servers are marked with it
+    #[arg(long)]
+    cluster: String,
+    /// The folder of the policies
+    #[arg(long, default_value = "/etc/rectifier/policies")]
+    policies: PathBuf,
+    /// The folder of what is compiled from them; only this engine may write there
+    #[arg(long, default_value = "/var/cache/rectifier")]
+    policy_cache: PathBuf,
+    /// The clouds.yaml
+    #[arg(
+        long,
+        env = "OS_CLIENT_CONFIG_FILE",
+        default_value = "/etc/openstack/clouds.yaml"
+    )]
+    clouds: PathBuf,
+    /// The cloud's name in it
+    #[arg(long, env = "OS_CLOUD", default_value = "openstack")]
+    cloud: String,
+    /// The region, if it is not to be the file's
+    #[arg(long, env = "OS_REGION_NAME")]
+    region: Option<String>,
+    /// The pod's name: the holder of the Lease
+    #[arg(long, env = "POD_NAME")]
+    identity: String,
+    /// The namespace of the Lease
+    #[arg(long, env = "POD_NAMESPACE", default_value = "rectifier-system")]
+    namespace: String,
+    /// Seconds between two looks at what the cloud is doing. A server takes tens of seconds to boot
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    poll: u64,
+}
+
+/// Runs until it is told to stop, or has to end.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let stop = crate::stopped()?;
+    let Arguments {
+        cluster,
+        policies,
+        policy_cache,
+        clouds,
+        cloud,
+        region,
+        identity,
+        namespace,
+        poll,
+    } = arguments;
+    let switches = crate::switches::from_environment()?;
+    let compiler = std::env::current_exe().context("cannot find this program's own file")?;
+    let policies = Policies::open(Options {
+        directory: policies,
+        cache: policy_cache,
+        compiler: Compiler::new(compiler, &["compile"], CompileLimits::default()),
+        limits: Limits::default(),
+    })
+    .await?;
+    let ctx = Context {
+        client: kube::Client::try_default()
+            .await
+            .context("no Kubernetes client")?,
+        cloud: Arc::new(OpenStack::new(OpenStackConfig {
+            clouds,
+            cloud,
+            region,
+        })?),
+        policies,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(entropy()?),
+        switches,
+        settings: Settings {
+            namespace,
+            identity,
+            cluster,
+            poll: Duration::from_secs(poll),
+        },
+    };
+    tokio::select! {
+        ended = rectifier_controller::run(ctx) => ended.map_err(Into::into),
+        () = stop => {
+            tracing::info!("the controller ends");
+            Ok(())
+        }
+    }
+}
+
+/// The kernel's random numbers. The device is opened once, so that nothing can be missing later.
+fn entropy() -> anyhow::Result<impl Fn(&mut [u8]) + Send + Sync> {
+    let device = std::fs::File::open("/dev/urandom").context("no /dev/urandom")?;
+    Ok(move |buffer: &mut [u8]| {
+        #[expect(
+            clippy::expect_used,
+            reason = "a secret that is not random is worse than an end; the device cannot fail"
+        )]
+        (&device).read_exact(buffer).expect("/dev/urandom ended")
+    })
+}

@@ -1,0 +1,100 @@
+//! The program of both engines, in one file: `node` runs on every node, `controller` in the control plane, `compile` is the
+//! short-lived child in which either compiles a policy, `crds` prints what `deploy/crds` holds.
+//!
+//! What stands only here: the wall clock, randomness, signals, the environment, the logs' format, the exit code. Exit codes:
+//! 0 a clean end, 1 it could not go on, 2 wrong usage.
+
+mod clock;
+mod controller;
+mod crds;
+mod logs;
+mod node;
+mod switches;
+
+use std::io::{stdin, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rectifier-engine",
+    version,
+    about = "Repairs the nodes of a Kubernetes cluster"
+)]
+struct Cli {
+    /// How the logs are written; RUST_LOG says how much.
+    #[arg(long, value_enum, global = true, default_value_t)]
+    log_format: logs::Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The engine of one node
+    Node(node::Arguments),
+    /// The control plane's engine
+    Controller(controller::Arguments),
+    /// Compiles one policy, from standard input to standard output (the engines start this themselves)
+    #[command(hide = true)]
+    Compile,
+    /// Prints the CustomResourceDefinitions as YAML
+    Crds(crds::Arguments),
+}
+
+fn main() -> ExitCode {
+    let Cli {
+        log_format,
+        command,
+    } = Cli::parse();
+    match run(command, log_format) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes is printed here, once.
+            eprintln!("rectifier-engine: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, log_format: logs::Format) -> anyhow::Result<()> {
+    match command {
+        // Nothing of the rest is set up for it: it is to be small, and its streams are spoken for.
+        Command::Compile => Ok(rectifier_policy_host::compile::child_main(
+            stdin().lock(),
+            stdout().lock(),
+        )?),
+        Command::Crds(arguments) => crds::print(&arguments),
+        Command::Node(arguments) => {
+            logs::start(log_format);
+            runtime()?.block_on(node::run(arguments))
+        }
+        Command::Controller(arguments) => {
+            logs::start(log_format);
+            runtime()?.block_on(controller::run(arguments))
+        }
+    }
+}
+
+/// One thread: both engines wait most of their time, and a thread is memory on every node.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Ready at the first SIGTERM (kubelet's word) or SIGINT (a person's).
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
