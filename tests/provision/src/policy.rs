@@ -1,0 +1,86 @@
+//! The policies that ship, as the components that the engines load.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::cargo;
+use crate::command::run;
+use crate::key::Key;
+use crate::part::{Part, keep_newest, lock};
+use crate::report::Late;
+use crate::{Cache, Report};
+
+impl Cache {
+    /// The names of the policies that ship: the folders of `policies/` that are crates.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn policies(&self) -> Result<Vec<String>> {
+        let folder = self.checkout().join("policies");
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.path().join("Cargo.toml").is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// `policies/NAME` compiled to a component: a file `NAME.wasm` in a folder of its own. Cargo is
+    /// asked each time, and is quick when nothing has changed; the same content is the same path.
+    ///
+    /// # Errors
+    /// No such policy, or it does not compile (its log's end is in the message).
+    pub fn policy_component(&self, name: &str, report: &mut dyn Report) -> Result<PathBuf> {
+        let source = self.checkout().join("policies").join(name);
+        if !source.join("Cargo.toml").is_file() {
+            bail!(
+                "there is no policy {name}: {} has no Cargo.toml",
+                source.display()
+            );
+        }
+        let built = {
+            let _lock = lock(self, "policies", report)?;
+            let log = self.log(&format!("policy-{name}"))?;
+            let target = self.folder("policy-build")?;
+            let mut build = cargo(self);
+            // its own .cargo/config.toml names the linker, and no target: its tests run here
+            build
+                .current_dir(&source)
+                .args(["build", "--locked", "--release"]);
+            build.args(["--target", "wasm32-unknown-unknown"]);
+            build.env("CARGO_TARGET_DIR", &target);
+            // not the checkout's: a policy can be built while cargo is at the workspace
+            build.env("CARGO_BUILD_BUILD_DIR", target.join("build"));
+            let what = format!(
+                "policies: cargo build in policies/{name}; log {}",
+                log.display()
+            );
+            run(&mut build, &log, &mut Late::new(report, &what))
+                .with_context(|| format!("policy {name} does not compile"))?;
+            let file = format!("{}.wasm", name.replace('-', "_"));
+            let path = target.join("wasm32-unknown-unknown/release").join(file);
+            std::fs::read(&path)
+                .with_context(|| format!("cargo made no component {}", path.display()))?
+        };
+        let key = Key::new("policy 1").with("component", &built).finish();
+        let target = self.folder("policies")?.join(format!("{name}-{key}"));
+        let part = Part {
+            name: &format!("policy-{name}"),
+            target,
+            room: &[],
+        };
+        let folder = part.make(self, report, |folder, _| {
+            keep_newest(&self.folder("policies")?, &format!("{name}-"))?;
+            std::fs::create_dir(folder)?;
+            Ok(std::fs::write(folder.join(format!("{name}.wasm")), &built)?)
+        })?;
+        Ok(folder.join(format!("{name}.wasm")))
+    }
+}

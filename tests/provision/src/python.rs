@@ -1,0 +1,94 @@
+//! The Python environment of the OpenStack services.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::{command, output, run};
+use crate::disk::Room;
+use crate::key::Key;
+use crate::part::Part;
+use crate::{Cache, Report};
+
+impl Cache {
+    /// The virtual environment with OpenStack in the versions of
+    /// `tests/bed/openstack/requirements.txt`: one or two minutes. Its interpreter is `bin/python`.
+    ///
+    /// # Errors
+    /// No Python with `venv`, no room, or pip fails (its log's end is in the message).
+    pub fn openstack_venv(&self, report: &mut dyn Report) -> Result<PathBuf> {
+        let folder = self.checkout().join("tests/bed/openstack");
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        // an environment belongs to one minor version of the interpreter
+        let version = output(command(&python).arg("--version"))
+            .context("Python is missing: install python3 and python3-venv")?;
+        let key = Key::new("venv 1").with("python", version.as_bytes());
+        let key = key.with_file(&folder, "requirements.txt")?.finish();
+        let room = [Room {
+            place: self.root().to_owned(),
+            mib: 900,
+        }];
+        let target = self.openstack()?.join(format!("venv-{key}"));
+        let part = Part {
+            name: "openstack-venv",
+            target: target.clone(),
+            room: &room,
+        };
+        part.make(self, report, |venv, report| {
+            let log = self.log("openstack-venv")?;
+            report.step(&format!(
+                "openstack-venv: pip install; log {}",
+                log.display()
+            ));
+            let mut make = command(&python);
+            make.args(["-m", "venv"]).arg(venv);
+            run(&mut make, &log, report)
+                .context("Debian's python3 makes no environments without python3-venv")?;
+            let mut install = command(venv.join("bin/pip"));
+            install.args([
+                "install",
+                "--disable-pip-version-check",
+                "--progress-bar=off",
+            ]);
+            // the file names every package: what is not in it is not to come in
+            install
+                .args(["--no-deps", "--requirement"])
+                .arg(folder.join("requirements.txt"));
+            run(&mut install, &log, report)?;
+            relocate(venv, &target)
+        })
+    }
+}
+
+/// An environment's scripts name its interpreter by its full path, and it is about to move.
+fn relocate(from: &Path, to: &Path) -> Result<()> {
+    let (from_text, to_text) = (from.display().to_string(), to.display().to_string());
+    for entry in std::fs::read_dir(from.join("bin"))? {
+        let path = entry?.path();
+        // what is no text, as the interpreter behind its link, names no path in its first line
+        if let Ok(script) = std::fs::read_to_string(&path)
+            && script.contains(&from_text)
+        {
+            std::fs::write(&path, script.replace(&from_text, &to_text))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_name_the_interpreter_where_it_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = folder.path().join("half-made");
+        std::fs::create_dir_all(venv.join("bin")).unwrap();
+        let script = venv.join("bin/alembic");
+        std::fs::write(&script, format!("#!{}/bin/python\nrun()\n", venv.display())).unwrap();
+        std::fs::write(venv.join("bin/python"), [0x7f, b'E', 0xff]).unwrap();
+        relocate(&venv, Path::new("/cache/venv-1")).unwrap();
+        let script = std::fs::read_to_string(script).unwrap();
+        assert_eq!(script, "#!/cache/venv-1/bin/python\nrun()\n");
+    }
+}

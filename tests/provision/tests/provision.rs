@@ -1,0 +1,42 @@
+//! What whoever uses the cache can count on, without making anything large.
+
+use rectifier_provision::{Cache, Image, Silent};
+
+#[test]
+fn a_cache_is_made_where_it_is_asked_for_and_its_path_is_absolute() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(&folder.path().join("not/yet/there")).unwrap();
+    assert!(cache.root().is_dir() && cache.root().is_absolute());
+    assert!(cache.run().unwrap().starts_with(cache.root()));
+}
+
+#[test]
+fn the_checkout_is_the_one_that_this_crate_is_part_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path()).unwrap();
+    assert!(
+        cache
+            .checkout()
+            .join("tests/provision/Cargo.toml")
+            .is_file()
+    );
+}
+
+#[test]
+fn a_policy_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path()).unwrap();
+    let error = cache
+        .policy_component("no-such-policy", &mut Silent)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no policy no-such-policy"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_image_is_named_as_if_no_registry_had_it() {
+    assert!(Image::Pause.name().starts_with("localhost/"));
+    assert!(Image::NodeProblemDetector.name().starts_with("localhost/"));
+}
