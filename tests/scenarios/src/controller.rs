@@ -1,0 +1,121 @@
+//! The control-plane engine as a process of the test, so that it can be killed and started again; with the identity of
+//! its Deployment: the token of that Deployment's own pod.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+use rectifier_bed::Bed;
+use rectifier_bed::kubernetes::Kubernetes;
+use rectifier_bed::openstack::OpenStack;
+use rectifier_bed::process::{Process, Program};
+
+use crate::wait::within;
+
+const NAMESPACE: &str = "rectifier-system";
+const NAME: &str = "rectifier-controller";
+
+/// The controller, running or killed.
+pub struct Controller {
+    program: Program,
+    logs: PathBuf,
+    process: Option<Process>,
+}
+
+impl Controller {
+    /// Starts it as the Deployment's pod would be.
+    ///
+    /// # Errors
+    /// If the pod was not made, or the program does not start.
+    pub async fn start(
+        bed: &Bed,
+        kubernetes: &Kubernetes,
+        openstack: &OpenStack,
+        engine: PathBuf,
+        policies: PathBuf,
+    ) -> Result<Self> {
+        let pod = within(
+            "the controller's pod",
+            Duration::from_secs(60),
+            scheduled(kubernetes),
+        )
+        .await?;
+        let token = kubernetes
+            .service_account_token(NAMESPACE, NAME, Some(&pod))
+            .await?;
+        let dir = bed.part("controller")?;
+        let kubeconfig = dir.join("kubeconfig");
+        kubernetes.kubeconfig_with_token(&kubeconfig, &token)?;
+        let mut program = Program::new("controller", engine)
+            .args([
+                "controller",
+                "--cluster=scenario",
+                "--cloud=demo",
+                "--poll=1",
+            ])
+            .arg(format!("--policies={}", policies.display()))
+            .arg(format!("--policy-cache={}", dir.join("cache").display()))
+            .env("KUBECONFIG", &kubeconfig)
+            .env("OS_CLIENT_CONFIG_FILE", openstack.clouds_yaml())
+            .env("POD_NAME", pod.name_any())
+            .env("POD_NAMESPACE", NAMESPACE)
+            .env("RUST_LOG", "info,rectifier_controller=debug");
+        if let Ok(step) = std::env::var(crate::world::WITHOUT) {
+            program = program.env(crate::world::WITHOUT, step);
+        }
+        let logs = dir.join("log");
+        let mut controller = Self {
+            program,
+            logs,
+            process: None,
+        };
+        controller.restart().await?;
+        Ok(controller)
+    }
+
+    /// Kills it (SIGKILL), if it runs, and starts it again.
+    ///
+    /// # Errors
+    /// If the program does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill().await;
+        self.process = Some(self.program.clone().start(&self.logs)?);
+        Ok(())
+    }
+
+    /// Kills it (SIGKILL).
+    pub async fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+}
+
+async fn scheduled(kubernetes: &Kubernetes) -> Result<Pod> {
+    let pods: Api<Pod> = Api::namespaced(kubernetes.admin(), NAMESPACE);
+    loop {
+        let list = pods
+            .list(&ListParams::default().labels(&format!("app={NAME}")))
+            .await?;
+        if let Some(pod) = list.items.into_iter().find(|pod| {
+            pod.spec
+                .as_ref()
+                .is_some_and(|spec| spec.node_name.is_some())
+        }) {
+            let name = pod.name_any();
+            return crate::wait::object(pods, &name, running)
+                .await
+                .context("the controller's pod");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn running(pod: &Pod) -> bool {
+    pod.status
+        .as_ref()
+        .is_some_and(|status| status.phase.as_deref() == Some("Running"))
+}

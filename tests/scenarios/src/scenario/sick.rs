@@ -1,0 +1,181 @@
+//! What can be wrong with the sick node, and how one sees that it is.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use rectifier_api::NodeRepair;
+use rectifier_bed::kubernetes::node::condition;
+use rectifier_core::repair::Phase;
+use serde_json::json;
+
+use super::SHORT;
+use crate::evidence::Mark;
+use crate::wait::{object, within};
+use crate::world::{SICK, World};
+
+/// The proxy's process dies; started again, it is well.
+pub(super) async fn kill_proxy(world: &World) -> Result<()> {
+    world
+        .machine(SICK)?
+        .exec(["systemctl", "kill", "--signal=KILL", "proxy.service"])
+        .await?;
+    reported(world, "ProxyUnhealthy").await
+}
+
+/// The proxy dies, and its disk keeps it from starting ever again.
+pub(super) async fn break_proxy(world: &World) -> Result<()> {
+    world.machine(SICK)?.write_file("/etc/proxy.broken", "")?;
+    kill_proxy(world).await
+}
+
+/// The proxy is mended by hand.
+pub(super) async fn mend_proxy(world: &World) -> Result<()> {
+    world
+        .machine(SICK)?
+        .exec(["rm", "/etc/proxy.broken"])
+        .await?;
+    world
+        .machine(SICK)?
+        .exec(["systemctl", "restart", "proxy.service"])
+        .await?;
+    Ok(())
+}
+
+/// The cache dies, and the node's memory keeps it from starting until the next boot.
+pub(super) async fn break_cache(world: &World) -> Result<()> {
+    world
+        .machine(SICK)?
+        .exec(["touch", "/run/cache.broken"])
+        .await?;
+    world
+        .machine(SICK)?
+        .exec(["systemctl", "kill", "--signal=KILL", "cache.service"])
+        .await?;
+    reported(world, "CacheUnhealthy").await
+}
+
+/// Step 1: NPD has reported it.
+async fn reported(world: &World, kind: &str) -> Result<()> {
+    let sick = |node: &Node| condition(node, kind) == Some("True");
+    within(
+        "NPD to report the problem",
+        SHORT,
+        world.kubernetes.node(SICK, sick),
+    )
+    .await?;
+    Ok(())
+}
+
+/// NPD reports it well.
+pub(super) async fn well(world: &World, node: &str, kind: &str) -> Result<()> {
+    let well = |node: &Node| condition(node, kind) == Some("False");
+    within(
+        "NPD to report the problem gone",
+        SHORT,
+        world.kubernetes.node(node, well),
+    )
+    .await?;
+    Ok(())
+}
+
+/// The node's repair, once it is in that phase; a phase that it passed through too fast to be seen counts.
+pub(super) async fn phase(world: &World, wanted: Phase) -> Result<NodeRepair> {
+    let reached = |repair: &NodeRepair| {
+        repair.status.as_ref().is_some_and(|record| {
+            record.phase == wanted || record.steps.iter().any(|step| step.phase == wanted)
+        })
+    };
+    let name = format!("{SICK}.repair");
+    within(
+        &format!("the repair to be {wanted:?}"),
+        super::LONG,
+        object(world.repairs(), &name, reached),
+    )
+    .await
+}
+
+/// The repair of the node that has ended since the mark, from the archive.
+pub(super) async fn finished(world: &World, mark: &Mark, wanted: Phase) -> Result<NodeRepair> {
+    let ended = |repair: &NodeRepair| {
+        repair.spec.node_name == SICK
+            && repair.name_any() != format!("{SICK}.repair")
+            && repair
+                .status
+                .as_ref()
+                .is_some_and(|record| record.phase.is_final() && record.since >= Some(mark.at()))
+    };
+    let found = within("the repair to end", super::LONG, async {
+        loop {
+            if let Some(repair) = world.archive(SICK).await?.into_iter().rfind(&ended) {
+                return Ok(repair);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    })
+    .await?;
+    let phase = found.status.as_ref().map(|record| record.phase);
+    anyhow::ensure!(
+        phase == Some(wanted),
+        "the repair ended as {phase:?}, not as {wanted:?}"
+    );
+    Ok(found)
+}
+
+/// The id of the node's server, from its providerID.
+pub(super) async fn server_of(world: &World, node: &str) -> Result<String> {
+    let node = world.kubernetes.node(node, |_| true).await?;
+    let provider = node
+        .spec
+        .and_then(|spec| spec.provider_id)
+        .context("the node has no providerID")?;
+    Ok(provider.trim_start_matches("openstack:///").to_owned())
+}
+
+/// The names of the nodes on which the Deployment's ready pods run.
+pub(super) async fn web(world: &World) -> Result<Vec<String>> {
+    let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
+    let list = pods.list(&ListParams::default().labels("app=web")).await?;
+    Ok(list
+        .items
+        .iter()
+        .filter(|pod| crate::world::ready(pod))
+        .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
+        .collect())
+}
+
+/// Until the Deployment has all its pods ready on that node.
+pub(super) async fn web_on(world: &World, node: &str) -> Result<()> {
+    within("the Deployment's pods on the node", SHORT, async {
+        while web(world)
+            .await?
+            .iter()
+            .filter(|name| *name == node)
+            .count()
+            < 3
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Lets another node into the pool, so that pods can leave the sick one for a while; or takes it out again, with its pods.
+pub(super) async fn lend_pool(world: &World, lend: bool) -> Result<()> {
+    let nodes: Api<Node> = Api::all(world.kubernetes.admin());
+    let pool = if lend { "web" } else { "other" };
+    let labels = json!({"metadata": {"labels": {"pool": pool}}});
+    nodes
+        .patch("other-1", &PatchParams::default(), &Patch::Merge(labels))
+        .await?;
+    if !lend {
+        let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
+        let there = ListParams::default()
+            .labels("app=web")
+            .fields("spec.nodeName=other-1");
+        pods.delete_collection(&DeleteParams::default(), &there)
+            .await?;
+    }
+    Ok(())
+}
