@@ -1,0 +1,106 @@
+//! The project's task runner: `cargo xtask …`.
+//!
+//! Whatever a person would otherwise have to know, or to do by hand, before the project builds,
+//! runs or is tested, is a command here. It stands on `rectifier-provision` alone, so that it is
+//! compiled in seconds on a machine that has nothing yet.
+
+mod clean;
+mod demo;
+mod environment;
+mod generate;
+mod junit;
+mod layers;
+mod nextest;
+mod setup;
+mod table;
+mod test;
+mod without;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rectifier_provision::Cache;
+
+use crate::without::Step;
+
+/// Sets the machine up, runs the main job and the tests, and keeps generated files true.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole loop on real parts, told as a timeline; sets the machine up first
+    Demo {
+        /// Passed on: `-- --help` lists them
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// All checks, unit tests and scenarios; sets the machine up first
+    ///
+    /// Goes on after a part that fails, and fails at its end. CI=true makes warnings errors.
+    Test {
+        /// Also what is long or seldom wanted: tests marked as ignored, and the examples in docs
+        #[arg(long)]
+        full: bool,
+        /// Run the scenarios with this step of the loop off: the ones that need it must fail
+        #[arg(long, value_name = "STEP", value_enum)]
+        without: Option<Step>,
+        /// Only the tests whose names contain one of these
+        #[arg(last = true, value_name = "FILTER")]
+        filters: Vec<String>,
+    },
+    /// Installs and builds what the test bed needs: once, and quick the second time
+    Setup,
+    /// Writes the files that are made from code
+    Generate {
+        /// Write nothing: fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Checks which crate may depend on which
+    CheckLayers,
+    /// Shows what the cache folder holds; `clean --cache` removes it
+    Clean {
+        /// Remove it: the next set-up starts from nothing
+        #[arg(long)]
+        cache: bool,
+    },
+    /// Prints where things lie
+    Env,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let cache = Cache::from_env()?;
+    match command {
+        Command::Demo { arguments } => demo::run(&cache, &arguments),
+        Command::Test {
+            full,
+            without: None,
+            filters,
+        } => test::run(&cache, full, &filters),
+        Command::Test {
+            full: _,
+            without: Some(step),
+            filters,
+        } => without::run(&cache, step, &filters),
+        Command::Setup => setup::command(&cache),
+        Command::Generate { check } => generate::command(&cache, check),
+        Command::CheckLayers => layers::command(&cache),
+        Command::Clean { cache: remove } => clean::run(&cache, remove),
+        Command::Env => environment::print(&cache),
+    }
+}
