@@ -87,7 +87,9 @@ def configure(directory, ports):
         etc / "keystone.conf",
         keystone
         | {
+            # receipts' keys are below /etc by default, and Keystone ends where there are none
             "fernet_tokens": {"key_repository": directory / "keys/fernet"},
+            "fernet_receipts": {"key_repository": directory / "keys/fernet"},
             "credential": {"key_repository": directory / "keys/credential"},
             "identity": {"password_hash_rounds": 4},
             "cache": {"enabled": "true", "backend": "dogpile.cache.memory"},

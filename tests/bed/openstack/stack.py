@@ -58,6 +58,8 @@ class Stack:
         if tls:
             certificates.make(etc)
         self.write_access()
+        # a service's socket stays open here when it ends, and who asks it would wait without end
+        signal.signal(signal.SIGCHLD, lambda *_: self.check())
 
     @staticmethod
     def listen():
@@ -126,6 +128,7 @@ class Stack:
 
     def stop(self):
         """Ends every service, with the hooks that it may be running; the logs stay."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         running = [p for p in self.processes.values() if p.poll() is None]
         for process in running:
             os.killpg(process.pid, signal.SIGTERM)

@@ -19,7 +19,8 @@ async fn what_a_killed_owner_started_is_gone_and_its_folder_too() -> Result<()> 
             .start(bed.dir())?;
         // one that leaves its parent, its group and its session, and has no record
         // (it says so itself, once it has left: the group ends with the shell)
-        let away = "mkfifo left; setsid sh -c 'echo $$ > left; exec sleep infinity' & cat left > away";
+        let away =
+            "mkfifo left; setsid sh -c 'echo $$ > left; exec sleep infinity' & cat left > away";
         let shell = Program::new("shell", "sh")
             .args(["-c", away])
             .current_dir(bed.dir());
