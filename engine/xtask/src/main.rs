@@ -11,6 +11,7 @@ mod generate;
 mod junit;
 mod layers;
 mod nextest;
+mod results;
 mod setup;
 mod table;
 mod test;
@@ -43,11 +44,13 @@ enum Command {
     ///
     /// Goes on after a part that fails, and fails at its end. CI=true makes warnings errors.
     Test {
-        /// Also what is long or seldom wanted: tests marked as ignored, and the examples in docs
+        /// Also what is long or seldom wanted; without a filter, the outcome goes to tests/RESULTS.md
+        ///
+        /// Tests marked as ignored, the examples in docs, and the scenarios without each step in turn.
         #[arg(long)]
         full: bool,
-        /// Run the scenarios with this step of the loop off: the ones that need it must fail
-        #[arg(long, value_name = "STEP", value_enum)]
+        /// Run the scenarios that need this step of the loop with it switched off: they must fail
+        #[arg(long, value_name = "STEP", value_enum, conflicts_with = "full")]
         without: Option<Step>,
         /// Only the tests whose names contain one of these
         #[arg(last = true, value_name = "FILTER")]
@@ -96,7 +99,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             full: _,
             without: Some(step),
             filters,
-        } => without::run(&cache, step, &filters),
+        } => without::command(&cache, step, &filters),
         Command::Setup => setup::command(&cache),
         Command::Generate { check } => generate::command(&cache, check),
         Command::CheckLayers => layers::command(&cache),

@@ -49,6 +49,10 @@ pub(crate) fn run(cache: &Cache, which: Which, options: &Options<'_>) -> Result<
     if options.ignored {
         nextest.arg("--run-ignored=all");
     }
+    // an error's chain says where; panics keep their backtraces
+    if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
+        nextest.env("RUST_LIB_BACKTRACE", "0");
+    }
     nextest
         .args(options.filters)
         .envs(options.environment.iter().copied());

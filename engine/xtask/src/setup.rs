@@ -20,6 +20,9 @@ const PARTS: &[(&str, Make)] = &[
     ("openstack venv", |cache, report| {
         there(cache.openstack_venv(report))
     }),
+    ("openstack databases", |cache, report| {
+        there(cache.openstack_seed(report))
+    }),
     ("go programs", |cache, report| {
         there(cache.go_programs(report))
     }),

@@ -1,15 +1,18 @@
 //! `cargo xtask test`: all that a change must pass, from cheap to dear.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use rectifier_provision::{Cache, Stderr, Tool, cargo, subcommand};
 
 use crate::junit::Outcome;
 use crate::nextest::{Options, Which};
 use crate::table::{Table, Verdict};
-use crate::{generate, layers, nextest, setup};
+use crate::without::{Extent, Step};
+use crate::{generate, layers, nextest, results, setup, without};
 
 pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitCode> {
     let mut table = Table::default();
@@ -37,17 +40,34 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
             verdict
         });
     }
+    if filters.is_empty() {
+        let steps = Step::value_variants();
+        for &step in if full { steps } else { &[Step::Heal] } {
+            table.loud_part(&format!("without {}", step.label()), || {
+                without::check(cache, step, Extent::Quick)
+            });
+        }
+    }
     if full {
         table.loud_part("examples in docs", || {
             let mut test = cargo(cache);
             well(test.args(["test", "--quiet", "--locked", "--workspace", "--doc"]))
         });
     }
-    print!("\n{}", table.show());
+    let mut told = table.show();
     for name in &sum.failed {
-        println!("failed: {name}");
+        writeln!(told, "failed: {name}")?;
     }
-    println!("{} passed, {} failed", sum.passed.len(), sum.failed.len());
+    writeln!(
+        told,
+        "{} passed, {} failed",
+        sum.passed.len(),
+        sum.failed.len()
+    )?;
+    print!("\n{told}");
+    if full && filters.is_empty() {
+        results::write(cache, &told)?;
+    }
     Ok(if table.failed() {
         ExitCode::FAILURE
     } else {

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use rectifier_provision::Cache;
 
 use crate::nextest::{Options, Which};
+use crate::table::Verdict;
 use crate::{nextest, setup};
 
 /// A step of the repair loop. The names are those of `rectifier_core`'s switches, which this crate
@@ -34,7 +35,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// The name on command lines and in `RECTIFIER_WITHOUT`.
-    fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Step::Detect => "detect",
             Step::PassOn => "pass-on",
@@ -47,22 +48,74 @@ impl Step {
         }
     }
 
-    /// Words in the names of the scenarios that cannot pass without it.
+    /// The scenarios that cannot pass without it, the quickest one first.
+    ///
+    /// The others need not notice: NPD's condition alone leads to a replacement, too, and a repair
+    /// that is taken back never comes to its drain.
     fn needed_by(self) -> &'static [&'static str] {
         match self {
-            Step::Detect | Step::PassOn | Step::Heal => &["healed"],
-            Step::Escalate | Step::Cordon | Step::Create | Step::Drain | Step::Delete => {
-                &["replaced"]
-            }
+            Step::Detect => &[
+                "healed",
+                "rebooted",
+                "replaced",
+                "silent",
+                "changed_mind",
+                "killed",
+                "cleared",
+            ],
+            Step::PassOn => &["healed", "rebooted", "replaced", "changed_mind"],
+            Step::Heal => &["healed", "rebooted"],
+            Step::Escalate => &["replaced", "rebooted", "changed_mind"],
+            Step::Cordon => &[
+                "replaced",
+                "rebooted",
+                "silent",
+                "changed_mind",
+                "killed",
+                "cleared",
+            ],
+            Step::Create => &["replaced", "silent", "changed_mind", "killed", "cleared"],
+            Step::Drain => &["replaced", "rebooted", "silent", "changed_mind", "killed"],
+            Step::Delete => &["replaced", "silent", "changed_mind", "killed"],
         }
+    }
+
+    /// Has the scenario of that test to be red?
+    fn is_needed_by(self, test: &str) -> bool {
+        let scenario = test.rsplit(' ').next().unwrap_or(test);
+        self.needed_by().contains(&scenario)
     }
 }
 
-pub(crate) fn run(cache: &Cache, step: Step, filters: &[String]) -> Result<ExitCode> {
+/// Which of the scenarios that need the step are run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extent<'a> {
+    /// The quickest one.
+    Quick,
+    /// All; or those whose names contain one of these words.
+    Named(&'a [String]),
+}
+
+pub(crate) fn command(cache: &Cache, step: Step, filters: &[String]) -> Result<ExitCode> {
     setup::all(cache)?;
+    check(cache, step, Extent::Named(filters))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs them with the step off, and says which ones noticed.
+///
+/// # Errors
+/// One did not.
+pub(crate) fn check(cache: &Cache, step: Step, extent: Extent<'_>) -> Result<Verdict> {
+    let needed = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let filters: Vec<String> = match extent {
+        Extent::Quick => needed(&step.needed_by()[..1]),
+        Extent::Named([]) => needed(step.needed_by()),
+        Extent::Named(filters) => filters.to_vec(),
+    };
     let environment = [("RECTIFIER_WITHOUT", step.label())];
     let options = Options {
-        filters,
+        filters: &filters,
         environment: &environment,
         ..Options::default()
     };
@@ -82,7 +135,7 @@ pub(crate) fn run(cache: &Cache, step: Step, filters: &[String]) -> Result<ExitC
             blind.join(", ")
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Verdict::Well(format!("{} red, as it must be", red.len())))
 }
 
 /// The scenarios that passed and must not have.
@@ -90,9 +143,9 @@ pub(crate) fn run(cache: &Cache, step: Step, filters: &[String]) -> Result<ExitC
 /// # Errors
 /// None of those that need the step was run: that proves nothing.
 fn blind<'a>(step: Step, red: &[String], green: &'a [String]) -> Result<Vec<&'a str>> {
-    let needs = |name: &&String| step.needed_by().iter().any(|word| name.contains(word));
-    let blind: Vec<_> = green.iter().filter(needs).map(String::as_str).collect();
-    if blind.is_empty() && !red.iter().any(|name| needs(&name)) {
+    let blind = green.iter().filter(|name| step.is_needed_by(name));
+    let blind: Vec<_> = blind.map(String::as_str).collect();
+    if blind.is_empty() && !red.iter().any(|name| step.is_needed_by(name)) {
         bail!("no scenario that needs the step {} was run", step.label());
     }
     Ok(blind)
@@ -108,21 +161,21 @@ mod tests {
 
     #[test]
     fn a_needed_step_that_nobody_misses_is_found() {
-        let green = names(&["healed_in_the_node", "replaced"]);
+        let green = names(&["scenarios healed", "scenarios replaced"]);
         assert_eq!(
             blind(Step::Heal, &[], &green).unwrap(),
-            ["healed_in_the_node"]
+            ["scenarios healed"]
         );
     }
 
     #[test]
     fn red_where_it_must_be_is_well_and_the_others_may_be_green() {
-        let (red, green) = (names(&["healed_in_the_node"]), names(&["replaced"]));
+        let (red, green) = (names(&["scenarios healed"]), names(&["scenarios replaced"]));
         assert!(blind(Step::Heal, &red, &green).unwrap().is_empty());
     }
 
     #[test]
     fn a_run_without_the_scenarios_that_need_the_step_proves_nothing() {
-        assert!(blind(Step::Heal, &[], &names(&["replaced"])).is_err());
+        assert!(blind(Step::Heal, &[], &names(&["scenarios replaced"])).is_err());
     }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::command::{command, output, run};
+use crate::command::{command, output, run, tidy_command};
 use crate::disk::Room;
 use crate::key::Key;
 use crate::part::Part;
+use crate::report::Late;
 use crate::{Cache, Report};
 
 impl Cache {
@@ -57,6 +58,29 @@ impl Cache {
             run(&mut install, &log, report)?;
             relocate(venv, &target)
         })
+    }
+
+    /// The filled databases that every stack starts from: a minute. Needed by no one who can wait:
+    /// a stack makes them itself if they are not there. Gives their folder.
+    ///
+    /// # Errors
+    /// As [`Cache::openstack_venv`]; or a service does not do what the seed asks of it.
+    pub fn openstack_seed(&self, report: &mut dyn Report) -> Result<PathBuf> {
+        let python = self.openstack_venv(report)?.join("bin/python");
+        let launcher = self.checkout().join("tests/bed/openstack/launch.py");
+        let log = self.log("openstack-seed")?;
+        let mut seed = tidy_command(python);
+        // no bytecode beside the sources: the checkout stays as it is
+        seed.arg("-B").arg(launcher).arg("seed");
+        seed.arg(self.openstack()?);
+        run(
+            &mut seed,
+            &log,
+            &mut Late::new(report, "openstack-seed: filling databases"),
+        )?;
+        let told = std::fs::read_to_string(&log)?;
+        let folder = told.lines().last().context("the launcher says no folder")?;
+        Ok(PathBuf::from(folder))
     }
 }
 

@@ -15,12 +15,26 @@ use anyhow::{Context, Result};
 use rectifier_provision::Report;
 
 use crate::timeline::{self, Timeline};
-use crate::world::World;
+use crate::world::{World, without};
 
 /// A replacement takes a minute; a slow computer five.
-const LONG: Duration = Duration::from_secs(400);
+fn long() -> Duration {
+    limit(400)
+}
+
 /// What happens on one node takes seconds.
-const SHORT: Duration = Duration::from_secs(120);
+fn short() -> Duration {
+    limit(120)
+}
+
+/// With a step of the loop off, nobody waits so long for what will not come.
+fn limit(seconds: u64) -> Duration {
+    Duration::from_secs(if without().is_some() {
+        seconds / 4
+    } else {
+        seconds
+    })
+}
 
 /// One of the stories that the test bed can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

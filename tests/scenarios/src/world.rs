@@ -169,9 +169,15 @@ impl World {
 }
 
 /// The step that is switched off in this run.
+///
+/// # Panics
+/// If there is no such step: a run that switches nothing off must not be taken for one that does.
 #[must_use]
 pub fn without() -> Option<Step> {
-    Step::from_label(&std::env::var(WITHOUT).ok()?)
+    let label = std::env::var(WITHOUT).ok()?;
+    let step = Step::from_label(&label);
+    assert!(step.is_some(), "{WITHOUT}={label}: there is no such step");
+    step
 }
 
 pub(crate) fn ready(pod: &Pod) -> bool {

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use rectifier_core::repair::{Asks, Phase};
 
 use super::replaced::{Fewest, taken_over};
-use super::{LONG, sick};
+use super::{long, sick};
 use crate::evidence::Mark;
 use crate::wait::{object, within};
 use crate::world::{SICK, World};
@@ -34,7 +34,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     let name = format!("{SICK}.repair");
     within(
         "the new mind's remedy",
-        LONG,
+        long(),
         object(world.repairs(), &name, |repair| {
             repair.spec.asks == Asks::Escalate
         }),

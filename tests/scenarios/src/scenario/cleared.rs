@@ -7,7 +7,7 @@ use rectifier_bed::hypervisor::{Kind, journal};
 use rectifier_bed::openstack::Fault;
 use rectifier_core::repair::Phase;
 
-use super::{SHORT, sick};
+use super::{short, sick};
 use crate::evidence::Mark;
 use crate::wait::within;
 use crate::world::{SICK, World};
@@ -33,7 +33,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     };
     within(
         "the node to be uncordoned",
-        SHORT,
+        short(),
         world.kubernetes.node(SICK, schedulable),
     )
     .await?;
@@ -49,7 +49,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     ensure!(ours.len() == 1, "{} servers were made, not one", ours.len());
     within(
         "our server to be gone",
-        SHORT,
+        short(),
         world.openstack.records.await_gone(&ours[0].uuid),
     )
     .await?;

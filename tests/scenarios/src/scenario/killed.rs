@@ -7,7 +7,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use rectifier_core::repair::Phase;
 
 use super::replaced::{Fewest, taken_over};
-use super::{LONG, sick};
+use super::{long, sick};
 use crate::evidence::Mark;
 use crate::wait::within;
 use crate::world::{SICK, World};
@@ -31,7 +31,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     sick::break_proxy(world).await?;
     let killed = within(
         "the repair to end, through all kills",
-        LONG,
+        long(),
         kill_in_each_step(world),
     )
     .await?;

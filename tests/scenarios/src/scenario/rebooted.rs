@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use rectifier_core::repair::Phase;
 
-use super::{SHORT, sick};
+use super::{short, sick};
 use crate::evidence::{AGENT, CONTROLLER, Mark, in_order};
 use crate::wait::within;
 use crate::world::{SICK, World};
@@ -18,7 +18,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
 
     let node = within(
         "the node to be schedulable",
-        SHORT,
+        short(),
         world.kubernetes.node(SICK, |node| !cordoned(node)),
     )
     .await?;

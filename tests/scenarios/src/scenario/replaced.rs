@@ -13,7 +13,7 @@ use rectifier_api::NodeRepair;
 use rectifier_core::repair::Phase;
 use tokio::task::JoinSet;
 
-use super::{SHORT, sick};
+use super::{short, sick};
 use crate::evidence::{AGENT, CONTROLLER, Mark, in_order};
 use crate::wait::{gone, within};
 use crate::world::{SICK, World};
@@ -46,7 +46,7 @@ pub(super) async fn taken_over(
     fewest: Fewest,
 ) -> Result<()> {
     let nodes: Api<Node> = Api::all(world.kubernetes.admin());
-    within("the old Node to be gone", SHORT, gone(nodes, SICK)).await?;
+    within("the old Node to be gone", short(), gone(nodes, SICK)).await?;
     let new = world.one_server_took_the_place_of(mark, old).await?;
     let name = &repair
         .status

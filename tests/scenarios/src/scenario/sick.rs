@@ -9,7 +9,7 @@ use rectifier_bed::kubernetes::node::condition;
 use rectifier_core::repair::Phase;
 use serde_json::json;
 
-use super::SHORT;
+use super::short;
 use crate::evidence::Mark;
 use crate::wait::{object, within};
 use crate::world::{SICK, World};
@@ -60,7 +60,7 @@ async fn reported(world: &World, kind: &str) -> Result<()> {
     let sick = |node: &Node| condition(node, kind) == Some("True");
     within(
         "NPD to report the problem",
-        SHORT,
+        short(),
         world.kubernetes.node(SICK, sick),
     )
     .await?;
@@ -72,7 +72,7 @@ pub(super) async fn well(world: &World, node: &str, kind: &str) -> Result<()> {
     let well = |node: &Node| condition(node, kind) == Some("False");
     within(
         "NPD to report the problem gone",
-        SHORT,
+        short(),
         world.kubernetes.node(node, well),
     )
     .await?;
@@ -89,7 +89,7 @@ pub(super) async fn phase(world: &World, wanted: Phase) -> Result<NodeRepair> {
     let name = format!("{SICK}.repair");
     within(
         &format!("the repair to be {wanted:?}"),
-        super::LONG,
+        super::long(),
         object(world.repairs(), &name, reached),
     )
     .await
@@ -105,7 +105,7 @@ pub(super) async fn finished(world: &World, mark: &Mark, wanted: Phase) -> Resul
                 .as_ref()
                 .is_some_and(|record| record.phase.is_final() && record.since >= Some(mark.at()))
     };
-    let found = within("the repair to end", super::LONG, async {
+    let found = within("the repair to end", super::long(), async {
         loop {
             if let Some(repair) = world.archive(SICK).await?.into_iter().rfind(&ended) {
                 return Ok(repair);
@@ -146,7 +146,7 @@ pub(super) async fn web(world: &World) -> Result<Vec<String>> {
 
 /// Until the Deployment has all its pods ready on that node.
 pub(super) async fn web_on(world: &World, node: &str) -> Result<()> {
-    within("the Deployment's pods on the node", SHORT, async {
+    within("the Deployment's pods on the node", short(), async {
         while web(world)
             .await?
             .iter()

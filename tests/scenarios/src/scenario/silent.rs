@@ -9,7 +9,7 @@ use rectifier_core::repair::{Phase, RequestedBy};
 use serde_json::json;
 
 use super::replaced::{Fewest, taken_over};
-use super::{SHORT, sick};
+use super::{short, sick};
 use crate::evidence::{AGENT, CONTROLLER, Mark};
 use crate::wait::{gone, within};
 use crate::world::{SICK, World};
@@ -55,7 +55,7 @@ async fn stop_node_engines(world: &World) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "rectifier-agents");
     within(
         "the node engine's pod to end",
-        SHORT,
+        short(),
         gone(pods, &pod.name_any()),
     )
     .await
