@@ -46,7 +46,7 @@ use crate::network::Network;
 use crate::process::{Process, Program};
 use knobs::Knobs;
 
-/// From the seed it takes 25 s on two cores; where the seed must be made first, 90 s.
+/// From the seed it takes 15 to 25 s on two cores; where the seed must be made first, a minute more.
 const START: Duration = Duration::from_secs(300);
 /// Its launcher ends five services, each within 5 s, most at once.
 const STOP: Duration = Duration::from_secs(10);
@@ -174,7 +174,9 @@ impl OpenStack {
             .context("OpenStack's Python environment")?;
         let folder = bed.dir().join("openstack");
         ensure!(!folder.exists(), "{} is there already", folder.display());
-        report.step("openstack: starting (25 s; 90 s where its databases are made first)");
+        report.step(
+            "openstack: starting (15 to 25 s; a minute more where its databases are made first)",
+        );
         let process = launch(&venv, bed, &folder, options)?;
         let (ready, waited) = (folder.join("ready"), "it is still starting");
         process

@@ -1,16 +1,18 @@
-//! What happened, told: from the audit log, Nova's actions, the hypervisor, systemd's journal; and, marked as their own
-//! word, what our engines wrote into the repair.
+//! What happened, told: from the audit log, Nova's actions, the hypervisor, systemd's journal. What our engines say of
+//! themselves is there as what it is, a write at the API server.
+
+mod words;
 
 use std::fmt;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use rectifier_bed::hypervisor::{Kind, journal};
-use rectifier_bed::kubernetes::Record;
 use serde::Serialize;
 
 use crate::evidence::{AGENT, CONTROLLER, Mark, NPD};
 use crate::world::World;
+use words::Words;
 
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,12 +78,12 @@ pub async fn of(world: &World, mark: &Mark) -> Result<Timeline> {
         (AGENT, Actor::NodeEngine),
         (CONTROLLER, Actor::Controller),
     ] {
-        events.extend(
-            world
-                .writes(mark, user)?
-                .iter()
-                .filter_map(|record| told(record, actor)),
-        );
+        let mut words = Words::default();
+        for record in world.writes(mark, user)? {
+            let text = words.of(&record);
+            let at = record.received;
+            events.extend(text.map(|text| Event { at, actor, text }));
+        }
     }
     for entry in journal::read(world.bed.dir())?
         .into_iter()
@@ -109,33 +111,6 @@ pub async fn of(world: &World, mark: &Mark) -> Result<Timeline> {
     Ok(Timeline {
         began: mark.at(),
         events,
-    })
-}
-
-/// A write at the API server, in words; `None` for what is no step of the story (leases, events, heartbeats).
-fn told(record: &Record, actor: Actor) -> Option<Event> {
-    let (object, name) = (&record.object, record.object.name.as_str());
-    let text = match (
-        record.verb.as_str(),
-        object.resource.as_str(),
-        object.subresource.as_str(),
-    ) {
-        ("patch", "nodes", "status") => format!("reports on {name}"),
-        ("patch", "nodes", "") => format!("patches {name} (cordon, uncordon or taint)"),
-        ("delete", "nodes", "") => format!("deletes the Node {name}"),
-        ("create", "noderepairs", "") => format!("opens or archives {name}"),
-        ("patch", "noderepairs", "") => format!("asks for more in {name}"),
-        ("update", "noderepairs", "status") => format!("writes its intent into {name}"),
-        ("delete", "noderepairs", "") => format!("sets the name {name} free"),
-        ("create", "pods", "eviction") => format!("evicts {name}"),
-        ("create", "secrets", "") => "makes a bootstrap token".to_owned(),
-        ("delete", "secrets", "") => "deletes the bootstrap token".to_owned(),
-        _ => return None,
-    };
-    Some(Event {
-        at: record.received,
-        actor,
-        text,
     })
 }
 
@@ -236,7 +211,8 @@ async fn machines(world: &World, mark: &Mark, events: &mut Vec<Event>) {
 }
 
 impl Timeline {
-    /// The time in which nothing was awaited from outside: the gaps that end with an act of ours.
+    /// The time that our engines added, at most: the gaps that ended with an act of theirs, though
+    /// some of it they may have awaited what leaves no record, as a pod's end.
     #[must_use]
     pub fn added_by_us(&self) -> SignedDuration {
         let pairs = self.events.windows(2).filter_map(|pair| match pair {
@@ -283,7 +259,7 @@ impl fmt::Display for Timeline {
         let whole = seconds(before.duration_since(self.began));
         write!(
             f,
-            "{whole:7.1} s in all; {:.1} s of it passed before acts of our engines, the rest was awaited",
+            "{whole:7.1} s in all; at most {:.1} s of it our engines' own: gaps that ended with an act of theirs",
             seconds(self.added_by_us())
         )
     }

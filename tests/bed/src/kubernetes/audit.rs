@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Between two looks at a log that has not grown. The API server writes a record before it answers,
 /// so this is no race, only latency.
@@ -36,6 +37,8 @@ pub struct Record {
     pub object: Object,
     /// The HTTP status.
     pub code: u16,
+    /// What was sent, where `audit-policy.yaml` keeps it: of Nodes and repairs; else null.
+    pub body: Value,
 }
 
 /// What a request was about; empty where it names nothing.
@@ -149,6 +152,7 @@ impl Follow {
             verb: line.verb,
             object: line.object_ref,
             code: line.response_status.code,
+            body: line.request_object,
         }))
     }
 }
@@ -167,6 +171,8 @@ struct Line {
     object_ref: Object,
     #[serde(default)]
     response_status: Status,
+    #[serde(default)]
+    request_object: Value,
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,11 @@
 //! The policy says reboot: grant, drain, logind; the boot id differs; the condition is gone; uncordoned; no server was made.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rectifier_core::repair::Phase;
 
 use super::{short, sick};
 use crate::evidence::{AGENT, CONTROLLER, Mark, in_order};
-use crate::wait::within;
+use crate::wait::{text, within};
 use crate::world::{SICK, World};
 
 pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
@@ -52,7 +52,7 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
             "the first eviction",
             world.first(mark, CONTROLLER, "create", "pods/eviction", "")?,
         ),
-        ("the grant accepted", last_patch(world, mark)?),
+        ("the grant accepted", accepted(world, mark)?),
     ])?;
     // the machine itself was not touched from outside
     world.no_server_was_touched(mark).await?;
@@ -60,14 +60,14 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     sick::web_on(world, SICK).await
 }
 
-fn last_patch(world: &World, mark: &Mark) -> Result<jiff::Timestamp> {
+fn accepted(world: &World, mark: &Mark) -> Result<jiff::Timestamp> {
     let writes = world.writes(mark, AGENT)?;
     let accepted = writes
         .iter()
-        .rfind(|record| record.verb == "patch" && record.object.resource == "noderepairs");
+        .find(|record| !text(&record.body, "/spec/acceptedGrant").is_empty());
     accepted
         .map(|record| record.received)
-        .ok_or_else(|| anyhow::anyhow!("the node engine accepted no grant"))
+        .context("the node engine accepted no grant")
 }
 
 fn cordoned(node: &k8s_openapi::api::core::v1::Node) -> bool {
