@@ -51,6 +51,21 @@ macro_rules! name {
             }
         }
 
+        /// A string with its rule; not a definition of its own, so that a schema reads as the JSON does.
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "description": concat!("A ", $what, ": ", $rule, ".")})
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0

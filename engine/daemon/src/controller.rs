@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 use rectifier_controller::{Context, Settings};
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Limits, Options, Policies};
+use rectifier_policy_host::{Allowed, LimitsChoice, LimitsPatch, Options, Policies};
 
 use crate::clock::SystemClock;
 
@@ -25,6 +25,15 @@ pub(crate) struct Arguments {
     /// The folder of what is compiled from them; only this engine may write there
     #[arg(long, default_value = "/var/cache/rectifier")]
     policy_cache: PathBuf,
+    /// What each policy may use, where it is not to be the usual: as in a sidecar, e.g. '{milliseconds: 500}'
+    #[arg(long, value_name = "YAML", value_parser = limits, default_value = "{}")]
+    policy_limits: LimitsPatch,
+    /// The most that a policy's sidecar may ask for, e.g. '{memoryMebibytes: 128}'
+    #[arg(long, value_name = "YAML", value_parser = limits, default_value = "{}")]
+    policy_ceiling: LimitsPatch,
+    /// How large a policy's file may be, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=64))]
+    policy_module: Option<u32>,
     /// The clouds.yaml
     #[arg(
         long,
@@ -56,6 +65,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         cluster,
         policies,
         policy_cache,
+        policy_limits: usual,
+        policy_ceiling: ceiling,
+        policy_module: module_mebibytes,
         clouds,
         cloud,
         region,
@@ -65,11 +77,20 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     } = arguments;
     let switches = crate::switches::from_environment()?;
     let compiler = std::env::current_exe().context("cannot find this program's own file")?;
+    let choice = LimitsChoice {
+        usual,
+        ceiling,
+        module_mebibytes,
+    };
+    let (limits, ceiling) = choice.resolve().context("the policies' limits")?;
     let policies = Policies::open(Options {
         directory: policies,
         cache: policy_cache,
         compiler: Compiler::new(compiler, &["compile"], CompileLimits::default()),
-        limits: Limits::default(),
+        limits,
+        ceiling,
+        // Units and fixes are the nodes' matter.
+        allowed: Allowed::default(),
     })
     .await?;
     let ctx = Context {
@@ -99,6 +120,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn limits(text: &str) -> Result<LimitsPatch, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
 }
 
 /// The kernel's random numbers. The device is opened once, so that nothing can be missing later.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rectifier_core::episode::{FixRule, Limits};
 use rectifier_core::name::{FixName, UnitName};
+use rectifier_policy_host::{LimitRefused, Limits as PolicyLimits, LimitsChoice, LimitsPatch};
 use serde::Deserialize;
 
 /// Why a configuration cannot be used.
@@ -196,6 +197,12 @@ pub struct PoliciesConfig {
     pub dir: PathBuf,
     /// The folder of what was compiled from them; only this engine may write there.
     pub cache: PathBuf,
+    /// What each of them may use.
+    pub limits: LimitsPatch,
+    /// The most that a policy's sidecar may ask for.
+    pub ceiling: LimitsPatch,
+    /// How large a policy's file may be, in MiB.
+    pub module_mebibytes: Option<u32>,
 }
 
 impl Default for PoliciesConfig {
@@ -203,7 +210,25 @@ impl Default for PoliciesConfig {
         Self {
             dir: "/etc/rectifier/policies".into(),
             cache: "/var/lib/rectifier/policy-cache".into(),
+            limits: LimitsPatch::default(),
+            ceiling: LimitsPatch::default(),
+            module_mebibytes: None,
         }
+    }
+}
+
+impl PoliciesConfig {
+    /// The usual limits of a policy, and the most that a sidecar may ask for.
+    ///
+    /// # Errors
+    /// One of them is out of all proportion.
+    pub(crate) fn limits(&self) -> Result<(PolicyLimits, PolicyLimits), LimitRefused> {
+        let choice = LimitsChoice {
+            usual: self.limits.clone(),
+            ceiling: self.ceiling.clone(),
+            module_mebibytes: self.module_mebibytes,
+        };
+        choice.resolve()
     }
 }
 

@@ -13,7 +13,7 @@ use rectifier_core::episode::{Limits, Memory, Watched};
 use rectifier_core::name::UnitName;
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Options as PolicyOptions, Policies};
+use rectifier_policy_host::{Allowed, Options as PolicyOptions, Policies};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -38,6 +38,9 @@ pub enum Error {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The configured limits of policies make no sense.
+    #[error("policies in the configuration")]
+    Limits(#[source] rectifier_policy_host::LimitRefused),
     /// The policies cannot be opened.
     #[error("cannot open the policies")]
     Policies(#[source] rectifier_policy_host::Error),
@@ -81,11 +84,17 @@ impl Engine {
         let limits = config.limits();
         let (journal, memory) = open_journal(&config.state_dir, clock.as_ref()).await?;
         let program = std::env::current_exe().map_err(Error::Program)?;
+        let (usual, ceiling) = config.policies.limits().map_err(Error::Limits)?;
         let policies = Policies::open(PolicyOptions {
             directory: config.policies.dir.clone(),
             cache: config.policies.cache.clone(),
             compiler: Compiler::new(program, &["compile"], CompileLimits::default()),
-            limits: rectifier_policy_host::Limits::default(),
+            limits: usual,
+            ceiling,
+            allowed: Allowed {
+                units: Some(limits.units.clone()),
+                fixes: Some(limits.fixes.keys().cloned().collect()),
+            },
         })
         .await
         .map_err(Error::Policies)?;

@@ -53,34 +53,38 @@ pub(crate) fn snapshot(
         let Ok(name) = entry?.file_name().into_string() else {
             continue;
         };
-        let Some(stem) = name
-            .strip_suffix(".wasm")
-            .filter(|stem| !stem.starts_with('.'))
-        else {
-            continue;
-        };
-        let read = |name: &str, limit| {
-            read(&directory.join(name), limit).map_err(|why| Failure::new(FailureClass::Load, why))
-        };
-        let module = read(&name, limits.module_bytes);
-        let sidecar_name = format!("{stem}.yaml");
-        let sidecar = match std::fs::symlink_metadata(directory.join(&sidecar_name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Ok(_) | Err(_) => {
-                let text = read(&sidecar_name, limits.sidecar_bytes).and_then(|bytes| {
-                    String::from_utf8(bytes)
-                        .map_err(|_| Failure::new(FailureClass::Settings, "it is not UTF-8"))
-                });
-                let text = text.map_err(|failure| Failure {
-                    message: format!("{sidecar_name}: {}", failure.message),
-                    ..failure
-                });
-                Some((sidecar_name, text))
-            }
-        };
-        candidates.insert(name, Candidate { module, sidecar });
+        if let Some(candidate) = candidate(&directory, &name, limits) {
+            candidates.insert(name, candidate);
+        }
     }
     Ok(candidates)
+}
+
+/// One policy and its sidecar. `None` if it has no policy's name.
+pub(crate) fn candidate(directory: &Path, name: &str, limits: &Limits) -> Option<Candidate> {
+    let stem = name
+        .strip_suffix(".wasm")
+        .filter(|stem| !stem.starts_with('.'))?;
+    let read = |name: &str, limit| {
+        read(&directory.join(name), limit).map_err(|why| Failure::new(FailureClass::Load, why))
+    };
+    let module = read(name, limits.module_bytes);
+    let sidecar_name = format!("{stem}.yaml");
+    let sidecar = match std::fs::symlink_metadata(directory.join(&sidecar_name)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Ok(_) | Err(_) => {
+            let text = read(&sidecar_name, limits.sidecar_bytes).and_then(|bytes| {
+                String::from_utf8(bytes)
+                    .map_err(|_| Failure::new(FailureClass::Settings, "it is not UTF-8"))
+            });
+            let text = text.map_err(|failure| Failure {
+                message: format!("{sidecar_name}: {}", failure.message),
+                ..failure
+            });
+            Some((sidecar_name, text))
+        }
+    };
+    Some(Candidate { module, sidecar })
 }
 
 /// Where the files are now. A mounted ConfigMap is swapped by renaming its link `..data`: resolved once, and all files

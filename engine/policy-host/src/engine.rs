@@ -7,11 +7,25 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Config, Engine};
 
 /// Bumped when [`compiling`] changes in a way that the running engine's own hash does not show.
-const COMPILER_SETTINGS: u32 = 1;
+const COMPILER_SETTINGS: u32 = 2;
 
-fn common() -> Config {
+/// How a guest that does not end is stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// By wall time: what runs in production.
+    #[default]
+    Epoch,
+    /// By the work that it does: the same on every machine and at every run, and slower. For tests, replay and
+    /// simulation.
+    Fuel,
+}
+
+fn common(metering: Metering) -> Config {
     let mut config = Config::new();
-    config.epoch_interruption(true);
+    match metering {
+        Metering::Epoch => config.epoch_interruption(true),
+        Metering::Fuel => config.consume_fuel(true),
+    };
     // Same module and observation, same decision: on every CPU.
     config.relaxed_simd_deterministic(true);
     // A trap's frames are of no use to an operator, and cost time while unwinding.
@@ -21,15 +35,15 @@ fn common() -> Config {
 
 /// The long-lived engine. It has no compiler: wasmtime keeps a compiler's memory as long as its engine lives
 /// (~330 MiB after one Python policy).
-pub(crate) fn running() -> wasmtime::Result<Engine> {
-    let mut config = common();
+pub(crate) fn running(metering: Metering) -> wasmtime::Result<Engine> {
+    let mut config = common(metering);
     config.enable_compiler(false);
     Engine::new(&config)
 }
 
 /// The child's engine. It compiles on one thread, so that its limit on CPU time means what it says.
-pub(crate) fn compiling() -> wasmtime::Result<Engine> {
-    let mut config = common();
+pub(crate) fn compiling(metering: Metering) -> wasmtime::Result<Engine> {
+    let mut config = common(metering);
     config.cranelift_nan_canonicalization(true);
     Engine::new(&config)
 }
@@ -56,26 +70,32 @@ pub(crate) fn fingerprint(engine: &Engine) -> [u8; 32] {
 mod tests {
     use wasmtime::component::Component;
 
+    use super::*;
+
     #[test]
     fn the_running_engine_refuses_to_compile() {
         let empty_component = b"\0asm\x0d\0\x01\0";
-        assert!(Component::new(&super::compiling().unwrap(), empty_component).is_ok());
-        let refused = Component::new(&super::running().unwrap(), empty_component)
-            .err()
-            .unwrap();
-        assert!(refused.to_string().contains("compiler"), "{refused:#}");
+        for metering in [Metering::Epoch, Metering::Fuel] {
+            assert!(Component::new(&compiling(metering).unwrap(), empty_component).is_ok());
+            let refused = Component::new(&running(metering).unwrap(), empty_component)
+                .err()
+                .unwrap();
+            assert!(refused.to_string().contains("compiler"), "{refused:#}");
+        }
     }
 
     #[test]
-    fn what_one_engine_compiles_the_other_can_load() {
-        let [running, compiling] = [super::running().unwrap(), super::compiling().unwrap()];
+    fn what_one_engine_compiles_the_other_of_its_kind_can_load() {
+        let [running, compiling] = [
+            running(Metering::Epoch).unwrap(),
+            compiling(Metering::Epoch).unwrap(),
+        ];
         let compiled = compiling
             .precompile_component(b"\0asm\x0d\0\x01\0")
             .unwrap();
-        assert!(wasmtime::Engine::detect_precompiled(&compiled).is_some());
-        assert_eq!(
-            super::fingerprint(&running),
-            super::fingerprint(&super::running().unwrap())
-        );
+        assert!(Engine::detect_precompiled(&compiled).is_some());
+        let of = |metering| fingerprint(&super::running(metering).unwrap());
+        assert_eq!(fingerprint(&running), of(Metering::Epoch));
+        assert_ne!(of(Metering::Epoch), of(Metering::Fuel));
     }
 }

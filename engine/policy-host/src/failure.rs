@@ -16,7 +16,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
+    /// Of this class, for this reason.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         Self {
             class,
             message: message.into(),

@@ -4,33 +4,79 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use rectifier_core::name::PolicyName;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::Limits;
 use crate::failure::OutOfMemory;
+use crate::stream::Written;
+
+/// Entries in a call's table of host resources: streams, pollables, errors. Arbitrary: a hundred times what a language's
+/// start-up makes, and too few to matter in memory.
+const RESOURCES: usize = 1000;
 
 /// A store's data.
 pub(crate) struct Guest {
     pub(crate) limits: Limits,
     pub(crate) log: Log,
     pub(crate) memory: Memory,
+    /// Of the observation and settings that it was shown.
+    pub(crate) question_bytes: usize,
+    /// Of its answer.
+    pub(crate) answer_bytes: usize,
+    command: Option<CommandOutput>,
     wasi: WasiCtx,
     table: ResourceTable,
+}
+
+/// What a guest is made of.
+pub(crate) struct GuestParts<'a> {
+    pub(crate) policy: &'a PolicyName,
+    pub(crate) limits: Limits,
+    /// Where its clock stands.
+    pub(crate) moment: Duration,
+    /// What its random numbers are a function of.
+    pub(crate) seed: &'a str,
+    pub(crate) lines: Lines,
+    /// For a WASI command: how it is called.
+    pub(crate) command: Option<CommandInput>,
+}
+
+/// How a WASI command is called.
+pub(crate) struct CommandInput {
+    /// Its only argument.
+    pub(crate) verb: &'static str,
+    /// Its standard input.
+    pub(crate) document: Vec<u8>,
+}
+
+struct CommandOutput {
+    answer: Written,
+    complaint: Written,
 }
 
 impl Guest {
     /// For one call. Clock and random numbers come from what is decided on, so that the same observation gives the
     /// same decision.
-    pub(crate) fn new(policy: &PolicyName, limits: Limits, moment: Duration, seed: &str) -> Self {
+    pub(crate) fn new(parts: GuestParts<'_>) -> Self {
+        let GuestParts {
+            policy,
+            limits,
+            moment,
+            seed,
+            lines,
+            command,
+        } = parts;
         let random = |purpose: &str| Seeded::new(purpose, seed);
         let mut seed_bytes = [0; 16];
         random("seed").fill(&mut seed_bytes);
-        // No files, arguments, environment, sockets; streams that swallow everything.
-        let wasi = WasiCtx::builder()
-            .wall_clock(Stopped(moment))
+        // No files, environment, sockets; streams that swallow everything.
+        let mut wasi = WasiCtx::builder();
+        wasi.wall_clock(Stopped(moment))
             .monotonic_clock(Stopped(Duration::ZERO))
             .secure_random(random("secure"))
             .insecure_random(random("insecure"))
@@ -38,23 +84,61 @@ impl Guest {
             .max_random_size(limits.host_call_bytes as u64)
             .allow_ip_name_lookup(false)
             .allow_tcp(false)
-            .allow_udp(false)
-            .build();
+            .allow_udp(false);
+        let mut question_bytes = 0;
+        let command = command.map(|CommandInput { verb, document }| {
+            question_bytes = document.len();
+            let answer = Written::new(limits.output_bytes);
+            let complaint = Written::new(limits.log_bytes);
+            wasi.args(&["policy", verb])
+                .stdin(MemoryInputPipe::new(document))
+                .stdout(answer.clone())
+                .stderr(complaint.clone());
+            CommandOutput { answer, complaint }
+        });
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         Self {
             limits,
             log: Log {
                 policy: policy.clone(),
-                lines: limits.log_lines,
-                bytes: limits.log_bytes,
+                lines_left: limits.log_lines,
+                bytes_left: limits.log_bytes,
+                lines,
             },
             memory: Memory {
                 limits,
                 bytes: 0,
                 elements: 0,
             },
-            wasi,
-            table: ResourceTable::new(),
+            question_bytes,
+            answer_bytes: 0,
+            command,
+            wasi: wasi.build(),
+            table,
         }
+    }
+
+    /// What a command wrote: its answer, and whether there was more than its limit; and the lines of its standard error,
+    /// which go into the log, too.
+    pub(crate) fn command_said(&mut self) -> ((Vec<u8>, bool), Vec<String>) {
+        let Some(CommandOutput { answer, complaint }) = &self.command else {
+            return Default::default();
+        };
+        let (answer, (complaint, _)) = (answer.take(), complaint.take());
+        // Asked for twice, the second time finds nothing.
+        self.answer_bytes = self.answer_bytes.max(answer.0.len());
+        let complaint = String::from_utf8_lossy(&complaint);
+        let lines = complaint
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty());
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        for line in &lines {
+            let (level, line) = LogLevel::of_line(line);
+            self.log.write(level, line);
+        }
+        (answer, lines)
     }
 }
 
@@ -70,7 +154,8 @@ impl WasiView for Guest {
 /// Counts memory over all memories and tables of a call: wasmtime's own limits are for each one.
 pub(crate) struct Memory {
     limits: Limits,
-    bytes: usize,
+    /// In use; a guest's memories never shrink.
+    pub(crate) bytes: usize,
     elements: usize,
 }
 
@@ -146,30 +231,63 @@ fn grow(
 }
 
 /// How much a line of a policy's log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogLevel {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// For the policy's author.
     Debug,
+    /// For whoever reads the story of a repair.
     Info,
+    /// Somebody should look at it today.
     Warn,
+    /// Something is wrong.
     Error,
 }
 
-/// Passes a policy's lines on to the engine's log, up to a limit.
+impl LogLevel {
+    /// A command's line on standard error may begin with its level: `warn: the runtime hangs`.
+    fn of_line(line: &str) -> (Self, &str) {
+        [
+            ("debug: ", LogLevel::Debug),
+            ("info: ", LogLevel::Info),
+            ("warn: ", LogLevel::Warn),
+            ("error: ", LogLevel::Error),
+        ]
+        .into_iter()
+        .find_map(|(prefix, level)| Some((level, line.strip_prefix(prefix)?)))
+        .unwrap_or((LogLevel::Info, line))
+    }
+}
+
+/// Where a policy's lines go.
+pub(crate) enum Lines {
+    /// Into the engine's own log.
+    Told,
+    /// Nowhere yet: whoever asked reads them afterwards.
+    Kept(Vec<(LogLevel, String)>),
+}
+
+/// Passes a policy's lines on, up to a limit.
 pub(crate) struct Log {
     policy: PolicyName,
-    lines: usize,
-    bytes: usize,
+    lines_left: usize,
+    bytes_left: usize,
+    lines: Lines,
 }
 
 impl Log {
     pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
-        if self.lines == 0 || self.bytes == 0 {
+        if self.lines_left == 0 || self.bytes_left == 0 {
             return;
         }
-        let message = &message[..message.floor_char_boundary(self.bytes)];
-        self.lines -= 1;
-        self.bytes -= message.len().max(1);
+        let message = &message[..message.floor_char_boundary(self.bytes_left)];
+        self.lines_left -= 1;
+        self.bytes_left -= message.len().max(1);
         let policy = self.policy.as_str();
+        if let Lines::Kept(lines) = &mut self.lines {
+            lines.push((level, message.to_owned()));
+            return;
+        }
         // A policy's error is no reason to wake anybody: the engine judges what follows from it.
         match level {
             LogLevel::Debug => tracing::debug!(target: "policy", policy, "{message}"),
@@ -180,6 +298,20 @@ impl Log {
             }
         }
     }
+
+    /// What was kept.
+    pub(crate) fn take(&mut self) -> Vec<(LogLevel, String)> {
+        match &mut self.lines {
+            Lines::Told => Vec::new(),
+            Lines::Kept(lines) => std::mem::take(lines),
+        }
+    }
+}
+
+/// A guest's text for people: one line of at most 1024 bytes.
+pub(crate) fn one_line(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control(), " ");
+    text[..text.floor_char_boundary(1024)].to_owned()
 }
 
 /// A clock that stands.
@@ -301,16 +433,28 @@ mod tests {
     }
 
     #[test]
+    fn a_commands_line_may_begin_with_its_level() {
+        assert_eq!(LogLevel::of_line("warn: a"), (LogLevel::Warn, "a"));
+        assert_eq!(
+            LogLevel::of_line("warning: a"),
+            (LogLevel::Info, "warning: a")
+        );
+    }
+
+    #[test]
     fn a_log_ends_at_its_limit() {
         let mut log = Log {
             policy: PolicyName::parse("a").unwrap(),
-            lines: 2,
-            bytes: 3,
+            lines_left: 2,
+            bytes_left: 3,
+            lines: Lines::Kept(Vec::new()),
         };
         log.write(LogLevel::Info, "ää");
-        assert_eq!((log.lines, log.bytes), (1, 1));
+        assert_eq!((log.lines_left, log.bytes_left), (1, 1));
         log.write(LogLevel::Info, "ä");
         log.write(LogLevel::Info, "a");
-        assert_eq!((log.lines, log.bytes), (0, 0));
+        assert_eq!((log.lines_left, log.bytes_left), (0, 0));
+        let kept: Vec<_> = log.take().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(kept, ["ä", ""]);
     }
 }

@@ -14,12 +14,14 @@
 
 pub mod compile;
 
+mod allowed;
 mod breaker;
 mod contract;
 mod directory;
 mod engine;
 mod failure;
 mod guest;
+mod host;
 mod limits;
 mod load;
 mod metadata;
@@ -30,11 +32,21 @@ mod reload;
 mod runtime;
 mod set;
 mod sidecar;
+mod stream;
 mod ticker;
 
+pub use allowed::{Allowed, FACTS};
+pub use contract::Version;
+pub use contract::v0_1::schema::schemas;
+pub use engine::Metering;
 pub use failure::Failure;
-pub use limits::Limits;
-pub use metadata::{Handles, Metadata, Needed, Needs, Pattern};
+pub use guest::LogLevel;
+pub use host::{Host, HostOptions};
+pub use limits::{LimitRefused, Limits, LimitsChoice, LimitsPatch};
+pub use metadata::{
+    Form, Handles, Metadata, Needed, Needs, Pattern, annotate, read as read_metadata,
+};
 pub use policies::{Error, Options, Policies};
+pub use policy::{Asked, Policy, Usage};
 pub use set::{Loaded, Set, Status};
-pub use sidecar::Mode;
+pub use sidecar::{Mode, Sidecar};

@@ -1,14 +1,15 @@
 //! Makes a policy of a file: metadata, sidecar, compile, link, settings. Whatever fails names the file.
 
-use rectifier_core::policy::PolicyRef;
+use rectifier_core::policy::{FailureClass, PolicyRef};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use crate::allowed::Allowed;
 use crate::breaker::Breaker;
 use crate::compile::{Cache, Compiler, hex};
-use crate::contract::Door;
+use crate::contract::{Door, Version};
 use crate::directory::Candidate;
-use crate::guest::Guest;
+use crate::guest::{Guest, GuestParts, Lines};
 use crate::policy::Policy;
 use crate::runtime::{NO_MOMENT, Runtime, in_time};
 use crate::sidecar::Sidecar;
@@ -18,8 +19,11 @@ use crate::{Failure, Limits, metadata};
 pub(crate) struct Loader {
     pub(crate) compiler: Compiler,
     pub(crate) cache: Cache,
-    /// The ceiling for every policy.
+    /// For every policy whose sidecar says nothing else.
     pub(crate) limits: Limits,
+    /// The most that a sidecar may say.
+    pub(crate) ceiling: Limits,
+    pub(crate) allowed: Allowed,
 }
 
 impl Loader {
@@ -35,7 +39,7 @@ impl Loader {
         self.try_load(runtime, file, candidate)
             .await
             .map_err(|failure| Failure {
-                message: format!("{file}: {}", failure.message),
+                message: format!("{file}: {}; {}", failure.message, failure.class.hint()),
                 ..failure
             })
     }
@@ -57,21 +61,33 @@ impl Loader {
         };
         let digest: [u8; 32] = Sha256::digest(&module).into();
         sidecar.check_pin(&sidecar_file, &hex(&digest))?;
-        let limits = sidecar.limits(&sidecar_file, self.limits)?;
+        let limits = sidecar.limits(&sidecar_file, self.limits, &self.ceiling)?;
         let settings = sidecar.settings();
-        let door = Door::open(
-            &runtime.linker,
-            &self.component(runtime, &digest, &module).await?,
-        )?;
-        let guest = Guest::new(&metadata.name, limits, NO_MOMENT, "");
-        in_time(
-            &limits,
-            door.validate(&mut runtime.begin(guest).store, &settings),
-        )
-        .await?;
+        let place_of_needs = sidecar.place_of_needs(&sidecar_file);
+        let needs = sidecar
+            .needs
+            .map_or_else(|| metadata.needs.clone(), |needs| needs.value);
+        let place_of_needs = place_of_needs.as_deref().unwrap_or("its metadata");
+        self.allowed.check(&needs, place_of_needs)?;
+
+        let version = Version::from_label(&metadata.contract).ok_or_else(|| {
+            Failure::new(FailureClass::Load, "its contract is not served".to_owned())
+        })?;
+        let component = self.component(runtime, &digest, &module).await?;
+        let door = Door::open(version, &runtime.linker, &component)?;
+        let guest = Guest::new(GuestParts {
+            policy: &metadata.name,
+            limits,
+            moment: NO_MOMENT,
+            seed: "",
+            lines: Lines::Told,
+            command: door.settings_input(&settings)?,
+        });
+        let mut call = runtime.begin(guest)?;
+        in_time(&limits, door.validate(&mut call.store, &settings)).await?;
         Ok(Policy {
             handles: sidecar.handles.unwrap_or_else(|| metadata.handles.clone()),
-            needs: sidecar.needs.unwrap_or_else(|| metadata.needs.clone()),
+            needs,
             reference: PolicyRef {
                 name: metadata.name.clone(),
                 digest: format!("sha256:{}", hex(&digest)),
@@ -96,12 +112,12 @@ impl Loader {
         if let Some(component) = self.cache.load(&runtime.engine, digest) {
             return Ok(component);
         }
-        let compiled = self.compiler.compile(module).await?;
+        let compiled = self.compiler.compile(module, runtime.metering).await?;
         self.cache
             .keep(&runtime.engine, digest, &compiled)
             .map_err(|error| {
                 let why = format!("the compiler's output cannot be loaded: {error:#}");
-                Failure::new(rectifier_core::policy::FailureClass::Compile, why)
+                Failure::new(FailureClass::Compile, why)
             })
     }
 }

@@ -7,7 +7,9 @@ use rectifier_core::policy::{Advice, Observation, Remedy};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::allowed::Allowed;
 use crate::compile::{Cache, Compiler};
+use crate::engine::Metering;
 use crate::load::Loader;
 use crate::monitor::{self, Question};
 use crate::reload::Reload;
@@ -23,8 +25,12 @@ pub struct Options {
     pub cache: PathBuf,
     /// The compiler's child.
     pub compiler: Compiler,
-    /// For every policy.
+    /// For every policy whose sidecar says nothing else.
     pub limits: Limits,
+    /// The most that a sidecar may say.
+    pub ceiling: Limits,
+    /// What policies may need.
+    pub allowed: Allowed,
 }
 
 /// Why no policy can be asked at all. (What is wrong with one of them is no error here.)
@@ -90,14 +96,18 @@ impl Policies {
             cache: folder,
             compiler,
             limits,
+            ceiling,
+            allowed,
         } = options;
-        let runtime = Arc::new(Runtime::new().map_err(Error::Engine)?);
+        let runtime = Arc::new(Runtime::new(Metering::Epoch).map_err(Error::Engine)?);
         let cache = Cache::open(&folder, &runtime.engine)
             .map_err(|source| Error::Cache { folder, source })?;
         let loader = Loader {
             compiler,
             cache,
             limits,
+            ceiling,
+            allowed,
         };
         let mut reload = Reload::new(directory.clone(), loader, runtime.clone());
         let set = reload

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use rectifier_core::name::PolicyName;
 use rectifier_core::policy::{Decision, FailureClass, Observation, OnFailure, PolicyRef};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::contract::Door;
-use crate::guest::Guest;
-use crate::metadata::{Handles, Metadata};
+use crate::guest::{Guest, GuestParts, Lines, LogLevel};
+use crate::metadata::{Form, Handles, Metadata};
 use crate::runtime::{Runtime, in_time};
 use crate::{Failure, Limits, Mode, Needs};
 
-pub(crate) struct Policy {
+/// A policy that can be asked.
+pub struct Policy {
     pub(crate) metadata: Metadata,
     /// As the sidecar has it, or the metadata.
     pub(crate) handles: Vec<Handles>,
@@ -29,8 +32,85 @@ pub(crate) struct Policy {
     pub(crate) breaker: Breaker,
 }
 
+/// What came of asking a policy once, and what it cost.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What it decided, or how it failed.
+    pub answer: Result<Decision, Failure>,
+    /// What it used.
+    pub usage: Usage,
+    /// The lines of its log, as far as its limits let them through.
+    pub log: Vec<(LogLevel, String)>,
+}
+
+/// What one call used, each figure against the limit of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Wall time, instantiation included.
+    pub time: Duration,
+    /// Linear memory at the end; it never shrinks.
+    pub memory_bytes: usize,
+    /// Of the observation and settings that it was shown.
+    pub input_bytes: usize,
+    /// Of its answer.
+    pub output_bytes: usize,
+    /// wasmtime's fuel, about one for an instruction: the same at every run. Only where work is metered.
+    pub work: Option<u64>,
+}
+
 impl Policy {
-    /// Asks it once.
+    /// Its name.
+    pub fn name(&self) -> &PolicyName {
+        &self.reference.name
+    }
+
+    /// `sha256:` and the digest of its file.
+    pub fn digest(&self) -> &str {
+        &self.reference.digest
+    }
+
+    /// What it says about itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// In which form it speaks the contract.
+    pub fn form(&self) -> Form {
+        self.door.form()
+    }
+
+    /// What it answers for: as its sidecar has it, or its metadata.
+    pub fn handles(&self) -> &[Handles] {
+        &self.handles
+    }
+
+    /// What its observations must contain, likewise.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// Whether its answers are followed.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What is done when it cannot answer.
+    pub fn on_failure(&self) -> OnFailure {
+        self.on_failure
+    }
+
+    /// What it may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The operator's settings, as the JSON document that it is given.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    /// Asks it, unless it has failed too often of late.
     ///
     /// # Errors
     /// Any class but those of loading.
@@ -46,29 +126,81 @@ impl Policy {
             );
             return Err(self.told(Failure::new(FailureClass::BreakerOpen, why)));
         }
-        let moment = Duration::from_secs(seen.now.unix_seconds);
-        let guest = Guest::new(&self.reference.name, self.limits, moment, &seen.id);
-        let mut call = runtime.begin(guest);
+        let Asked { answer, .. } = self.ask_once(runtime, seen, Lines::Told).await;
+        match &answer {
+            Ok(_) => self.breaker.succeeded(),
+            Err(_) => self.breaker.failed(Instant::now()),
+        }
+        answer
+    }
+
+    /// Asks it, whatever it did before.
+    pub(crate) async fn ask_once(
+        &self,
+        runtime: &Runtime,
+        seen: &Observation,
+        lines: Lines,
+    ) -> Asked {
+        let began = Instant::now();
+        let begun = self
+            .door
+            .decide_input(seen, &self.needs, &self.settings)
+            .and_then(|command| {
+                runtime.begin(Guest::new(GuestParts {
+                    policy: &self.reference.name,
+                    limits: self.limits,
+                    moment: Duration::from_secs(seen.now.unix_seconds),
+                    seed: &seen.id,
+                    lines,
+                    command,
+                }))
+            });
+        let mut call = match begun {
+            Ok(call) => call,
+            Err(failure) => {
+                return Asked {
+                    answer: Err(self.told(failure)),
+                    usage: Usage {
+                        time: began.elapsed(),
+                        memory_bytes: 0,
+                        input_bytes: 0,
+                        output_bytes: 0,
+                        work: None,
+                    },
+                    log: Vec::new(),
+                };
+            }
+        };
         let answer = self
             .door
             .decide(&mut call.store, seen, &self.needs, &self.settings);
-        match in_time(&self.limits, answer).await {
-            Ok(decision) => {
-                self.breaker.succeeded();
-                Ok(decision)
-            }
-            Err(failure) => {
-                self.breaker.failed(Instant::now());
-                Err(self.told(failure))
-            }
+        let answer = in_time(&self.limits, answer).await;
+        let work = call.work();
+        let guest = call.store.data_mut();
+        // Of a command that was stopped: what it wrote until then.
+        guest.command_said();
+        Asked {
+            answer: answer.map_err(|failure| self.told(failure)),
+            usage: Usage {
+                time: began.elapsed(),
+                memory_bytes: guest.memory.bytes,
+                input_bytes: guest.question_bytes,
+                output_bytes: guest.answer_bytes,
+                work,
+            },
+            log: guest.log.take(),
         }
     }
 
-    /// The failure with the policy's file and digest, for whoever reads it far from here.
+    /// The failure with the policy's file and digest and what to do, for whoever reads it far from here.
     fn told(&self, failure: Failure) -> Failure {
         let (file, digest) = (&self.file, short(&self.reference.digest));
         Failure {
-            message: format!("{file} ({digest}): {}", failure.message),
+            message: format!(
+                "{file} ({digest}): {}; {}",
+                failure.message,
+                failure.class.hint()
+            ),
             ..failure
         }
     }

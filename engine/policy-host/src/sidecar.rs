@@ -6,19 +6,22 @@
 //! onFailure: escalate      # when it cannot answer; default wait
 //! handles: [{conditions: [KernelDeadlock, "Disk*"], sites: [node]}]  # instead of what the policy says
 //! needs: {units: [kubelet.service]}                                  # likewise
-//! limits: {milliseconds: 200, memoryMebibytes: 16}                   # lower than the engine's
+//! limits: {milliseconds: 200, memoryMebibytes: 16}                   # up to the engine's ceiling
 //! settings: {…}            # the policy's own; it checks them itself
 //! ```
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use rectifier_core::policy::{FailureClass, OnFailure};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
 
+use crate::limits::LimitsPatch;
 use crate::{Failure, Handles, Limits, Needs};
 
 /// Whether a policy's answers are followed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// They are.
@@ -28,23 +31,27 @@ pub enum Mode {
     Monitor,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// What the operator says of one policy.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct Sidecar {
-    pub(crate) mode: Mode,
-    pub(crate) sha256: Option<String>,
-    pub(crate) on_failure: OnFailure,
-    pub(crate) handles: Option<Vec<Handles>>,
-    pub(crate) needs: Option<Needs>,
-    limits: Lowered,
-    settings: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct Lowered {
-    milliseconds: Option<u32>,
-    memory_mebibytes: Option<u32>,
+pub struct Sidecar {
+    /// Whether its answers are followed.
+    pub mode: Mode,
+    /// The digest of the policy's file, in hexadecimal digits: another file is refused.
+    #[schemars(with = "Option<String>")]
+    pub(crate) sha256: Option<Spanned<String>>,
+    /// What is done when it cannot answer.
+    pub on_failure: OnFailure,
+    /// What it answers for, instead of what its metadata say.
+    pub handles: Option<Vec<Handles>>,
+    /// What its observations must contain, instead of what its metadata say.
+    #[schemars(with = "Option<Needs>")]
+    pub(crate) needs: Option<Spanned<Needs>>,
+    /// Other limits than the engine's usual ones.
+    #[schemars(with = "LimitsPatch")]
+    pub(crate) limits: Option<Spanned<LimitsPatch>>,
+    /// The policy's own settings.
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 impl Sidecar {
@@ -52,7 +59,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// [`FailureClass::Settings`], with file and line.
-    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Failure> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, Failure> {
         let said_nothing = text
             .lines()
             .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
@@ -61,48 +68,41 @@ impl Sidecar {
         }
         serde_saphyr::from_str(text).map_err(|error| {
             let error = error.without_snippet();
-            let place = error.location().map_or(String::new(), |at| {
-                format!(":{}:{}", at.line(), at.column())
-            });
+            let place = error.location().map_or(String::new(), place);
             Failure::new(FailureClass::Settings, format!("{file}{place}: {error}"))
         })
     }
 
     /// The policy's settings as a JSON document.
-    pub(crate) fn settings(&self) -> String {
-        serde_json::Value::Object(self.settings.clone().unwrap_or_default()).to_string()
+    pub fn settings(&self) -> String {
+        serde_json::json!(self.settings).to_string()
     }
 
-    /// The engine's limits, as far as the sidecar does not lower them.
+    /// Where `needs` stands, as `FILE:LINE:COLUMN`.
+    pub(crate) fn place_of_needs(&self, file: &str) -> Option<String> {
+        let needs = self.needs.as_ref()?;
+        Some(format!("{file}{}", place(needs.referenced)))
+    }
+
+    /// The usual limits, as far as the sidecar does not say otherwise.
     ///
     /// # Errors
-    /// [`FailureClass::Settings`]: it would raise one.
-    pub(crate) fn limits(&self, file: &str, ceiling: Limits) -> Result<Limits, Failure> {
-        let lowered = |key: &str, wanted: Option<u128>, ceiling: u128| match wanted {
-            Some(wanted) if wanted == 0 || wanted > ceiling => Err(Failure::new(
-                FailureClass::Settings,
-                format!("{file}: limits.{key} is {wanted}; this engine allows 1 to {ceiling}"),
-            )),
-            Some(_) | None => Ok(()),
+    /// [`FailureClass::Settings`]: it wants more than the ceiling.
+    pub(crate) fn limits(
+        &self,
+        file: &str,
+        usual: Limits,
+        ceiling: &Limits,
+    ) -> Result<Limits, Failure> {
+        let Some(wanted) = &self.limits else {
+            return Ok(usual);
         };
-        let Lowered {
-            milliseconds,
-            memory_mebibytes,
-        } = self.limits;
-        lowered(
-            "milliseconds",
-            milliseconds.map(u128::from),
-            ceiling.decision.as_millis(),
-        )?;
-        lowered(
-            "memoryMebibytes",
-            memory_mebibytes.map(u128::from),
-            (ceiling.memory_bytes >> 20) as u128,
-        )?;
-        Ok(Limits {
-            decision: milliseconds.map_or(ceiling.decision, |ms| Duration::from_millis(ms.into())),
-            memory_bytes: memory_mebibytes.map_or(ceiling.memory_bytes, |mib| (mib as usize) << 20),
-            ..ceiling
+        usual.with(&wanted.value, ceiling).map_err(|refused| {
+            let place = place(wanted.referenced);
+            Failure::new(
+                FailureClass::Settings,
+                format!("{file}{place}: {refused} by the engine's configuration"),
+            )
         })
     }
 
@@ -111,20 +111,27 @@ impl Sidecar {
     /// # Errors
     /// [`FailureClass::Load`]: the digest is another.
     pub(crate) fn check_pin(&self, file: &str, digest: &str) -> Result<(), Failure> {
-        match &self.sha256 {
-            Some(pin)
-                if !pin
-                    .trim_start_matches("sha256:")
-                    .eq_ignore_ascii_case(digest) =>
-            {
-                Err(Failure::new(
-                    FailureClass::Load,
-                    format!("{file} pins sha256 {pin}, but the policy's is {digest}"),
-                ))
-            }
-            Some(_) | None => Ok(()),
+        let Some(pinned) = &self.sha256 else {
+            return Ok(());
+        };
+        let pin = pinned.value.trim_start_matches("sha256:");
+        if pin.eq_ignore_ascii_case(digest) {
+            return Ok(());
         }
+        let place = place(pinned.referenced);
+        Err(Failure::new(
+            FailureClass::Load,
+            format!("{file}{place} pins sha256 {pin}, but the policy's is {digest}"),
+        ))
     }
+}
+
+/// `:LINE:COLUMN`, if it is known.
+fn place(at: Location) -> String {
+    if at == Location::UNKNOWN {
+        return String::new();
+    }
+    format!(":{}:{}", at.line(), at.column())
 }
 
 #[cfg(test)]
@@ -157,39 +164,26 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_only_ever_lowered() {
+    fn a_limit_above_the_ceiling_is_refused_with_file_and_line() {
+        let usual = Limits::default();
         let limits = |text: &str| {
-            Sidecar::parse("a.yaml", text)
-                .unwrap()
-                .limits("a.yaml", Limits::default())
+            let sidecar = Sidecar::parse("a.yaml", text).unwrap();
+            sidecar.limits("a.yaml", usual, &usual)
         };
         assert_eq!(
-            limits("limits: {milliseconds: 200}").unwrap().decision,
-            Duration::from_millis(200)
+            limits("limits: {outputKibibytes: 1}").unwrap().output_bytes,
+            1024
         );
-        assert_eq!(
-            limits("limits: {memoryMebibytes: 1}").unwrap().memory_bytes,
-            1 << 20
-        );
-        for raised in [
-            "limits: {milliseconds: 1001}",
-            "limits: {memoryMebibytes: 65}",
-            "limits: {milliseconds: 0}",
-        ] {
-            assert!(
-                limits(raised)
-                    .unwrap_err()
-                    .message
-                    .contains("this engine allows"),
-                "{raised}"
-            );
-        }
+        let refused = limits("mode: enforce\nlimits: {milliseconds: 1001}").unwrap_err();
+        assert!(refused.message.starts_with("a.yaml:2:"), "{refused}");
+        assert!(refused.message.contains("1 to 1000"), "{refused}");
     }
 
     #[test]
     fn another_file_than_the_pinned_one_is_refused() {
-        let sidecar = Sidecar::parse("a.yaml", "sha256: AB\n").unwrap();
+        let sidecar = Sidecar::parse("a.yaml", "mode: enforce\nsha256: AB\n").unwrap();
         assert!(sidecar.check_pin("a.yaml", "ab").is_ok());
-        assert!(sidecar.check_pin("a.yaml", "cd").is_err());
+        let refused = sidecar.check_pin("a.yaml", "cd").unwrap_err();
+        assert!(refused.message.starts_with("a.yaml:2:"), "{refused}");
     }
 }

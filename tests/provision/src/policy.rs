@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::cargo;
-use crate::command::run;
+use crate::command::{command, run};
 use crate::key::Key;
 use crate::part::{Part, keep_newest, lock};
 use crate::report::Late;
@@ -38,7 +38,20 @@ impl Cache {
     /// # Errors
     /// No such policy, or it does not compile (its log's end is in the message).
     pub fn policy_component(&self, name: &str, report: &mut dyn Report) -> Result<PathBuf> {
-        let source = self.checkout().join("policies").join(name);
+        self.rust_policy(&format!("policies/{name}"), name, report)
+    }
+
+    /// The crate in `folder` of the checkout compiled to a component `NAME.wasm`, likewise.
+    ///
+    /// # Errors
+    /// No such crate, or it does not compile (its log's end is in the message).
+    pub fn rust_policy(
+        &self,
+        folder: &str,
+        name: &str,
+        report: &mut dyn Report,
+    ) -> Result<PathBuf> {
+        let source = self.checkout().join(folder);
         if !source.join("Cargo.toml").is_file() {
             bail!(
                 "there is no policy {name}: {} has no Cargo.toml",
@@ -58,10 +71,7 @@ impl Cache {
             build.env("CARGO_TARGET_DIR", &target);
             // not the checkout's: a policy can be built while cargo is at the workspace
             build.env("CARGO_BUILD_BUILD_DIR", target.join("build"));
-            let what = format!(
-                "policies: cargo build in policies/{name}; log {}",
-                log.display()
-            );
+            let what = format!("policies: cargo build in {folder}; log {}", log.display());
             run(&mut build, &log, &mut Late::new(report, &what))
                 .with_context(|| format!("policy {name} does not compile"))?;
             let file = format!("{}.wasm", name.replace('-', "_"));
@@ -69,7 +79,43 @@ impl Cache {
             std::fs::read(&path)
                 .with_context(|| format!("cargo made no component {}", path.display()))?
         };
-        let key = Key::new("policy 1").with("component", &built).finish();
+        self.keep_policy(name, &built, report)
+    }
+
+    /// The Go module in `folder` of the checkout compiled to a WASI command `NAME.wasm`, likewise.
+    ///
+    /// # Errors
+    /// It does not compile (its log's end is in the message).
+    pub fn go_policy(&self, folder: &str, name: &str, report: &mut dyn Report) -> Result<PathBuf> {
+        let source = self.checkout().join(folder);
+        let built = {
+            let _lock = lock(self, "policies", report)?;
+            let log = self.log(&format!("policy-{name}"))?;
+            let path = self.folder("policy-build")?.join(format!("{name}.wasm"));
+            let mut build = command("go");
+            build.current_dir(&source);
+            // the same bytes wherever it is built
+            build.args([
+                "build",
+                "-trimpath",
+                "-buildvcs=false",
+                "-ldflags=-s -w",
+                "-o",
+            ]);
+            build.arg(&path).arg(".");
+            build.env("GOOS", "wasip1").env("GOARCH", "wasm");
+            let what = format!("policies: go build in {folder}; log {}", log.display());
+            run(&mut build, &log, &mut Late::new(report, &what))
+                .with_context(|| format!("policy {name} does not compile"))?;
+            std::fs::read(&path)
+                .with_context(|| format!("go made no command {}", path.display()))?
+        };
+        self.keep_policy(name, &built, report)
+    }
+
+    /// The same content is the same path.
+    fn keep_policy(&self, name: &str, built: &[u8], report: &mut dyn Report) -> Result<PathBuf> {
+        let key = Key::new("policy 1").with("component", built).finish();
         let target = self.folder("policies")?.join(format!("{name}-{key}"));
         let part = Part {
             name: &format!("policy-{name}"),
@@ -79,7 +125,7 @@ impl Cache {
         let folder = part.make(self, report, |folder, _| {
             keep_newest(&self.folder("policies")?, &format!("{name}-"))?;
             std::fs::create_dir(folder)?;
-            Ok(std::fs::write(folder.join(format!("{name}.wasm")), &built)?)
+            Ok(std::fs::write(folder.join(format!("{name}.wasm")), built)?)
         })?;
         Ok(folder.join(format!("{name}.wasm")))
     }

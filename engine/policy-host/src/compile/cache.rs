@@ -144,12 +144,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::engine::Metering;
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     fn kept(folder: &Path) -> (Engine, Cache, PathBuf) {
-        let engine = crate::engine::running().unwrap();
-        let compiled = crate::engine::compiling()
+        let engine = crate::engine::running(Metering::Epoch).unwrap();
+        let compiled = crate::engine::compiling(Metering::Epoch)
             .unwrap()
             .precompile_component(EMPTY)
             .unwrap();
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn a_folder_that_others_could_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = crate::engine::running().unwrap();
+        let engine = crate::engine::running(Metering::Epoch).unwrap();
         let open = folder.path().join("open");
         std::fs::create_dir(&open).unwrap();
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o770)).unwrap();

@@ -1,33 +1,62 @@
 //! The child's side: one job from standard input, its result to standard output, then the end.
+//!
+//! A WASI command is made a component here, so that all that is compiled has one form; the adapter that does it is
+//! wasmtime's own.
 
 use std::io::{Read, Write};
 
 use nix::sys::resource::{Resource, setrlimit};
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+};
+use wit_component::ComponentEncoder;
+
+use crate::engine::Metering;
+use crate::guest::one_line;
+use crate::metadata::{Form, form};
+
+/// The first byte of the result: native code follows.
+pub(super) const COMPILED: u8 = 0;
+/// Why the module does not compile follows.
+pub(super) const REFUSED: u8 = 1;
+/// Why the module cannot be linked follows.
+pub(super) const UNLINKABLE: u8 = 2;
 
 /// What precedes the module on the child's standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) address_space: u64,
     pub(super) cpu_seconds: u64,
+    pub(super) metering: Metering,
 }
 
 impl Job {
-    const BYTES: usize = 16;
+    const BYTES: usize = 17;
 
     pub(super) fn header(self) -> [u8; Self::BYTES] {
         let mut header = [0; Self::BYTES];
         header[..8].copy_from_slice(&self.address_space.to_le_bytes());
-        header[8..].copy_from_slice(&self.cpu_seconds.to_le_bytes());
+        header[8..16].copy_from_slice(&self.cpu_seconds.to_le_bytes());
+        header[16] = match self.metering {
+            Metering::Epoch => 0,
+            Metering::Fuel => 1,
+        };
         header
     }
 
     fn read(input: &mut impl Read) -> std::io::Result<Self> {
-        let (mut address_space, mut cpu_seconds) = ([0; 8], [0; 8]);
+        let (mut address_space, mut cpu_seconds, mut metering) = ([0; 8], [0; 8], [0; 1]);
         input.read_exact(&mut address_space)?;
         input.read_exact(&mut cpu_seconds)?;
+        input.read_exact(&mut metering)?;
         Ok(Self {
             address_space: u64::from_le_bytes(address_space),
             cpu_seconds: u64::from_le_bytes(cpu_seconds),
+            metering: match metering {
+                [0] => Metering::Epoch,
+                [1] => Metering::Fuel,
+                [_] => return Err(std::io::ErrorKind::InvalidData.into()),
+            },
         })
     }
 
@@ -52,25 +81,60 @@ pub enum ChildError {
     /// This process could not be confined.
     #[error("limits: {0}")]
     Limits(#[from] nix::Error),
-    /// The module is invalid, or the compiler does not take it.
+    /// There is no compiler for this machine.
     #[error("{0:#}")]
-    Module(wasmtime::Error),
+    Compiler(wasmtime::Error),
 }
 
-/// The whole life of a compiling child: confines the process, reads one component from `input` (standard input),
-/// and writes what [`Compiler`](super::Compiler) expects to `output` (standard output). Say the error's one line on
-/// standard error, and end.
+/// The whole life of a compiling child: confines the process, reads one component or command from `input` (standard
+/// input), and writes what [`Compiler`](super::Compiler) expects to `output` (standard output). Say the error's one line
+/// on standard error, and end.
 ///
 /// # Errors
-/// See [`ChildError`].
+/// See [`ChildError`]. That the module is refused is a result, and no error.
 pub fn child_main(mut input: impl Read, mut output: impl Write) -> Result<(), ChildError> {
-    Job::read(&mut input)?.confine()?;
-    let engine = crate::engine::compiling().map_err(ChildError::Module)?;
+    let job = Job::read(&mut input)?;
+    job.confine()?;
+    let engine = crate::engine::compiling(job.metering).map_err(ChildError::Compiler)?;
     let mut module = Vec::new();
     input.read_to_end(&mut module)?;
-    let compiled = engine
-        .precompile_component(&module)
-        .map_err(ChildError::Module)?;
-    output.write_all(&compiled)?;
+    let result = component(module).and_then(|component| {
+        engine
+            .precompile_component(&component)
+            .map_err(|error| (REFUSED, format!("{error:#}")))
+    });
+    match result {
+        Ok(compiled) => {
+            output.write_all(&[COMPILED])?;
+            output.write_all(&compiled)?;
+        }
+        Err((verdict, why)) => {
+            output.write_all(&[verdict])?;
+            output.write_all(one_line(&why).as_bytes())?;
+        }
+    }
     Ok(output.flush()?)
+}
+
+/// The bytes of a component, made of a command if need be.
+fn component(module: Vec<u8>) -> Result<Vec<u8>, (u8, String)> {
+    match form(&module) {
+        Ok(Form::Component) => return Ok(module),
+        Ok(Form::Command) => {}
+        Err(failure) => return Err((REFUSED, failure.message)),
+    }
+    // Invalid modules are told apart from those that ask for what is not offered.
+    wasmparser::Validator::new()
+        .validate_all(&module)
+        .map_err(|error| (REFUSED, error.to_string()))?;
+    ComponentEncoder::default()
+        .module(&module)
+        .and_then(|encoder| {
+            encoder.adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+            )
+        })
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| (UNLINKABLE, format!("{error:#}")))
 }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::Failure;
+use crate::engine::Metering;
 pub(crate) use cache::{Cache, hex};
 pub use child::{ChildError, child_main};
 
@@ -59,11 +60,16 @@ impl Compiler {
         }
     }
 
-    /// Compiles one component to what [`wasmtime::component::Component::deserialize`] takes.
+    /// Compiles one component or command to what [`wasmtime::component::Component::deserialize`] takes.
     ///
     /// # Errors
     /// [`FailureClass::Compile`]: the module is invalid or too much for the limits, or the child cannot be run.
-    pub(crate) async fn compile(&self, module: &[u8]) -> Result<Vec<u8>, Failure> {
+    /// [`FailureClass::Link`]: a command that imports more than WASI.
+    pub(crate) async fn compile(
+        &self,
+        module: &[u8],
+        metering: Metering,
+    ) -> Result<Vec<u8>, Failure> {
         let failed = |why: String| Failure::new(FailureClass::Compile, why);
         let CompileLimits {
             time,
@@ -92,6 +98,7 @@ impl Compiler {
             let job = child::Job {
                 address_space,
                 cpu_seconds: time.as_secs().max(1),
+                metering,
             };
             // A child that dies early says why on its stderr; a broken pipe here would only hide that.
             let _ = stdin.write_all(&job.header()).await;
@@ -118,7 +125,15 @@ impl Compiler {
                 time.as_secs()
             )));
         }
-        Ok(compiled)
+        match compiled.split_first() {
+            Some((&child::COMPILED, compiled)) => Ok(compiled.to_vec()),
+            Some((&child::REFUSED, why)) => Err(failed(String::from_utf8_lossy(why).into_owned())),
+            Some((&child::UNLINKABLE, why)) => Err(Failure::new(
+                FailureClass::Link,
+                String::from_utf8_lossy(why),
+            )),
+            Some(_) | None => Err(failed("the compiler gave no result".to_owned())),
+        }
     }
 }
 

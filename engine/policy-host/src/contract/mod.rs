@@ -1,23 +1,74 @@
-//! The door: each released version of the contract has a file here that converts it to the inner types. The newest
-//! stands inside; an older one is one more file and one more variant of [`Door`].
+//! The door: each released version of the contract has a folder here that converts it to the inner types. The newest
+//! stands inside; an older one is one more folder, one more variant of [`Version`] and one of [`Door`].
+//!
+//! A policy comes in one of two forms: a component with the typed world, or a WASI command that reads and writes JSON.
+//! The compiler's child makes a component of both, so that there is one way to run them.
 
-mod v0_1;
+pub(crate) mod v0_1;
+
+#[cfg(test)]
+mod v0_0;
 
 use rectifier_core::policy::{Decision, Observation};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
 use crate::failure::{During, classify};
-use crate::guest::Guest;
+use crate::guest::{CommandInput, Guest};
+use crate::metadata::Form;
 use crate::{Failure, Needs};
+
+/// A version of the contract that this host serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `rectifier:policy@0.1.0`.
+    V0_1,
+    /// `rectifier:policy@0.0.0`, which was never released: it proves that an older version can stand beside.
+    #[cfg(test)]
+    V0_0,
+}
+
+impl Version {
+    /// The newest first.
+    pub const ALL: &'static [Version] = &[
+        Version::V0_1,
+        #[cfg(test)]
+        Version::V0_0,
+    ];
+
+    /// As policies' metadata name it: major and minor.
+    pub fn label(self) -> &'static str {
+        match self {
+            Version::V0_1 => "0.1",
+            #[cfg(test)]
+            Version::V0_0 => "0.0",
+        }
+    }
+
+    pub(crate) fn from_label(label: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|version| version.label() == label)
+    }
+
+    /// All of them, for people.
+    pub(crate) fn labels() -> String {
+        let labels: Vec<_> = Self::ALL.iter().map(|version| version.label()).collect();
+        labels.join(", ")
+    }
+}
 
 /// A component that imports nothing but what we offer, and exports one version of the contract.
 pub(crate) enum Door {
     V0_1(v0_1::bindings::PolicyPre<Guest>),
+    V0_1Command(v0_1::command::CommandPre),
+    #[cfg(test)]
+    V0_0(v0_0::bindings::PolicyPre<Guest>),
 }
 
 impl Door {
-    /// What every policy is linked with: WASI that has nothing behind it, and the log.
+    /// What every policy is linked with: WASI that has nothing behind it, and the log of each version.
     ///
     /// # Errors
     /// Two of our own interfaces clash: a defect.
@@ -25,20 +76,68 @@ impl Door {
         let mut linker = Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         v0_1::add_to_linker(&mut linker)?;
+        #[cfg(test)]
+        v0_0::add_to_linker(&mut linker)?;
         Ok(linker)
     }
 
     /// # Errors
-    /// [`FailureClass::Link`](rectifier_core::policy::FailureClass): an import that is not offered, or no decider.
-    pub(crate) fn open(linker: &Linker<Guest>, component: &Component) -> Result<Self, Failure> {
-        let pre = linker
-            .instantiate_pre(component)
-            .and_then(v0_1::bindings::PolicyPre::new)
-            .map_err(|error| classify(&error, During::Instantiation))?;
-        Ok(Door::V0_1(pre))
+    /// [`FailureClass::Link`](rectifier_core::policy::FailureClass): an import that is not offered, or neither a decider
+    /// of that version nor a command's entry.
+    pub(crate) fn open(
+        version: Version,
+        linker: &Linker<Guest>,
+        component: &Component,
+    ) -> Result<Self, Failure> {
+        let link = |error: wasmtime::Error| classify(&error, During::Instantiation);
+        let pre = linker.instantiate_pre(component).map_err(link)?;
+        match version {
+            Version::V0_1 if v0_1::command::is_command(component) => {
+                v0_1::command::CommandPre::new(pre).map(Door::V0_1Command)
+            }
+            Version::V0_1 => v0_1::bindings::PolicyPre::new(pre).map(Door::V0_1),
+            #[cfg(test)]
+            Version::V0_0 => v0_0::bindings::PolicyPre::new(pre).map(Door::V0_0),
+        }
+        .map_err(link)
     }
 
-    /// The policy's verdict on its settings.
+    /// The form in which the policy speaks.
+    pub(crate) fn form(&self) -> Form {
+        match self {
+            Door::V0_1(_) => Form::Component,
+            Door::V0_1Command(_) => Form::Command,
+            #[cfg(test)]
+            Door::V0_0(_) => Form::Component,
+        }
+    }
+
+    /// What a command is started with to check settings; `None` for a component.
+    pub(crate) fn settings_input(&self, settings: &str) -> Result<Option<CommandInput>, Failure> {
+        match self {
+            Door::V0_1Command(_) => v0_1::command::settings_input(settings).map(Some),
+            Door::V0_1(_) => Ok(None),
+            #[cfg(test)]
+            Door::V0_0(_) => Ok(None),
+        }
+    }
+
+    /// What a command is started with to decide; `None` for a component.
+    pub(crate) fn decide_input(
+        &self,
+        seen: &Observation,
+        needs: &Needs,
+        settings: &str,
+    ) -> Result<Option<CommandInput>, Failure> {
+        match self {
+            Door::V0_1Command(_) => v0_1::command::decide_input(seen, needs, settings).map(Some),
+            Door::V0_1(_) => Ok(None),
+            #[cfg(test)]
+            Door::V0_0(_) => Ok(None),
+        }
+    }
+
+    /// The policy's verdict on its settings. The store's guest was made with [`Door::settings_input`].
     pub(crate) async fn validate(
         &self,
         store: &mut Store<Guest>,
@@ -46,10 +145,14 @@ impl Door {
     ) -> Result<(), Failure> {
         match self {
             Door::V0_1(pre) => v0_1::validate(pre, store, settings).await,
+            Door::V0_1Command(pre) => v0_1::command::validate(pre, store).await,
+            #[cfg(test)]
+            Door::V0_0(pre) => v0_0::validate(pre, store, settings).await,
         }
     }
 
-    /// The policy's answer, converted; `needs` says what it is shown.
+    /// The policy's answer, converted; `needs` says what it is shown. The store's guest was made with
+    /// [`Door::decide_input`].
     pub(crate) async fn decide(
         &self,
         store: &mut Store<Guest>,
@@ -59,6 +162,9 @@ impl Door {
     ) -> Result<Decision, Failure> {
         match self {
             Door::V0_1(pre) => v0_1::decide(pre, store, seen, needs, settings).await,
+            Door::V0_1Command(pre) => v0_1::command::decide(pre, store, seen.site.kind()).await,
+            #[cfg(test)]
+            Door::V0_0(pre) => v0_0::decide(pre, store, seen, settings).await,
         }
     }
 }

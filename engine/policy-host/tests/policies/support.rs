@@ -12,7 +12,7 @@ use rectifier_core::policy::{
     Observation, Site, Status, Unit,
 };
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Limits, Options, Policies};
+use rectifier_policy_host::{Allowed, Host, HostOptions, Limits, Metering, Options, Policies};
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -46,7 +46,29 @@ impl Bench {
             cache: self.folder.path().join("cache"),
             compiler: compiler(CompileLimits::default()),
             limits: Limits::default(),
+            ceiling: Limits::default(),
+            allowed: Allowed::default(),
         }
+    }
+
+    /// For single policies.
+    pub(crate) fn host(&self, metering: Metering) -> Result<Host> {
+        let Options {
+            cache,
+            compiler,
+            limits,
+            ceiling,
+            allowed,
+            ..
+        } = self.options();
+        Ok(Host::open(HostOptions {
+            cache,
+            compiler,
+            limits,
+            ceiling,
+            allowed,
+            metering,
+        })?)
     }
 
     pub(crate) async fn open(&self) -> Result<Policies> {

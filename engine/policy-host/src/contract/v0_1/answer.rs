@@ -8,59 +8,62 @@ use rectifier_core::policy as core;
 use rectifier_core::policy::SiteKind;
 
 use super::bindings::rectifier::policy::types as wit;
+use crate::guest::one_line;
 
 /// # Errors
 /// Why the answer is invalid, for people.
 pub(super) fn decision(answer: wit::Decision, site: SiteKind) -> Result<core::Decision, String> {
     Ok(core::Decision {
         remedy: remedy(answer.remedy, site)?,
-        reason: super::one_line(&answer.reason),
+        reason: one_line(&answer.reason),
         settle: answer.settle,
         notes: map("notes", answer.notes)?,
     })
 }
 
 fn remedy(remedy: wit::Remedy, site: SiteKind) -> Result<core::Remedy, String> {
-    let only_at = |home: SiteKind, what: &str| {
-        let asked = site.label();
-        let known = home.label();
-        if site == home {
-            Ok(())
-        } else {
-            Err(format!(
-                "it answered {what}, which {asked} does not know ({known} does)"
-            ))
-        }
-    };
-    Ok(match remedy {
+    let remedy = match remedy {
         wit::Remedy::Decline => core::Remedy::Decline,
         wit::Remedy::Wait(seconds) => core::Remedy::Wait(seconds),
-        wit::Remedy::Unit(call) => {
-            only_at(SiteKind::Node, "unit")?;
-            core::Remedy::Unit(core::UnitCall {
-                name: UnitName::parse(call.name).map_err(|error| error.to_string())?,
-                verb: match call.verb {
-                    wit::UnitVerb::Restart => core::UnitVerb::Restart,
-                    wit::UnitVerb::Start => core::UnitVerb::Start,
-                    wit::UnitVerb::StopStart => core::UnitVerb::StopStart,
-                    wit::UnitVerb::ResetFailed => core::UnitVerb::ResetFailed,
-                },
-            })
-        }
-        wit::Remedy::Fix(call) => {
-            only_at(SiteKind::Node, "fix")?;
-            core::Remedy::Fix(core::FixCall {
-                name: FixName::parse(call.name).map_err(|error| error.to_string())?,
-                args: map("args", call.args)?,
-            })
-        }
+        wit::Remedy::Unit(call) => core::Remedy::Unit(core::UnitCall {
+            name: UnitName::parse(call.name).map_err(|error| error.to_string())?,
+            verb: match call.verb {
+                wit::UnitVerb::Restart => core::UnitVerb::Restart,
+                wit::UnitVerb::Start => core::UnitVerb::Start,
+                wit::UnitVerb::StopStart => core::UnitVerb::StopStart,
+                wit::UnitVerb::ResetFailed => core::UnitVerb::ResetFailed,
+            },
+        }),
+        wit::Remedy::Fix(call) => core::Remedy::Fix(core::FixCall {
+            name: FixName::parse(call.name).map_err(|error| error.to_string())?,
+            args: map("args", call.args)?,
+        }),
         wit::Remedy::Reboot => core::Remedy::Reboot,
         wit::Remedy::Escalate => core::Remedy::Escalate,
-        wit::Remedy::Replace => {
-            only_at(SiteKind::ControlPlane, "replace")?;
-            core::Remedy::Replace
-        }
-    })
+        wit::Remedy::Replace => core::Remedy::Replace,
+    };
+    belongs(&remedy, site)?;
+    Ok(remedy)
+}
+
+/// # Errors
+/// The site that asked does not know this remedy.
+pub(super) fn belongs(remedy: &core::Remedy, site: SiteKind) -> Result<(), String> {
+    let home = match remedy {
+        core::Remedy::Unit(_) | core::Remedy::Fix(_) => SiteKind::Node,
+        core::Remedy::Replace => SiteKind::ControlPlane,
+        core::Remedy::Decline
+        | core::Remedy::Wait(_)
+        | core::Remedy::Reboot
+        | core::Remedy::Escalate => return Ok(()),
+    };
+    if site == home {
+        return Ok(());
+    }
+    let (what, asked, known) = (remedy.label(), site.label(), home.label());
+    Err(format!(
+        "it answered {what}, which {asked} does not know ({known} does)"
+    ))
 }
 
 fn map(what: &str, pairs: Vec<wit::Pair>) -> Result<BTreeMap<String, String>, String> {

@@ -1,7 +1,10 @@
 //! `rectifier:policy@0.1.0`, the newest version: the inner types are its twins.
 
 mod answer;
+pub(crate) mod command;
 mod input;
+pub(crate) mod json;
+pub(crate) mod schema;
 mod size;
 
 use rectifier_core::policy::{Decision, FailureClass, Observation};
@@ -9,7 +12,7 @@ use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::failure::{During, classify};
-use crate::guest::{Guest, LogLevel};
+use crate::guest::{Guest, LogLevel, one_line};
 use crate::{Failure, Needs};
 
 /// Generated from the contract itself.
@@ -66,7 +69,9 @@ pub(super) async fn decide(
     settings: &str,
 ) -> Result<Decision, Failure> {
     let shown = input::observation(seen, needs);
-    within_input(store, settings.len() + size::of_observation(&shown))?;
+    let size = settings.len() + size::of_observation(&shown);
+    store.data_mut().question_bytes = size;
+    within_input(store, size)?;
     let instance = instantiate(pre, store).await?;
     let answered = instance
         .rectifier_policy_decider()
@@ -78,6 +83,7 @@ pub(super) async fn decide(
         size::of_decision(&answered),
         store.data().limits.output_bytes,
     );
+    store.data_mut().answer_bytes = size;
     if size > limit {
         let why = format!("its answer has {size} bytes of text; the limit is {limit}");
         return Err(Failure::new(FailureClass::InvalidOutput, why));
@@ -100,14 +106,13 @@ fn within_input(store: &Store<Guest>, size: usize) -> Result<(), Failure> {
     if size <= limit {
         return Ok(());
     }
-    // Not the policy's fault, but it cannot be asked: the operator must know which limit to raise.
-    let why =
-        format!("the observation and settings have {size} bytes of text; the limit is {limit}");
-    Err(Failure::new(FailureClass::Oom, why))
+    Err(input_too_large(size, limit))
 }
 
-/// A guest's text for people: one line of at most 1024 bytes.
-fn one_line(text: &str) -> String {
-    let text = text.replace(|c: char| c.is_control(), " ");
-    text[..text.floor_char_boundary(1024)].to_owned()
+/// Not the policy's fault, but it cannot be asked: the operator must know which limit to raise.
+fn input_too_large(size: usize, limit: usize) -> Failure {
+    let why = format!(
+        "the observation and settings have {size} bytes; the limit is {limit} (limits.inputKibibytes)"
+    );
+    Failure::new(FailureClass::Oom, why)
 }

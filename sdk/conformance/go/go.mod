@@ -1,0 +1,3 @@
+module rectifier.dev/conformance
+
+go 1.24
