@@ -1,6 +1,7 @@
 //! `rectifier-engine controller`.
 
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use anyhow::Context as _;
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 use rectifier_controller::{Context, Settings};
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Allowed, LimitsChoice, LimitsPatch, Options, Policies};
+use rectifier_policy_host::{Allowed, LimitsChoice, LimitsPatch, Options, Policies, Telemetry};
 
 use crate::clock::SystemClock;
+use crate::telemetry::Server;
 
 /// How it is called.
 #[derive(Debug, clap::Args)]
@@ -53,6 +55,9 @@ pub(crate) struct Arguments {
     /// The namespace of the Lease
     #[arg(long, env = "POD_NAMESPACE", default_value = "rectifier-system")]
     namespace: String,
+    /// Where /metrics, /healthz and /policies are served
+    #[arg(long, env = "RECTIFIER_LISTEN", default_value = "127.0.0.1:20258")]
+    listen: SocketAddr,
     /// Seconds between two looks at what the cloud is doing. A server takes tens of seconds to boot
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     poll: u64,
@@ -73,10 +78,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         region,
         identity,
         namespace,
+        listen,
         poll,
     } = arguments;
     let switches = crate::switches::from_environment()?;
     let compiler = std::env::current_exe().context("cannot find this program's own file")?;
+    let telemetry = Telemetry::default();
+    let server = Server::bind(listen, telemetry.clone()).await?;
     let choice = LimitsChoice {
         usual,
         ceiling,
@@ -91,6 +99,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         ceiling,
         // Units and fixes are the nodes' matter.
         allowed: Allowed::default(),
+        telemetry: telemetry.clone(),
     })
     .await?;
     let ctx = Context {
@@ -119,6 +128,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             tracing::info!("the controller ends");
             Ok(())
         }
+        never = server.run() => match never {},
     }
 }
 

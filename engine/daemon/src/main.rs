@@ -10,6 +10,7 @@ mod crds;
 mod logs;
 mod node;
 mod switches;
+mod telemetry;
 
 use std::io::{stdin, stdout};
 use std::process::ExitCode;

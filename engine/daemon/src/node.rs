@@ -1,13 +1,16 @@
 //! `rectifier-engine node`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use rectifier_core::name::NodeName;
 use rectifier_node::{Config, Options};
+use rectifier_policy_host::Telemetry;
 
 use crate::clock::SystemClock;
+use crate::telemetry::Server;
 
 /// How it is called.
 #[derive(Debug, clap::Args)]
@@ -18,6 +21,9 @@ pub(crate) struct Arguments {
     /// The node on which it runs (the pod's spec.nodeName)
     #[arg(long, env = "NODE_NAME")]
     node_name: String,
+    /// Where /metrics, /healthz and /policies are served
+    #[arg(long, env = "RECTIFIER_LISTEN", default_value = "127.0.0.1:20258")]
+    listen: SocketAddr,
 }
 
 /// Runs until it is told to stop.
@@ -26,11 +32,16 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
     let node = NodeName::parse(arguments.node_name).context("NODE_NAME")?;
     let switches = crate::switches::from_environment()?;
-    Ok(rectifier_node::run(
-        Options { config, node },
-        Arc::new(SystemClock),
-        switches,
-        stop,
-    )
-    .await?)
+    let telemetry = Telemetry::default();
+    let server = Server::bind(arguments.listen, telemetry.clone()).await?;
+    let options = Options {
+        config,
+        node,
+        telemetry,
+    };
+    let engine = rectifier_node::run(options, Arc::new(SystemClock), switches, stop);
+    tokio::select! {
+        ended = engine => Ok(ended?),
+        never = server.run() => match never {},
+    }
 }

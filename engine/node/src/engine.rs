@@ -80,7 +80,11 @@ impl Engine {
         clock: Arc<dyn Clock>,
         switches: Switches,
     ) -> Result<Self, Error> {
-        let Options { config, node: name } = options;
+        let Options {
+            config,
+            node: name,
+            telemetry,
+        } = options;
         let limits = config.limits();
         let (journal, memory) = open_journal(&config.state_dir, clock.as_ref()).await?;
         let program = std::env::current_exe().map_err(Error::Program)?;
@@ -95,6 +99,7 @@ impl Engine {
                 units: Some(limits.units.clone()),
                 fixes: Some(limits.fixes.keys().cloned().collect()),
             },
+            telemetry,
         })
         .await
         .map_err(Error::Policies)?;

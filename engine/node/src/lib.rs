@@ -26,6 +26,7 @@ use std::sync::Arc;
 use rectifier_core::clock::Clock;
 use rectifier_core::name::NodeName;
 use rectifier_core::switches::Switches;
+use rectifier_policy_host::Telemetry;
 
 pub use config::{
     Config, ConfigError, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig, SystemdConfig,
@@ -35,12 +36,14 @@ pub use journal::{Journal, JournalError};
 pub use systemd::{FixLimits, Systemd, SystemdError};
 
 /// What the engine is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// The operator's configuration.
     pub config: Config,
     /// The node on which it runs.
     pub node: NodeName,
+    /// What its policies do is told here.
+    pub telemetry: Telemetry,
 }
 
 /// Runs until `stop` is ready. Every task is ended before it returns.

@@ -23,6 +23,17 @@ impl Failure {
             message: message.into(),
         }
     }
+
+    /// With the policy's file and digest and what to do about it, for whoever reads it far from here.
+    pub(crate) fn told(self, file: &str, digest: Option<&str>) -> Self {
+        // The first digits of a digest are enough to find it.
+        let short = digest.map(|digest| digest.get(.."sha256:".len() + 12).unwrap_or(digest));
+        let digest = short.map_or(String::new(), |short| format!(" ({short})"));
+        Self {
+            message: format!("{file}{digest}: {}; {}", self.message, self.class.hint()),
+            ..self
+        }
+    }
 }
 
 /// In which part of a call something went wrong: decides what an error means that has no type of its own.

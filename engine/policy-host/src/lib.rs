@@ -24,15 +24,19 @@ mod guest;
 mod host;
 mod limits;
 mod load;
+mod log;
 mod metadata;
 mod monitor;
 mod policies;
 mod policy;
 mod reload;
 mod runtime;
+mod section;
 mod set;
 mod sidecar;
+mod stopped;
 mod stream;
+mod telemetry;
 mod ticker;
 
 pub use allowed::{Allowed, FACTS};
@@ -40,13 +44,13 @@ pub use contract::Version;
 pub use contract::v0_1::schema::schemas;
 pub use engine::Metering;
 pub use failure::Failure;
-pub use guest::LogLevel;
 pub use host::{Host, HostOptions};
 pub use limits::{LimitRefused, Limits, LimitsChoice, LimitsPatch};
-pub use metadata::{
-    Form, Handles, Metadata, Needed, Needs, Pattern, annotate, read as read_metadata,
-};
+pub use log::LogLevel;
+pub use metadata::{Handles, Metadata, Needed, Needs, Pattern};
 pub use policies::{Error, Options, Policies};
 pub use policy::{Asked, Policy, Usage};
+pub use section::{Form, annotate, read as read_metadata};
 pub use set::{Loaded, Set, Status};
 pub use sidecar::{Mode, Sidecar};
+pub use telemetry::{FileStatus, Telemetry};

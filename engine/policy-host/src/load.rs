@@ -9,11 +9,12 @@ use crate::breaker::Breaker;
 use crate::compile::{Cache, Compiler, hex};
 use crate::contract::{Door, Version};
 use crate::directory::Candidate;
-use crate::guest::{Guest, GuestParts, Lines};
+use crate::guest::{Guest, GuestParts};
+use crate::log::Lines;
 use crate::policy::Policy;
 use crate::runtime::{NO_MOMENT, Runtime, in_time};
 use crate::sidecar::Sidecar;
-use crate::{Failure, Limits, metadata};
+use crate::{Failure, Limits, section};
 
 /// What loading needs.
 pub(crate) struct Loader {
@@ -36,31 +37,36 @@ impl Loader {
         file: &str,
         candidate: Candidate,
     ) -> Result<Policy, Failure> {
-        self.try_load(runtime, file, candidate)
+        let Candidate { module, sidecar } = candidate;
+        let (module, digest) = match module {
+            Ok(module) => {
+                let digest = Sha256::digest(&module).into();
+                (module, digest)
+            }
+            Err(failure) => return Err(failure.told(file, None)),
+        };
+        self.try_load(runtime, file, &module, &digest, sidecar)
             .await
-            .map_err(|failure| Failure {
-                message: format!("{file}: {}; {}", failure.message, failure.class.hint()),
-                ..failure
-            })
+            .map_err(|failure| failure.told(file, Some(&reference(&digest))))
     }
 
     async fn try_load(
         &self,
         runtime: &Runtime,
         file: &str,
-        candidate: Candidate,
+        module: &[u8],
+        digest: &[u8; 32],
+        sidecar: Option<(String, Result<String, Failure>)>,
     ) -> Result<Policy, Failure> {
-        let module = candidate.module?;
-        let metadata = metadata::read(&module)?;
-        let (sidecar_file, sidecar) = match candidate.sidecar {
+        let metadata = section::read(module)?;
+        let (sidecar_file, sidecar) = match sidecar {
             Some((name, text)) => {
                 let sidecar = Sidecar::parse(&name, &text?)?;
                 (name, sidecar)
             }
             None => (String::new(), Sidecar::default()),
         };
-        let digest: [u8; 32] = Sha256::digest(&module).into();
-        sidecar.check_pin(&sidecar_file, &hex(&digest))?;
+        sidecar.check_pin(&sidecar_file, &hex(digest))?;
         let limits = sidecar.limits(&sidecar_file, self.limits, &self.ceiling)?;
         let settings = sidecar.settings();
         let place_of_needs = sidecar.place_of_needs(&sidecar_file);
@@ -73,7 +79,7 @@ impl Loader {
         let version = Version::from_label(&metadata.contract).ok_or_else(|| {
             Failure::new(FailureClass::Load, "its contract is not served".to_owned())
         })?;
-        let component = self.component(runtime, &digest, &module).await?;
+        let component = self.component(runtime, digest, module).await?;
         let door = Door::open(version, &runtime.linker, &component)?;
         let guest = Guest::new(GuestParts {
             policy: &metadata.name,
@@ -90,7 +96,7 @@ impl Loader {
             needs,
             reference: PolicyRef {
                 name: metadata.name.clone(),
-                digest: format!("sha256:{}", hex(&digest)),
+                digest: reference(digest),
             },
             metadata,
             file: file.to_owned(),
@@ -120,4 +126,9 @@ impl Loader {
                 Failure::new(FailureClass::Compile, why)
             })
     }
+}
+
+/// A digest as messages and records name it.
+fn reference(digest: &[u8; 32]) -> String {
+    format!("sha256:{}", hex(digest))
 }

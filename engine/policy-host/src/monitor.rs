@@ -7,7 +7,7 @@ use rectifier_core::policy::Observation;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::runtime::Runtime;
-use crate::{Mode, Set};
+use crate::{Mode, Set, Telemetry};
 
 /// Observations that wait. Arbitrary: more than a node has episodes, less than would matter in memory.
 const WAITING: usize = 16;
@@ -35,13 +35,17 @@ pub(crate) fn ask_beside(questions: &Sender<Question>, set: &Arc<Set>, seen: &Ob
 }
 
 /// Asks until nobody is left who could queue a question.
-pub(crate) async fn run(runtime: Arc<Runtime>, mut questions: Receiver<Question>) {
+pub(crate) async fn run(
+    runtime: Arc<Runtime>,
+    telemetry: Telemetry,
+    mut questions: Receiver<Question>,
+) {
     while let Some((set, seen)) = questions.recv().await {
         let problem = &seen.episode.problem.kind;
         for policy in set.asked(problem, seen.site.kind(), Mode::Monitor) {
             let (name, digest) = (&policy.reference.name, &policy.reference.digest);
             let node = &seen.node.name;
-            match policy.ask(&runtime, &seen).await {
+            match policy.ask(&runtime, &telemetry, &seen).await {
                 Ok(decision) => {
                     let (remedy, reason) = (&decision.remedy, &decision.reason);
                     tracing::info!(%node, %problem, policy = %name, digest, %remedy, reason, "a monitoring policy would have answered");

@@ -14,7 +14,7 @@ use crate::load::Loader;
 use crate::monitor::{self, Question};
 use crate::reload::Reload;
 use crate::runtime::Runtime;
-use crate::{Limits, Mode, Set};
+use crate::{Limits, Mode, Set, Telemetry};
 
 /// Where policies lie and how they are run.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Options {
     pub ceiling: Limits,
     /// What policies may need.
     pub allowed: Allowed,
+    /// Told of every answer and every change.
+    pub telemetry: Telemetry,
 }
 
 /// Why no policy can be asked at all. (What is wrong with one of them is no error here.)
@@ -67,6 +69,7 @@ struct Inner {
     runtime: Arc<Runtime>,
     current: Arc<Current>,
     questions: mpsc::Sender<Question>,
+    telemetry: Telemetry,
     _tasks: JoinSet<()>,
 }
 
@@ -74,11 +77,13 @@ struct Inner {
 pub(crate) struct Current {
     set: RwLock<Arc<Set>>,
     generation: watch::Sender<u64>,
+    telemetry: Telemetry,
 }
 
 impl Current {
     /// Whoever has the old set keeps it until he is done.
     pub(crate) fn swap(&self, set: Set) {
+        self.telemetry.swapped(&set);
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         self.generation.send_modify(|generation| *generation += 1);
     }
@@ -98,6 +103,7 @@ impl Policies {
             limits,
             ceiling,
             allowed,
+            telemetry,
         } = options;
         let runtime = Arc::new(Runtime::new(Metering::Epoch).map_err(Error::Engine)?);
         let cache = Cache::open(&folder, &runtime.engine)
@@ -114,19 +120,23 @@ impl Policies {
             .scan()
             .await
             .map_err(|source| Error::Directory { directory, source })?;
+        let set = set.unwrap_or_default();
+        telemetry.swapped(&set);
         let current = Arc::new(Current {
-            set: RwLock::new(Arc::new(set.unwrap_or_default())),
+            set: RwLock::new(Arc::new(set)),
             generation: watch::Sender::new(0),
+            telemetry: telemetry.clone(),
         });
         let (questions, asked) = monitor::questions();
         let mut tasks = JoinSet::new();
         tasks.spawn(reload.run(current.clone()));
-        tasks.spawn(monitor::run(runtime.clone(), asked));
+        tasks.spawn(monitor::run(runtime.clone(), telemetry.clone(), asked));
         Ok(Policies {
             inner: Arc::new(Inner {
                 runtime,
                 current,
                 questions,
+                telemetry,
                 _tasks: tasks,
             }),
         })
@@ -160,7 +170,10 @@ impl Policies {
 
     async fn ask(&self, set: &Set, seen: &Observation) -> Advice {
         for policy in set.asked(&seen.episode.problem.kind, seen.site.kind(), Mode::Enforce) {
-            match policy.ask(&self.inner.runtime, seen).await {
+            match policy
+                .ask(&self.inner.runtime, &self.inner.telemetry, seen)
+                .await
+            {
                 Ok(decision) if decision.remedy == Remedy::Decline => {
                     let policy = policy.reference.name.as_str();
                     tracing::debug!(policy, reason = decision.reason, "declined");

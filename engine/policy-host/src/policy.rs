@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::contract::Door;
-use crate::guest::{Guest, GuestParts, Lines, LogLevel};
-use crate::metadata::{Form, Handles, Metadata};
+use crate::guest::{Guest, GuestParts};
+use crate::log::{Lines, LogLevel};
+use crate::metadata::{Handles, Metadata};
 use crate::runtime::{Runtime, in_time};
-use crate::{Failure, Limits, Mode, Needs};
+use crate::section::Form;
+use crate::{Failure, Limits, Mode, Needs, Telemetry};
 
 /// A policy that can be asked.
 pub struct Policy {
@@ -117,6 +119,18 @@ impl Policy {
     pub(crate) async fn ask(
         &self,
         runtime: &Runtime,
+        telemetry: &Telemetry,
+        seen: &Observation,
+    ) -> Result<Decision, Failure> {
+        let began = Instant::now();
+        let answer = self.ask_unless_open(runtime, seen).await;
+        telemetry.asked(self, seen.site.kind(), &answer, began.elapsed());
+        answer
+    }
+
+    async fn ask_unless_open(
+        &self,
+        runtime: &Runtime,
         seen: &Observation,
     ) -> Result<Decision, Failure> {
         if let Some(left) = self.breaker.open_for(Instant::now()) {
@@ -192,21 +206,7 @@ impl Policy {
         }
     }
 
-    /// The failure with the policy's file and digest and what to do, for whoever reads it far from here.
     fn told(&self, failure: Failure) -> Failure {
-        let (file, digest) = (&self.file, short(&self.reference.digest));
-        Failure {
-            message: format!(
-                "{file} ({digest}): {}; {}",
-                failure.message,
-                failure.class.hint()
-            ),
-            ..failure
-        }
+        failure.told(&self.file, Some(&self.reference.digest))
     }
-}
-
-/// The first digits of a digest: enough to find it.
-fn short(digest: &str) -> &str {
-    digest.get(.."sha256:".len() + 12).unwrap_or(digest)
 }

@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 
 use rectifier_core::policy::{FailureClass, OnFailure};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_saphyr::{Location, Spanned};
 
 use crate::limits::LimitsPatch;
 use crate::{Failure, Handles, Limits, Needs};
 
 /// Whether a policy's answers are followed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// They are.
@@ -29,6 +29,16 @@ pub enum Mode {
     Enforce,
     /// They are recorded only.
     Monitor,
+}
+
+impl Mode {
+    /// The name in sidecars, metric labels and messages.
+    pub fn label(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Monitor => "monitor",
+        }
+    }
 }
 
 /// What the operator says of one policy.

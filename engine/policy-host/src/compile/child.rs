@@ -12,8 +12,8 @@ use wasi_preview1_component_adapter_provider::{
 use wit_component::ComponentEncoder;
 
 use crate::engine::Metering;
-use crate::guest::one_line;
-use crate::metadata::{Form, form};
+use crate::log::one_line;
+use crate::section::{Form, form};
 
 /// The first byte of the result: native code follows.
 pub(super) const COMPILED: u8 = 0;

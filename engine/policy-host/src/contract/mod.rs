@@ -15,7 +15,7 @@ use wasmtime::{Engine, Store};
 
 use crate::failure::{During, classify};
 use crate::guest::{CommandInput, Guest};
-use crate::metadata::Form;
+use crate::section::Form;
 use crate::{Failure, Needs};
 
 /// A version of the contract that this host serves.

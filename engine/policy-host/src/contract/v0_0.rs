@@ -8,7 +8,8 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::Failure;
 use crate::failure::{During, classify};
-use crate::guest::{Guest, LogLevel, one_line};
+use crate::guest::Guest;
+use crate::log::{LogLevel, one_line};
 
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
@@ -96,7 +97,8 @@ mod tests {
     use crate::Limits;
     use crate::contract::{Door, Version};
     use crate::engine::Metering;
-    use crate::guest::{GuestParts, Lines};
+    use crate::guest::GuestParts;
+    use crate::log::Lines;
     use crate::runtime::Runtime;
 
     /// A component of the world `policy` of a package in text.

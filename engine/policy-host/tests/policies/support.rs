@@ -48,6 +48,7 @@ impl Bench {
             limits: Limits::default(),
             ceiling: Limits::default(),
             allowed: Allowed::default(),
+            telemetry: Telemetry::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use rectifier_core::policy as core;
 use rectifier_core::policy::SiteKind;
 
 use super::bindings::rectifier::policy::types as wit;
-use crate::guest::one_line;
+use crate::log::one_line;
 
 /// # Errors
 /// Why the answer is invalid, for people.

@@ -9,7 +9,8 @@ use wasmtime_wasi::p2::bindings;
 
 use super::json;
 use crate::failure::{During, classify};
-use crate::guest::{CommandInput, Guest, one_line};
+use crate::guest::{CommandInput, Guest};
+use crate::log::one_line;
 use crate::{Failure, Needs};
 
 pub(crate) type CommandPre = bindings::CommandPre<Guest>;

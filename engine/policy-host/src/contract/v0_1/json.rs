@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer;
 use crate::Failure;
-use crate::guest::one_line;
+use crate::log::one_line;
 
 /// Names the version in every document.
 pub(crate) const API_VERSION: &str = "rectifier.dev/policy/v0.1";

@@ -12,7 +12,8 @@ use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::failure::{During, classify};
-use crate::guest::{Guest, LogLevel, one_line};
+use crate::guest::Guest;
+use crate::log::{LogLevel, one_line};
 use crate::{Failure, Needs};
 
 /// Generated from the contract itself.
