@@ -36,7 +36,7 @@ pub use journal::{Journal, JournalError};
 pub use systemd::{FixLimits, Systemd, SystemdError};
 
 /// What the engine is started with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The operator's configuration.
     pub config: Config,

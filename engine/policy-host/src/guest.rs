@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rectifier_core::name::PolicyName;
 use wasmtime::ResourceLimiter;
-use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -28,8 +28,7 @@ pub(crate) struct Guest {
     /// Of its answer.
     pub(crate) answer_bytes: usize,
     command: Option<CommandOutput>,
-    wasi: WasiCtx,
-    table: ResourceTable,
+    wasi: WasiP1Ctx,
 }
 
 /// What a guest is made of.
@@ -76,7 +75,8 @@ impl Guest {
         // No files, environment, sockets; streams that swallow everything.
         let mut wasi = WasiCtx::builder();
         wasi.wall_clock(Stopped(moment))
-            .monotonic_clock(Stopped(Duration::ZERO))
+            // Not at zero: Go takes that for a broken clock, and ends.
+            .monotonic_clock(Stopped(Duration::from_secs(1)))
             .secure_random(random("secure"))
             .insecure_random(random("insecure"))
             .insecure_random_seed(u128::from_le_bytes(seed_bytes))
@@ -95,8 +95,8 @@ impl Guest {
                 .stderr(complaint.clone());
             CommandOutput { answer, complaint }
         });
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
+        let mut wasi = wasi.build_p1();
+        wasi.ctx().table.set_max_capacity(RESOURCES);
         Self {
             limits,
             log: Log::new(policy, &limits, lines),
@@ -108,8 +108,7 @@ impl Guest {
             question_bytes,
             answer_bytes: 0,
             command,
-            wasi: wasi.build(),
-            table,
+            wasi,
         }
     }
 
@@ -136,12 +135,16 @@ impl Guest {
     }
 }
 
+impl Guest {
+    /// What a command's imports stand on.
+    pub(crate) fn preview1(&mut self) -> &mut WasiP1Ctx {
+        &mut self.wasi
+    }
+}
+
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        self.wasi.ctx()
     }
 }
 

@@ -2,11 +2,10 @@
 
 use rectifier_core::policy::{FailureClass, PolicyRef};
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
 
 use crate::allowed::Allowed;
 use crate::breaker::Breaker;
-use crate::compile::{Cache, Compiler, hex};
+use crate::compile::{Cache, Compiled, Compiler, hex};
 use crate::contract::{Door, Version};
 use crate::directory::Candidate;
 use crate::guest::{Guest, GuestParts};
@@ -79,8 +78,8 @@ impl Loader {
         let version = Version::from_label(&metadata.contract).ok_or_else(|| {
             Failure::new(FailureClass::Load, "its contract is not served".to_owned())
         })?;
-        let component = self.component(runtime, digest, module).await?;
-        let door = Door::open(version, &runtime.linker, &component)?;
+        let compiled = self.compiled(runtime, digest, module).await?;
+        let door = Door::open(version, &runtime.linkers, &compiled)?;
         let guest = Guest::new(GuestParts {
             policy: &metadata.name,
             limits,
@@ -109,14 +108,14 @@ impl Loader {
         })
     }
 
-    async fn component(
+    async fn compiled(
         &self,
         runtime: &Runtime,
         digest: &[u8; 32],
         module: &[u8],
-    ) -> Result<Component, Failure> {
-        if let Some(component) = self.cache.load(&runtime.engine, digest) {
-            return Ok(component);
+    ) -> Result<Compiled, Failure> {
+        if let Some(compiled) = self.cache.load(&runtime.engine, digest) {
+            return Ok(compiled);
         }
         let compiled = self.compiler.compile(module, runtime.metering).await?;
         self.cache

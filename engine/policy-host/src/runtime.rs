@@ -9,10 +9,9 @@
 use std::time::Duration;
 
 use rectifier_core::policy::FailureClass;
-use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::contract::Door;
+use crate::contract::Linkers;
 use crate::engine::Metering;
 use crate::failure::{During, OutOfTime, classify};
 use crate::guest::Guest;
@@ -29,7 +28,7 @@ const FUEL_PER_TURN: u64 = 10 * FUEL_PER_MILLISECOND;
 /// The long-lived engine and what every policy is linked with.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    pub(crate) linker: Linker<Guest>,
+    pub(crate) linkers: Linkers,
     pub(crate) metering: Metering,
     ticker: Option<Ticker>,
 }
@@ -39,14 +38,14 @@ impl Runtime {
     /// The machine cannot run compiled policies, or gives no thread.
     pub(crate) fn new(metering: Metering) -> wasmtime::Result<Self> {
         let engine = crate::engine::running(metering)?;
-        let linker = Door::linker(&engine)?;
+        let linkers = Linkers::new(&engine)?;
         let ticker = match metering {
             Metering::Epoch => Some(Ticker::start(&engine)?),
             Metering::Fuel => None,
         };
         Ok(Self {
             engine,
-            linker,
+            linkers,
             metering,
             ticker,
         })

@@ -37,6 +37,12 @@ struct Inner {
     status: Mutex<Vec<FileStatus>>,
 }
 
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").finish_non_exhaustive()
+    }
+}
+
 impl Default for Inner {
     fn default() -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! runs or is tested, is a command here. It stands on `rectifier-provision` alone, so that it is
 //! compiled in seconds on a machine that has nothing yet.
 
+mod bench;
 mod clean;
 mod demo;
 mod environment;
@@ -56,6 +57,11 @@ enum Command {
         #[arg(last = true, value_name = "FILTER")]
         filters: Vec<String>,
     },
+    /// Measures what things cost, beside something measured in the same run; never part of the tests
+    Bench {
+        /// Only these: policies
+        names: Vec<String>,
+    },
     /// Installs and builds what the test bed needs: once, and quick the second time
     Setup,
     /// Writes the files that are made from code
@@ -100,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             without: Some(step),
             filters,
         } => without::command(&cache, step, &filters),
+        Command::Bench { names } => bench::run(&cache, &names),
         Command::Setup => setup::command(&cache),
         Command::Generate { check } => generate::command(&cache, check),
         Command::CheckLayers => layers::command(&cache),

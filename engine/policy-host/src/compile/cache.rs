@@ -11,12 +11,18 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::O_NOFOLLOW;
 use sha2::{Digest, Sha256};
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module, Precompiled};
 
 /// First bytes of each file. The number counts this layout's versions.
 const MAGIC: &[u8; 16] = b"rectifier-cwasm1";
 const HEADER: usize = MAGIC.len() + 32;
+
+/// What the compiler made of a policy, loaded.
+pub(crate) enum Compiled {
+    Component(Component),
+    Command(Module),
+}
 
 /// The folder, checked.
 #[derive(Debug)]
@@ -47,8 +53,8 @@ impl Cache {
         })
     }
 
-    /// The compiled component for a module with this digest, if one is here that is whole and fits this engine and CPU.
-    pub(crate) fn load(&self, engine: &Engine, module: &[u8; 32]) -> Option<Component> {
+    /// The compiled form of a module with this digest, if one is here that is whole and fits this engine and CPU.
+    pub(crate) fn load(&self, engine: &Engine, module: &[u8; 32]) -> Option<Compiled> {
         let path = self.path(module);
         let mut file = OpenOptions::new()
             .read(true)
@@ -84,7 +90,7 @@ impl Cache {
         engine: &Engine,
         module: &[u8; 32],
         compiled: &[u8],
-    ) -> wasmtime::Result<Component> {
+    ) -> wasmtime::Result<Compiled> {
         let component = deserialize(engine, compiled)?;
         if let Err(error) = self.write(module, compiled) {
             // It works without; only the next start is slower.
@@ -132,11 +138,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     unsafe_code,
     reason = "the one way to load what a compiler in another process made"
 )]
-fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Compiled> {
     // SAFETY: `compiled` came through a pipe from a child that this process started from the operator's own program,
     // or from a file in a folder that only this user can write, whole by its digest and written by `Cache::write`
     // from such bytes. Module bytes from the policy directory never come here. wasmtime checks version and CPU.
-    unsafe { Component::deserialize(engine, compiled) }
+    unsafe {
+        match Engine::detect_precompiled(compiled) {
+            Some(Precompiled::Component) => {
+                Component::deserialize(engine, compiled).map(Compiled::Component)
+            }
+            Some(Precompiled::Module) => {
+                Module::deserialize(engine, compiled).map(Compiled::Command)
+            }
+            None => Err(wasmtime::Error::msg("it is no compiled policy")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,8 @@
 //! The child's side: one job from standard input, its result to standard output, then the end.
-//!
-//! A WASI command is made a component here, so that all that is compiled has one form; the adapter that does it is
-//! wasmtime's own.
 
 use std::io::{Read, Write};
 
 use nix::sys::resource::{Resource, setrlimit};
-use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
-};
-use wit_component::ComponentEncoder;
 
 use crate::engine::Metering;
 use crate::log::one_line;
@@ -19,8 +12,6 @@ use crate::section::{Form, form};
 pub(super) const COMPILED: u8 = 0;
 /// Why the module does not compile follows.
 pub(super) const REFUSED: u8 = 1;
-/// Why the module cannot be linked follows.
-pub(super) const UNLINKABLE: u8 = 2;
 
 /// What precedes the module on the child's standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,43 +89,20 @@ pub fn child_main(mut input: impl Read, mut output: impl Write) -> Result<(), Ch
     let engine = crate::engine::compiling(job.metering).map_err(ChildError::Compiler)?;
     let mut module = Vec::new();
     input.read_to_end(&mut module)?;
-    let result = component(module).and_then(|component| {
-        engine
-            .precompile_component(&component)
-            .map_err(|error| (REFUSED, format!("{error:#}")))
-    });
-    match result {
+    let compiled = match form(&module) {
+        Ok(Form::Component) => engine.precompile_component(&module),
+        Ok(Form::Command) => engine.precompile_module(&module),
+        Err(failure) => Err(wasmtime::Error::msg(failure.message)),
+    };
+    match compiled {
         Ok(compiled) => {
             output.write_all(&[COMPILED])?;
             output.write_all(&compiled)?;
         }
-        Err((verdict, why)) => {
-            output.write_all(&[verdict])?;
-            output.write_all(one_line(&why).as_bytes())?;
+        Err(error) => {
+            output.write_all(&[REFUSED])?;
+            output.write_all(one_line(&format!("{error:#}")).as_bytes())?;
         }
     }
     Ok(output.flush()?)
-}
-
-/// The bytes of a component, made of a command if need be.
-fn component(module: Vec<u8>) -> Result<Vec<u8>, (u8, String)> {
-    match form(&module) {
-        Ok(Form::Component) => return Ok(module),
-        Ok(Form::Command) => {}
-        Err(failure) => return Err((REFUSED, failure.message)),
-    }
-    // Invalid modules are told apart from those that ask for what is not offered.
-    wasmparser::Validator::new()
-        .validate_all(&module)
-        .map_err(|error| (REFUSED, error.to_string()))?;
-    ComponentEncoder::default()
-        .module(&module)
-        .and_then(|encoder| {
-            encoder.adapter(
-                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-                WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
-            )
-        })
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| (UNLINKABLE, format!("{error:#}")))
 }

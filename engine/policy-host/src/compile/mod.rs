@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use crate::Failure;
 use crate::engine::Metering;
-pub(crate) use cache::{Cache, hex};
+pub(crate) use cache::{Cache, Compiled, hex};
 pub use child::{ChildError, child_main};
 
 /// What a compiled policy may be at most. Native code is about five times its module, and no module is over 64 MiB.
@@ -60,11 +60,10 @@ impl Compiler {
         }
     }
 
-    /// Compiles one component or command to what [`wasmtime::component::Component::deserialize`] takes.
+    /// Compiles one component or command to what wasmtime's `deserialize` takes.
     ///
     /// # Errors
     /// [`FailureClass::Compile`]: the module is invalid or too much for the limits, or the child cannot be run.
-    /// [`FailureClass::Link`]: a command that imports more than WASI.
     pub(crate) async fn compile(
         &self,
         module: &[u8],
@@ -128,10 +127,6 @@ impl Compiler {
         match compiled.split_first() {
             Some((&child::COMPILED, compiled)) => Ok(compiled.to_vec()),
             Some((&child::REFUSED, why)) => Err(failed(String::from_utf8_lossy(why).into_owned())),
-            Some((&child::UNLINKABLE, why)) => Err(Failure::new(
-                FailureClass::Link,
-                String::from_utf8_lossy(why),
-            )),
             Some(_) | None => Err(failed("the compiler gave no result".to_owned())),
         }
     }

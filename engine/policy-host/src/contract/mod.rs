@@ -2,17 +2,21 @@
 //! stands inside; an older one is one more folder, one more variant of [`Version`] and one of [`Door`].
 //!
 //! A policy comes in one of two forms: a component with the typed world, or a WASI command that reads and writes JSON.
-//! The compiler's child makes a component of both, so that there is one way to run them.
+//! A command runs as the core module that it is. (To wrap it into a component was tried: the adapter takes a piece of the
+//! guest's memory, which languages that think all of it theirs do not survive; Go is one.)
 
 pub(crate) mod v0_1;
 
 #[cfg(test)]
 mod v0_0;
 
+#[cfg(test)]
+use rectifier_core::policy::FailureClass;
 use rectifier_core::policy::{Decision, Observation};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
+use crate::compile::Compiled;
 use crate::failure::{During, classify};
 use crate::guest::{CommandInput, Guest};
 use crate::section::Form;
@@ -59,42 +63,67 @@ impl Version {
     }
 }
 
-/// A component that imports nothing but what we offer, and exports one version of the contract.
+/// What policies are linked with: WASI that has nothing behind it, and for components the log of each version.
+pub(crate) struct Linkers {
+    components: Linker<Guest>,
+    commands: wasmtime::Linker<Guest>,
+}
+
+impl Linkers {
+    /// # Errors
+    /// Two of our own interfaces clash: a defect.
+    pub(crate) fn new(engine: &Engine) -> wasmtime::Result<Self> {
+        let mut components = Linker::new(engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut components)?;
+        v0_1::add_to_linker(&mut components)?;
+        #[cfg(test)]
+        v0_0::add_to_linker(&mut components)?;
+        let mut commands = wasmtime::Linker::new(engine);
+        wasmtime_wasi::p1::add_to_linker_async(&mut commands, Guest::preview1)?;
+        Ok(Self {
+            components,
+            commands,
+        })
+    }
+}
+
+/// A policy that imports nothing but what we offer, and exports one version of the contract.
 pub(crate) enum Door {
     V0_1(v0_1::bindings::PolicyPre<Guest>),
-    V0_1Command(v0_1::command::CommandPre),
+    V0_1Command(wasmtime::InstancePre<Guest>),
     #[cfg(test)]
     V0_0(v0_0::bindings::PolicyPre<Guest>),
 }
 
 impl Door {
-    /// What every policy is linked with: WASI that has nothing behind it, and the log of each version.
-    ///
     /// # Errors
-    /// Two of our own interfaces clash: a defect.
-    pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
-        let mut linker = Linker::new(engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        v0_1::add_to_linker(&mut linker)?;
-        #[cfg(test)]
-        v0_0::add_to_linker(&mut linker)?;
-        Ok(linker)
-    }
-
-    /// # Errors
-    /// [`FailureClass::Link`](rectifier_core::policy::FailureClass): an import that is not offered, or neither a decider
-    /// of that version nor a command's entry.
+    /// [`FailureClass::Link`](rectifier_core::policy::FailureClass): an import that is not offered, or no decider of that
+    /// version.
     pub(crate) fn open(
         version: Version,
-        linker: &Linker<Guest>,
-        component: &Component,
+        linkers: &Linkers,
+        compiled: &Compiled,
     ) -> Result<Self, Failure> {
         let link = |error: wasmtime::Error| classify(&error, During::Instantiation);
-        let pre = linker.instantiate_pre(component).map_err(link)?;
-        match version {
-            Version::V0_1 if v0_1::command::is_command(component) => {
-                v0_1::command::CommandPre::new(pre).map(Door::V0_1Command)
+        let component = match compiled {
+            Compiled::Component(component) => component,
+            Compiled::Command(module) => {
+                let pre = linkers.commands.instantiate_pre(module).map_err(link)?;
+                return match version {
+                    Version::V0_1 => Ok(Door::V0_1Command(pre)),
+                    #[cfg(test)]
+                    Version::V0_0 => Err(Failure::new(
+                        FailureClass::Link,
+                        "contract 0.0 knew no commands",
+                    )),
+                };
             }
+        };
+        let pre = linkers
+            .components
+            .instantiate_pre(component)
+            .map_err(link)?;
+        match version {
             Version::V0_1 => v0_1::bindings::PolicyPre::new(pre).map(Door::V0_1),
             #[cfg(test)]
             Version::V0_0 => v0_0::bindings::PolicyPre::new(pre).map(Door::V0_0),

@@ -150,8 +150,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache =
             crate::compile::Cache::open(&folder.path().join("cache"), &runtime.engine).unwrap();
-        let component = cache.keep(&runtime.engine, &[0; 32], &compiled).unwrap();
-        let door = Door::open(version, &runtime.linker, &component)?;
+        let compiled = cache.keep(&runtime.engine, &[0; 32], &compiled).unwrap();
+        let door = Door::open(version, &runtime.linkers, &compiled)?;
         let policy = PolicyName::parse("test").unwrap();
         let guest = || {
             crate::guest::Guest::new(GuestParts {

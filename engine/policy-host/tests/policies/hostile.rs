@@ -309,12 +309,16 @@ fn a_file_that_is_no_policy_is_refused_by_name_and_the_others_answer() -> Result
         for (file, class, why) in [
             ("rubbish.wasm", FailureClass::Load, "no WebAssembly"),
             ("half.wasm", FailureClass::Load, "no WebAssembly"),
-            ("core.wasm", FailureClass::Load, "core module"),
+            (
+                "core.wasm",
+                FailureClass::Load,
+                "core module without _start",
+            ),
             ("nameless.wasm", FailureClass::Load, "custom section"),
             ("empty.wasm", FailureClass::Link, "decider"),
             ("imports.wasm", FailureClass::Link, "wasi:nn/graph"),
             ("settings.wasm", FailureClass::Settings, "settings.yaml:2:1"),
-            ("pinned.wasm", FailureClass::Load, "pinned.yaml pins"),
+            ("pinned.wasm", FailureClass::Load, "pinned.yaml:1:9 pins"),
         ] {
             let (found, message) = refused(&set, file)?;
             assert_eq!(found, class, "{message}");

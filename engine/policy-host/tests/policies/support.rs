@@ -12,7 +12,9 @@ use rectifier_core::policy::{
     Observation, Site, Status, Unit,
 };
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Allowed, Host, HostOptions, Limits, Metering, Options, Policies};
+use rectifier_policy_host::{
+    Allowed, Host, HostOptions, Limits, Metering, Options, Policies, Telemetry,
+};
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;

@@ -2,30 +2,14 @@
 //! error. For every language that has no tools for components.
 
 use rectifier_core::policy::{Decision, FailureClass, Observation, SiteKind};
-use wasmtime::Store;
-use wasmtime::component::Component;
+use wasmtime::{InstancePre, Store};
 use wasmtime_wasi::I32Exit;
-use wasmtime_wasi::p2::bindings;
 
 use super::json;
 use crate::failure::{During, classify};
 use crate::guest::{CommandInput, Guest};
 use crate::log::one_line;
 use crate::{Failure, Needs};
-
-pub(crate) type CommandPre = bindings::CommandPre<Guest>;
-
-/// Has it a command's entry, and no decider?
-pub(in crate::contract) fn is_command(component: &Component) -> bool {
-    let engine = component.engine();
-    let component = component.component_type();
-    let exports = |prefix: &str| {
-        component
-            .exports(engine)
-            .any(|(name, _)| name.starts_with(prefix))
-    };
-    exports("wasi:cli/run@") && !exports("rectifier:policy/decider@")
-}
 
 pub(in crate::contract) fn settings_input(settings: &str) -> Result<CommandInput, Failure> {
     Ok(CommandInput {
@@ -54,7 +38,7 @@ fn unwritable(error: serde_json::Error) -> Failure {
 }
 
 pub(in crate::contract) async fn validate(
-    pre: &CommandPre,
+    pre: &InstancePre<Guest>,
     store: &mut Store<Guest>,
 ) -> Result<(), Failure> {
     let said = run(pre, store).await?;
@@ -65,7 +49,7 @@ pub(in crate::contract) async fn validate(
 }
 
 pub(in crate::contract) async fn decide(
-    pre: &CommandPre,
+    pre: &InstancePre<Guest>,
     store: &mut Store<Guest>,
     site: SiteKind,
 ) -> Result<Decision, Failure> {
@@ -74,18 +58,20 @@ pub(in crate::contract) async fn decide(
 }
 
 /// Runs it to its end: what it wrote, if it says that this is valid.
-async fn run(pre: &CommandPre, store: &mut Store<Guest>) -> Result<String, Failure> {
+async fn run(pre: &InstancePre<Guest>, store: &mut Store<Guest>) -> Result<String, Failure> {
     let (size, limit) = (store.data().question_bytes, store.data().limits.input_bytes);
     if size > limit {
         return Err(super::input_too_large(size, limit));
     }
-    let command = pre
+    let instance = pre
         .instantiate_async(&mut *store)
         .await
         .map_err(|error| classify(&error, During::Instantiation))?;
-    let ended = match command.wasi_cli_run().call_run(&mut *store).await {
-        Ok(Ok(())) => Ok(0),
-        Ok(Err(())) => Ok(1),
+    let start = instance
+        .get_typed_func::<(), ()>(&mut *store, "_start")
+        .map_err(|error| classify(&error, During::Instantiation))?;
+    let ended = match start.call_async(&mut *store, ()).await {
+        Ok(()) => Ok(0),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
             None => Err(classify(&error, During::Call)),

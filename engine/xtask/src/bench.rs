@@ -1,0 +1,47 @@
+//! `cargo xtask bench`: what things cost, as ratios to something measured in the same run.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use rectifier_provision::{Cache, cargo};
+
+/// A program of measurements, and what it measures.
+struct Bench {
+    name: &'static str,
+    package: &'static str,
+}
+
+const BENCHES: &[Bench] = &[Bench {
+    name: "policies",
+    package: "rectifier-policy-host",
+}];
+
+/// Runs those whose names are given; all, if none is.
+pub(crate) fn run(cache: &Cache, names: &[String]) -> Result<ExitCode> {
+    let known: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("there is no bench {unknown}: {}", known.join(", "));
+    }
+    eprintln!(
+        "benches are built as releases are, with link-time optimisation: the first build takes minutes"
+    );
+    for bench in BENCHES {
+        if !names.is_empty() && !names.iter().any(|name| name == bench.name) {
+            continue;
+        }
+        let mut command = cargo(cache);
+        command.args([
+            "bench",
+            "--locked",
+            "--package",
+            bench.package,
+            "--bench",
+            bench.name,
+        ]);
+        let status = command.status().context("cannot start cargo")?;
+        if !status.success() {
+            bail!("the bench {} failed ({status})", bench.name);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
