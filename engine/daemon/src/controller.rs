@@ -9,8 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 use rectifier_controller::{Context, Settings};
+use rectifier_core::clock::Clock;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Allowed, LimitsChoice, LimitsPatch, Options, Policies, Telemetry};
+use rectifier_policy_host::{
+    Allowed, LimitsChoice, LimitsPatch, Options, Policies, Rollout, Telemetry,
+};
 
 use crate::clock::SystemClock;
 use crate::telemetry::Server;
@@ -36,6 +39,13 @@ pub(crate) struct Arguments {
     /// How large a policy's file may be, in MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=64))]
     policy_module: Option<u32>,
+    /// Seconds over which a changed policy comes to enforce: for the first third it only monitors. 0: at once
+    #[arg(long, default_value_t = 0)]
+    policy_rollout: u32,
+    /// The folder in which that is remembered, with the last good versions for a restart; it must outlive the pod, and
+    /// only this engine may write there
+    #[arg(long)]
+    policy_state: Option<PathBuf>,
     /// The clouds.yaml
     #[arg(
         long,
@@ -73,6 +83,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         policy_limits: usual,
         policy_ceiling: ceiling,
         policy_module: module_mebibytes,
+        policy_rollout,
+        policy_state,
         clouds,
         cloud,
         region,
@@ -82,6 +94,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         poll,
     } = arguments;
     let switches = crate::switches::from_environment()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    anyhow::ensure!(
+        policy_rollout == 0 || policy_state.is_some(),
+        "--policy-rollout needs --policy-state: a folder that outlives the pod"
+    );
+    // Not the pod's name: another pod of this Deployment goes on where this one was.
+    let rollout = policy_state.map(|state| Rollout {
+        node: format!("controller of {cluster}"),
+        over: Duration::from_secs(policy_rollout.into()),
+        state,
+    });
     let compiler = std::env::current_exe().context("cannot find this program's own file")?;
     let telemetry = Telemetry::default();
     let server = Server::bind(listen, telemetry.clone()).await?;
@@ -100,6 +123,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Units and fixes are the nodes' matter.
         allowed: Allowed::default(),
         telemetry: telemetry.clone(),
+        rollout,
+        clock: clock.clone(),
     })
     .await?;
     let ctx = Context {
@@ -112,7 +137,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             region,
         })?),
         policies,
-        clock: Arc::new(SystemClock),
+        clock,
         entropy: Arc::new(entropy()?),
         switches,
         settings: Settings {

@@ -203,6 +203,9 @@ pub struct PoliciesConfig {
     pub ceiling: LimitsPatch,
     /// How large a policy's file may be, in MiB.
     pub module_mebibytes: Option<u32>,
+    /// Seconds over which a changed policy comes to enforce: a third on no node, a third on one in a hundred, a third on
+    /// one in ten, then on all. 0: at once. What it needs to remember lies in the state folder.
+    pub rollout: u32,
 }
 
 impl Default for PoliciesConfig {
@@ -213,6 +216,7 @@ impl Default for PoliciesConfig {
             limits: LimitsPatch::default(),
             ceiling: LimitsPatch::default(),
             module_mebibytes: None,
+            rollout: 0,
         }
     }
 }

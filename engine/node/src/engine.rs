@@ -13,7 +13,7 @@ use rectifier_core::episode::{Limits, Memory, Watched};
 use rectifier_core::name::UnitName;
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Allowed, Options as PolicyOptions, Policies};
+use rectifier_policy_host::{Allowed, Options as PolicyOptions, Policies, Rollout};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -100,6 +100,12 @@ impl Engine {
                 fixes: Some(limits.fixes.keys().cloned().collect()),
             },
             telemetry,
+            rollout: Some(Rollout {
+                node: name.to_string(),
+                over: Duration::from_secs(config.policies.rollout.into()),
+                state: config.state_dir.join("policy-state"),
+            }),
+            clock: clock.clone(),
         })
         .await
         .map_err(Error::Policies)?;

@@ -1,206 +1,269 @@
-//! Reads the directory of policies: one consistent snapshot of it, or what is wrong with each file.
+//! Reads the directory of policies: what lies there at one moment, or what is wrong with each file.
+//!
+//! A look streams every file through its digest and keeps no bytes, so that 200 policies cost the memory of one buffer.
+//! Whoever loads one reads it again, and compares the fingerprint: it is what the look saw, or a new look is due.
+
+mod file;
+mod form;
+mod stamps;
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::Metadata;
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use rectifier_core::policy::FailureClass;
 use sha2::{Digest, Sha256};
 
+use self::file::Trouble;
+use self::form::Form;
+use crate::fingerprint::Fingerprint;
 use crate::{Failure, Limits};
 
-/// A policy's file and its sidecar, as they were at one moment.
+pub(crate) use self::file::Stamp;
+pub(crate) use self::stamps::Stamps;
+
+/// How often a directory may be swapped while it is read.
+const TRIES: usize = 5;
+
+/// A policy's module, unpacked, and its sidecar, as they were at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    pub(crate) module: Result<Vec<u8>, Failure>,
+    pub(crate) module: std::result::Result<Vec<u8>, Failure>,
     /// The sidecar's name and text, if there is one.
-    pub(crate) sidecar: Option<(String, Result<String, Failure>)>,
+    pub(crate) sidecar: Option<(String, std::result::Result<String, Failure>)>,
 }
 
 impl Candidate {
-    /// Equal if and only if it is worth no second look.
-    pub(crate) fn fingerprint(&self) -> [u8; 32] {
-        fn add(digest: Sha256, part: &Result<impl AsRef<[u8]>, Failure>) -> Sha256 {
-            match part {
-                Ok(bytes) => digest.chain_update([1]).chain_update(Sha256::digest(bytes)),
-                Err(failure) => digest
-                    .chain_update([2])
-                    .chain_update(Sha256::digest(&failure.message)),
-            }
-        }
-        let mut digest = add(Sha256::new(), &self.module);
-        if let Some((_, text)) = &self.sidecar {
-            digest = add(digest, text);
-        }
-        digest.finalize().into()
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let module = self.module.as_ref();
+        Fingerprint::of(
+            module.map(|bytes| Sha256::digest(bytes).into()),
+            self.sidecar.as_ref().map(|(_, text)| text),
+        )
     }
 }
 
-/// All policies in `directory`, by the name of their file.
+/// What the directory has of each policy, by NAME: the file's name without `.wasm`, `.wasm.gz` or `.wasm.zst`.
+pub(crate) type Look = BTreeMap<String, Seen>;
+
+/// One policy of the directory, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The file's name.
+    pub(crate) file: String,
+    pub(crate) fingerprint: Fingerprint,
+    /// If it can be read.
+    pub(crate) module: Option<Module>,
+}
+
+/// A module, unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Module {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) bytes: u64,
+}
+
+/// How much a look relies on the files' stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// What has the stamp that it had is not read.
+    Quick,
+    /// Everything is read: what was written through a memory map, or on a machine far away, may have its old stamp.
+    Whole,
+}
+
+/// Looks at the whole directory. It blocks: it reads.
 ///
 /// # Errors
-/// The directory cannot be read. What is wrong with one file stands in its candidate.
-pub(crate) fn snapshot(
+/// The directory cannot be read. What is wrong with one file stands in its fingerprint, and in its candidate.
+pub(crate) fn look(
     directory: &Path,
     limits: &Limits,
-) -> std::io::Result<BTreeMap<String, Candidate>> {
-    let directory = present(directory)?;
-    let mut candidates = BTreeMap::new();
-    for entry in std::fs::read_dir(&directory)? {
-        let Ok(name) = entry?.file_name().into_string() else {
+    stamps: &mut Stamps,
+    care: Care,
+) -> Result<Look> {
+    steadily(directory, |place| look_at(place, limits, stamps, care))
+}
+
+/// Reads one policy's bytes; `None` if it is not there (any more). It blocks.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(crate) fn read(directory: &Path, name: &str, limits: &Limits) -> Result<Option<Candidate>> {
+    steadily(directory, |place| {
+        let forms = Form::ALL.iter().filter_map(|(form, end)| {
+            let file = format!("{name}{end}");
+            let found = std::fs::symlink_metadata(place.join(&file));
+            found.is_ok().then_some((file, *form))
+        });
+        let forms: Vec<_> = forms.collect();
+        let module = match forms.as_slice() {
+            [] => return Ok(None),
+            [(file, form)] => {
+                let mut bytes = Vec::new();
+                let mut keep = |piece: &[u8]| bytes.extend_from_slice(piece);
+                let limit = limits.module_bytes as u64;
+                match file::read(&place.join(file), *form, limit, &mut keep) {
+                    Ok(_) => Ok(bytes),
+                    Err(Trouble::Gone) => return Ok(None),
+                    Err(Trouble::Refused(why)) => Err(Failure::new(FailureClass::Load, why)),
+                }
+            }
+            several => Err(several_forms(several)),
+        };
+        let sidecar = sidecar(place, name, limits);
+        Ok(Some(Candidate { module, sidecar }))
+    })
+}
+
+/// Name and stamp of everything that a look would read: what one polls where nothing can be watched. `None` if the
+/// directory cannot be read.
+pub(crate) fn glance(directory: &Path) -> Option<Vec<(String, Option<Stamp>)>> {
+    let files = |place: &Path| {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(place)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string()
+                && concerns(&name)
+            {
+                let stamp = file::examine(&entry.path(), u64::MAX).ok();
+                found.push((name, stamp));
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found)
+    };
+    steadily(directory, files).ok()
+}
+
+/// NAME of a policy's file, if it is one's.
+pub(crate) fn name_of(file: &str) -> Option<&str> {
+    Form::of(file).map(|(name, _)| name)
+}
+
+/// Is it a policy's file, or what a ConfigMap's swap moves?
+pub(crate) fn concerns(name: &str) -> bool {
+    Form::of(name).is_some() || sidecar_of(name).is_some() || name.starts_with("..")
+}
+
+fn look_at(place: &Path, limits: &Limits, stamps: &mut Stamps, care: Care) -> Result<Look> {
+    let mut here: BTreeMap<String, Vec<(String, Form)>> = BTreeMap::new();
+    for entry in std::fs::read_dir(place)? {
+        if let Ok(file) = entry?.file_name().into_string()
+            && let Some((name, form)) = Form::of(&file)
+        {
+            here.entry(name.to_owned()).or_default().push((file, form));
+        }
+    }
+    stamps.forget_all_but(|file| Form::of(file).is_some_and(|(name, _)| here.contains_key(name)));
+    let mut look = Look::new();
+    for (name, mut forms) in here {
+        forms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let module = match forms.as_slice() {
+            [(file, form)] => {
+                let path = place.join(file);
+                match stamps.digest(&path, (file, *form), limits.module_bytes, care) {
+                    Some(read) => read,
+                    None => continue,
+                }
+            }
+            several => Err(several_forms(several)),
+        };
+        let sidecar = sidecar(place, &name, limits);
+        let fingerprint = Fingerprint::of(
+            module.as_ref().map(|module| module.sha256),
+            sidecar.as_ref().map(|(_, text)| text),
+        );
+        let Some((file, _)) = forms.into_iter().next() else {
             continue;
         };
-        if let Some(candidate) = candidate(&directory, &name, limits) {
-            candidates.insert(name, candidate);
-        }
+        let seen = Seen {
+            file,
+            fingerprint,
+            module: module.ok(),
+        };
+        look.insert(name, seen);
     }
-    Ok(candidates)
+    Ok(look)
 }
 
-/// One policy and its sidecar. `None` if it has no policy's name.
-pub(crate) fn candidate(directory: &Path, name: &str, limits: &Limits) -> Option<Candidate> {
-    let stem = name
-        .strip_suffix(".wasm")
-        .filter(|stem| !stem.starts_with('.'))?;
-    let read = |name: &str, limit| {
-        read(&directory.join(name), limit).map_err(|why| Failure::new(FailureClass::Load, why))
-    };
-    let module = read(name, limits.module_bytes);
-    let sidecar_name = format!("{stem}.yaml");
-    let sidecar = match std::fs::symlink_metadata(directory.join(&sidecar_name)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Ok(_) | Err(_) => {
-            let text = read(&sidecar_name, limits.sidecar_bytes).and_then(|bytes| {
-                String::from_utf8(bytes)
-                    .map_err(|_| Failure::new(FailureClass::Settings, "it is not UTF-8"))
-            });
-            let text = text.map_err(|failure| Failure {
-                message: format!("{sidecar_name}: {}", failure.message),
-                ..failure
-            });
-            Some((sidecar_name, text))
-        }
-    };
-    Some(Candidate { module, sidecar })
+fn several_forms(forms: &[(String, Form)]) -> Failure {
+    let files: Vec<&str> = forms.iter().map(|(file, _)| file.as_str()).collect();
+    let why = format!(
+        "{} are forms of one policy: keep one of them",
+        files.join(" and ")
+    );
+    Failure::new(FailureClass::Load, why)
 }
 
-/// Where the files are now. A mounted ConfigMap is swapped by renaming its link `..data`: resolved once, and all files
-/// read through it, the old ones or the new ones, never some of each.
-fn present(directory: &Path) -> std::io::Result<PathBuf> {
-    match std::fs::canonicalize(directory.join("..data")) {
-        Ok(swapped) => Ok(swapped),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(directory.to_owned()),
-        Err(error) => Err(error),
-    }
+fn sidecar_of(file: &str) -> Option<&str> {
+    file.strip_suffix(".yaml")
+        .filter(|name| !name.is_empty() && !name.starts_with('.'))
 }
 
-/// Reads a regular file of at most `limit` bytes. A link is not followed, a pipe not waited for.
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| format!("it cannot be read: {error}");
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NOFOLLOW | O_NONBLOCK)
-        .open(path)
-        .map_err(|error| match error.raw_os_error() {
-            Some(nix::libc::ELOOP) => {
-                "it is a symbolic link, which is not followed: copy the file".to_owned()
-            }
-            Some(_) | None => unreadable(error),
-        })?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
+fn sidecar(
+    place: &Path,
+    name: &str,
+    limits: &Limits,
+) -> Option<(String, std::result::Result<String, Failure>)> {
+    let file = format!("{name}.yaml");
+    let refused = |class, why: &str| Failure::new(class, format!("{file}: {why}"));
     let mut bytes = Vec::new();
-    file.take(limit as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() > limit {
-        return Err(format!("it is larger than the limit of {limit} bytes"));
+    let mut keep = |piece: &[u8]| bytes.extend_from_slice(piece);
+    let limit = limits.sidecar_bytes as u64;
+    let text = match file::read(&place.join(&file), Form::Plain, limit, &mut keep) {
+        Ok(_) => {
+            String::from_utf8(bytes).map_err(|_| refused(FailureClass::Settings, "it is not UTF-8"))
+        }
+        Err(Trouble::Gone) => return None,
+        Err(Trouble::Refused(why)) => Err(refused(FailureClass::Load, &why)),
+    };
+    Some((file, text))
+}
+
+/// Reads in one place, and again if that was not the place any more when it was done: a mounted ConfigMap is swapped by
+/// renaming its link `..data`, and what it led to is removed. So one sees the old files or the new ones, never some of
+/// each.
+fn steadily<T>(directory: &Path, mut read: impl FnMut(&Path) -> Result<T>) -> Result<T> {
+    let mut last = Error::other("it changes whenever it is read");
+    for _ in 0..TRIES {
+        let found = place(directory).and_then(|(before, inode)| {
+            let read = read(&before)?;
+            Ok((place(directory)? == (before, inode)).then_some(read))
+        });
+        match found {
+            Ok(Some(read)) => return Ok(read),
+            Ok(None) => {}
+            // It was removed while we were on our way to it, or for good.
+            Err(error) if error.kind() == ErrorKind::NotFound => last = error,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(bytes)
+    Err(last)
+}
+
+/// Where the files are now.
+fn place(directory: &Path) -> Result<(PathBuf, (u64, u64))> {
+    let inode = |found: Metadata| (found.dev(), found.ino());
+    let data = directory.join("..data");
+    match std::fs::symlink_metadata(&data) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok((directory.to_owned(), inode(std::fs::metadata(directory)?)))
+        }
+        Err(error) => Err(error),
+        Ok(_) => {
+            let swapped = std::fs::canonicalize(&data)?;
+            if !swapped.starts_with(std::fs::canonicalize(directory)?) {
+                let why = format!("..data leads out of it, to {}", swapped.display());
+                return Err(Error::other(why));
+            }
+            let inode = inode(std::fs::metadata(&swapped)?);
+            Ok((swapped, inode))
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn limits() -> Limits {
-        Limits {
-            module_bytes: 10,
-            ..Limits::default()
-        }
-    }
-
-    #[test]
-    fn a_link_a_pipe_a_folder_or_too_large_a_file_is_named_and_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("good.wasm"), "good").unwrap();
-        std::fs::write(path("good.yaml"), "mode: enforce").unwrap();
-        std::fs::write(path("large.wasm"), "eleven byte").unwrap();
-        std::fs::write(path("other.txt"), "other").unwrap();
-        symlink("/etc/passwd", path("link.wasm")).unwrap();
-        nix::unistd::mkfifo(&path("pipe.wasm"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        std::fs::create_dir(path("folder.wasm")).unwrap();
-        let found = snapshot(folder.path(), &limits()).unwrap();
-        let names: Vec<_> = found.keys().map(String::as_str).collect();
-        assert_eq!(
-            names,
-            [
-                "folder.wasm",
-                "good.wasm",
-                "large.wasm",
-                "link.wasm",
-                "pipe.wasm"
-            ]
-        );
-        assert_eq!(found["good.wasm"].module, Ok(b"good".to_vec()));
-        let why = |name: &str| found[name].module.clone().unwrap_err().message;
-        assert!(why("large.wasm").contains("larger than the limit of 10 bytes"));
-        assert!(why("link.wasm").contains("symbolic link"));
-        assert!(why("pipe.wasm").contains("no regular file"));
-        assert!(why("folder.wasm").contains("no regular file"));
-    }
-
-    #[test]
-    fn a_mounted_config_map_is_read_through_its_present_data() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for (generation, text) in [("..1", "old"), ("..2", "new")] {
-            std::fs::create_dir(path(generation)).unwrap();
-            std::fs::write(path(generation).join("a.wasm"), text).unwrap();
-        }
-        symlink("..1", path("..data")).unwrap();
-        symlink("..data/a.wasm", path("a.wasm")).unwrap();
-        let module = || {
-            snapshot(folder.path(), &limits()).unwrap()["a.wasm"]
-                .module
-                .clone()
-                .unwrap()
-        };
-        assert_eq!(module(), b"old");
-        symlink("..2", path("..data_tmp")).unwrap();
-        std::fs::rename(path("..data_tmp"), path("..data")).unwrap();
-        assert_eq!(module(), b"new");
-    }
-
-    #[test]
-    fn a_sidecar_changes_the_fingerprint() {
-        let bare = Candidate {
-            module: Ok(b"a".to_vec()),
-            sidecar: None,
-        };
-        let with = |text: &str| Candidate {
-            sidecar: Some(("a.yaml".to_owned(), Ok(text.to_owned()))),
-            ..bare.clone()
-        };
-        assert_eq!(bare.fingerprint(), bare.fingerprint());
-        assert_ne!(bare.fingerprint(), with("").fingerprint());
-        assert_ne!(with("").fingerprint(), with("mode: monitor").fingerprint());
-    }
-}
+mod tests;

@@ -81,8 +81,12 @@ impl Host {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             Some(_) | None => Path::new("."),
         };
-        let candidate = directory::candidate(folder, name, &self.loader.limits)
-            .ok_or_else(|| refuse("a policy's name ends in .wasm".to_owned()))?;
+        let policy = directory::name_of(name).ok_or_else(|| {
+            refuse("a policy's name ends in .wasm, .wasm.gz or .wasm.zst".to_owned())
+        })?;
+        let candidate = directory::read(folder, policy, &self.loader.limits)
+            .map_err(|error| refuse(format!("its folder cannot be read: {error}")))?
+            .ok_or_else(|| refuse("it is not there".to_owned()))?;
         self.loader.load(&self.runtime, name, candidate).await
     }
 

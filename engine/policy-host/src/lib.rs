@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  directory ──► load ──► compile (a short-lived child, then a private cache) ──► Set ──► advise
-//!     ▲ watched      metadata, sidecar                                             swapped whole
+//!     ▲ watched      metadata, sidecar                            swapped whole, enforced gradually
 //! ```
 //!
 //! What it guarantees: **a policy cannot hurt its host**, not by looping, sleeping, allocating, recursing, trapping,
@@ -20,6 +20,7 @@ mod contract;
 mod directory;
 mod engine;
 mod failure;
+mod fingerprint;
 mod guest;
 mod host;
 mod limits;
@@ -29,7 +30,9 @@ mod metadata;
 mod monitor;
 mod policies;
 mod policy;
+mod private;
 mod reload;
+mod rollout;
 mod runtime;
 mod section;
 mod set;
@@ -50,7 +53,8 @@ pub use log::LogLevel;
 pub use metadata::{Handles, Metadata, Needed, Needs, Pattern};
 pub use policies::{Error, Options, Policies};
 pub use policy::{Asked, Policy, Usage};
+pub use rollout::{Rollout, Stage};
 pub use section::{Form, annotate, read as read_metadata};
 pub use set::{Loaded, Set, Status};
 pub use sidecar::{Mode, Sidecar};
-pub use telemetry::{FileStatus, Telemetry};
+pub use telemetry::{ComingStatus, FileStatus, Telemetry};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rectifier_core::clock::Clock;
 use rectifier_core::policy::{Advice, Observation, Remedy};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -12,14 +13,16 @@ use crate::compile::{Cache, Compiler};
 use crate::engine::Metering;
 use crate::load::Loader;
 use crate::monitor::{self, Question};
-use crate::reload::Reload;
+use crate::reload::{Gradual, Reload, Workshop};
+use crate::rollout::{Plan, Store};
 use crate::runtime::Runtime;
-use crate::{Limits, Mode, Set, Telemetry};
+use crate::{Limits, Mode, Rollout, Set, Telemetry};
 
 /// Where policies lie and how they are run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
-    /// The directory of `NAME.wasm` and `NAME.yaml`; a mounted ConfigMap, or any other.
+    /// The directory of `NAME.wasm` (or `NAME.wasm.gz`, `NAME.wasm.zst`) and `NAME.yaml`; a mounted ConfigMap, or any
+    /// other.
     pub directory: PathBuf,
     /// The folder of compiled policies. It is made if need be, and must be this user's alone.
     pub cache: PathBuf,
@@ -33,6 +36,11 @@ pub struct Options {
     pub allowed: Allowed,
     /// Told of every answer and every change.
     pub telemetry: Telemetry,
+    /// How a changed policy comes to enforce, and where the last good versions are kept for a restart. `None`: at once,
+    /// and nowhere.
+    pub rollout: Option<Rollout>,
+    /// Tells how long a version has been known.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why no policy can be asked at all. (What is wrong with one of them is no error here.)
@@ -49,6 +57,14 @@ pub enum Error {
     /// The cache cannot be used.
     #[error("the folder of compiled policies {} cannot be used", folder.display())]
     Cache {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is remembered of the rollout cannot be used.
+    #[error("the folder of the policies' rollout {} cannot be used", folder.display())]
+    State {
         /// Which.
         folder: PathBuf,
         /// Why.
@@ -93,8 +109,8 @@ impl Policies {
     /// Loads the directory once, and watches it from then on.
     ///
     /// # Errors
-    /// The directory cannot be read, the cache not be used, or WebAssembly not be run. A policy that cannot be loaded
-    /// is no error: the set says so.
+    /// The directory cannot be read, the cache or the rollout's folder not be used, or WebAssembly not be run. A policy
+    /// that cannot be loaded is no error: the set says so.
     pub async fn open(options: Options) -> Result<Policies, Error> {
         let Options {
             directory,
@@ -104,6 +120,8 @@ impl Policies {
             ceiling,
             allowed,
             telemetry,
+            rollout,
+            clock,
         } = options;
         let runtime = Arc::new(Runtime::new(Metering::Epoch).map_err(Error::Engine)?);
         let cache = Cache::open(&folder, &runtime.engine)
@@ -115,12 +133,21 @@ impl Policies {
             ceiling,
             allowed,
         };
-        let mut reload = Reload::new(directory.clone(), loader, runtime.clone());
+        let (store, gradual) = match rollout {
+            Some(rollout) => {
+                let (store, gradual) = remembered(rollout, clock)?;
+                (Some(Arc::new(store)), Some(gradual))
+            }
+            None => (None, None),
+        };
+        let workshop = Workshop::new(directory.clone(), loader, runtime.clone(), store);
+        let mut reload = Reload::new(workshop, gradual);
+        // Before the directory is read, so that nothing changes unseen in between.
+        let watch = reload.watch();
         let set = reload
-            .scan()
+            .first()
             .await
             .map_err(|source| Error::Directory { directory, source })?;
-        let set = set.unwrap_or_default();
         telemetry.swapped(&set);
         let current = Arc::new(Current {
             set: RwLock::new(Arc::new(set)),
@@ -129,6 +156,7 @@ impl Policies {
         });
         let (questions, asked) = monitor::questions();
         let mut tasks = JoinSet::new();
+        tasks.spawn(watch);
         tasks.spawn(reload.run(current.clone()));
         tasks.spawn(monitor::run(runtime.clone(), telemetry.clone(), asked));
         Ok(Policies {
@@ -196,4 +224,17 @@ impl Policies {
         }
         Advice::None
     }
+}
+
+/// How far the rollouts are that a former process began.
+fn remembered(rollout: Rollout, clock: Arc<dyn Clock>) -> Result<(Store, Gradual), Error> {
+    let plan = Plan::of(&rollout);
+    let folder = rollout.state;
+    let (store, ledger) = Store::open(&folder).map_err(|source| Error::State { folder, source })?;
+    let gradual = Gradual {
+        plan,
+        ledger,
+        clock,
+    };
+    Ok((store, gradual))
 }

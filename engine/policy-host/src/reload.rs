@@ -1,225 +1,348 @@
 //! Keeps the set in step with the directory.
 //!
-//! A change is looked at when it has been quiet for a moment: an editor or a ConfigMap's swap is several events, and
-//! at the first of them the old bytes may still be there. Then the whole directory is read once, what changed is
-//! loaded, and the set is swapped. What cannot be watched is looked at now and then anyway.
+//! ```text
+//! watch ──────────► look ─────────────► load ───────────────────────► swap
+//! a change that     fingerprints of     what changed, each by itself: the set whole,
+//! came to rest      all files           read, compile, link, settings with what is ready
+//! ```
+//!
+//! Waiting is here, in one place; what follows from an event is decided in [`files`]. A file that cannot be used, or
+//! takes long to compile, keeps the version that it had, and no other file waits for it. A newer version of a file ends
+//! the loading of the one before. What the watch missed is seen by a slow rescan.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+mod files;
+mod job;
+mod told;
+mod watch;
+
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
 
-use crate::directory::{self, Candidate};
-use crate::load::Loader;
+use crate::directory::{self, Care, Look, Stamps};
 use crate::policies::Current;
-use crate::runtime::Runtime;
-use crate::set::{Loaded, Set, Status};
+use crate::rollout::Ledger;
+use crate::set::Set;
+use files::{Changes, Files};
+use job::{From, Job, Outcome};
+use told::Told;
+use watch::Watch;
 
-/// So long nothing may change before the directory is read.
-const QUIET: Duration = Duration::from_millis(200);
-/// A directory that is never quiet is read all the same.
-const LONGEST_UNREST: Duration = Duration::from_secs(2);
+pub(crate) use files::Gradual;
+pub(crate) use job::Workshop;
+
 /// What the watch missed is seen after this time.
 const RESCAN: Duration = Duration::from_secs(30);
+/// Every so many rescans everything is read anew: every ten minutes, since a stamp that does not tell of a change is rare.
+const WHOLE: u64 = 20;
+/// So long what is ready waits for the rest of its look, so that what changed together takes effect together if it can.
+/// 50 ms: a small policy is compiled in less.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// A file that was another one when it was to be loaded is looked at again after this time, if no event tells sooner.
+const MOVED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Reload {
-    directory: PathBuf,
-    loader: Loader,
-    runtime: Arc<Runtime>,
-    known: BTreeMap<String, Known>,
-    changed: Arc<Notify>,
-    watch: Option<Watch>,
-    /// Whether the last round could read the directory and watch it: what is said once need not be said every round.
-    said: Said,
+    workshop: Arc<Workshop>,
+    files: Files,
+    work: JoinSet<Done>,
+    loading: Vec<Loading>,
+    /// Counts the loadings, the looks that led to any, and the rescans.
+    number: u64,
+    round: u64,
+    rescans: u64,
+    /// Away while a look has it.
+    stamps: Option<Stamps>,
+    /// Asked for while another look was under way.
+    look_again: Option<Care>,
+    look_at: Option<Instant>,
+    due: Arc<Notify>,
+    /// Since when the set is another one than the present.
+    stale: Option<Instant>,
+    saving: bool,
+    /// What was saved last; `None`: it must be saved again.
+    saved: Option<Ledger>,
+    told: Told,
 }
 
-struct Known {
-    fingerprint: [u8; 32],
-    loaded: Loaded,
+struct Loading {
+    job: Job,
+    number: u64,
+    round: u64,
+    handle: AbortHandle,
 }
 
-/// A watch, and the directory that it is on: a directory that was made anew needs a new watch.
-struct Watch {
-    _watcher: RecommendedWatcher,
-    inode: (u64, u64),
+/// What wakes the loop.
+enum Event {
+    Look(Care),
+    Done(Done),
+    /// Time has passed.
+    Time,
 }
 
-#[derive(Default)]
-struct Said {
-    unreadable: bool,
-    unwatched: bool,
+/// What a task gave.
+enum Done {
+    Looked(Stamps, std::io::Result<Look>),
+    Loaded(u64, Outcome),
+    Saved(std::io::Result<()>),
 }
 
 impl Reload {
-    pub(crate) fn new(directory: PathBuf, loader: Loader, runtime: Arc<Runtime>) -> Self {
-        let (known, changed) = (BTreeMap::new(), Arc::new(Notify::new()));
+    pub(crate) fn new(workshop: Workshop, gradual: Option<Gradual>) -> Self {
         Self {
-            directory,
-            loader,
-            runtime,
-            known,
-            changed,
-            watch: None,
-            said: Said::default(),
+            workshop: Arc::new(workshop),
+            files: Files::new(gradual),
+            work: JoinSet::new(),
+            loading: Vec::new(),
+            number: 0,
+            round: 0,
+            rescans: 0,
+            stamps: Some(Stamps::default()),
+            look_again: None,
+            look_at: None,
+            due: Arc::new(Notify::new()),
+            stale: None,
+            saving: false,
+            saved: None,
+            told: Told::default(),
         }
+    }
+
+    /// Watches the directory from now on. The future never ends; it must be polled for anything to be noticed.
+    pub(crate) fn watch(&self) -> impl Future<Output = ()> + Send + use<> {
+        Watch::new(&self.workshop.directory).run(self.due.clone())
+    }
+
+    /// Loads everything that is there; the first set is complete.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(crate) async fn first(&mut self) -> std::io::Result<Set> {
+        self.look(Care::Whole);
+        loop {
+            while let Some(done) = self.work.join_next().await {
+                // Whoever was aborted has nothing to say.
+                if let Ok(done) = done {
+                    self.take(done)?;
+                }
+            }
+            if !self.save() {
+                break;
+            }
+        }
+        Ok(self.set())
     }
 
     /// Never ends.
     pub(crate) async fn run(mut self, current: Arc<Current>) {
+        let mut rescan = interval_at(Instant::now() + RESCAN, RESCAN);
+        rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if timeout(RESCAN, self.changed.notified()).await.is_ok() {
-                let latest = Instant::now() + LONGEST_UNREST;
-                while timeout_at(latest.min(Instant::now() + QUIET), self.changed.notified())
-                    .await
-                    .is_ok()
-                {}
+            let event = self.next(&mut rescan).await;
+            self.apply(event);
+            if let Some(set) = self.ready() {
+                current.swap(set);
             }
-            match self.scan().await {
-                Ok(Some(set)) => current.swap(set),
-                Ok(None) => {}
-                Err(error) if !std::mem::replace(&mut self.said.unreadable, true) => {
-                    let directory = self.directory.display();
-                    tracing::error!(%directory, %error, "policies cannot be read: the loaded ones are kept");
-                }
-                Err(_) => {}
-            }
+            self.save();
         }
     }
 
-    /// Reads the directory, and loads what changed. `None` if nothing did.
+    async fn next(&mut self, rescan: &mut Interval) -> Event {
+        let swap = self.stale.map(|since| since + TOGETHER);
+        let stage = self.files.next_stage_in();
+        tokio::select! {
+            Some(done) = self.work.join_next() => done.map_or(Event::Time, Event::Done),
+            () = self.due.notified() => Event::Look(Care::Quick),
+            () = at(self.look_at) => Event::Look(Care::Quick),
+            _ = rescan.tick() => {
+                self.rescans += 1;
+                let is_whole = self.rescans.is_multiple_of(WHOLE);
+                Event::Look(if is_whole { Care::Whole } else { Care::Quick })
+            }
+            () = at(swap) => Event::Time,
+            // No longer than the rescan: a wall clock may jump.
+            () = after(stage.map(|left| left.min(RESCAN))) => Event::Time,
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Look(care) => {
+                self.look_at = None;
+                self.look(care);
+            }
+            Event::Done(done) => {
+                if let Err(error) = self.take(done) {
+                    self.told.unreadable(&self.workshop.directory, &error);
+                }
+            }
+            Event::Time => {}
+        }
+        if self.files.advance() {
+            self.is_stale();
+        }
+    }
+
+    /// Takes in what a task gave.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(crate) async fn scan(&mut self) -> std::io::Result<Option<Set>> {
-        // Before the directory is read, so that nothing changes unseen in between.
-        self.watch_directory();
-        let (directory, limits) = (self.directory.clone(), self.loader.limits);
-        let found = tokio::task::spawn_blocking(move || directory::snapshot(&directory, &limits))
-            .await
-            .map_err(std::io::Error::other)??;
-        self.said.unreadable = false;
-        let before = self.known.len();
-        self.known.retain(|file, _| {
-            let stays = found.contains_key(file);
+    fn take(&mut self, done: Done) -> std::io::Result<()> {
+        match done {
+            Done::Looked(stamps, look) => {
+                self.stamps = Some(stamps);
+                if let Some(care) = self.look_again.take() {
+                    self.look(care);
+                }
+                let look = look?;
+                self.told.readable(&self.workshop.directory);
+                let changes = self.files.looked(look);
+                self.round += u64::from(!changes.load.is_empty());
+                self.follow(changes);
+            }
+            Done::Loaded(number, outcome) => {
+                // Whether it is good or not, the state folder is to be tidied.
+                self.saved = None;
+                let known = self
+                    .loading
+                    .iter()
+                    .position(|loading| loading.number == number);
+                if let Some(loading) = known.map(|at| self.loading.swap_remove(at)) {
+                    if matches!(outcome, Outcome::Moved) {
+                        self.look_at = Some(Instant::now() + MOVED);
+                    }
+                    let changes = self.files.loaded(&loading.job, outcome);
+                    self.follow(changes);
+                }
+            }
+            Done::Saved(result) => {
+                self.saving = false;
+                self.told.saved(&result);
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, changes: Changes) {
+        let Changes {
+            set,
+            gone,
+            changed,
+            load,
+        } = changes;
+        self.loading.retain(|loading| {
+            let name = &loading.job.name;
+            let superseded = changed.contains(name) && loading.job.from != From::Store;
+            let stays = !superseded && !gone.contains(name);
             if !stays {
-                tracing::info!(file, "policy unloaded: its file is gone");
+                loading.handle.abort();
             }
             stays
         });
-        let mut changed = self.known.len() != before;
-        for (file, candidate) in found {
-            changed |= self.look_at(file, candidate).await;
+        for job in load {
+            self.load(job);
         }
-        Ok(changed.then(|| {
-            Set::new(
-                self.known
-                    .values()
-                    .map(|known| known.loaded.clone())
-                    .collect(),
-            )
-        }))
+        if set {
+            self.is_stale();
+        }
     }
 
-    /// Loads one file unless it is known as it is; says whether it was not.
-    async fn look_at(&mut self, file: String, candidate: Candidate) -> bool {
-        let fingerprint = candidate.fingerprint();
-        let known = self.known.get(&file);
-        if known.is_some_and(|known| known.fingerprint == fingerprint) {
+    fn look(&mut self, care: Care) {
+        let Some(mut stamps) = self.stamps.take() else {
+            // What the one under way may have missed is seen by the next.
+            let again = self.look_again.filter(|again| *again == Care::Whole);
+            self.look_again = again.or(Some(care));
+            return;
+        };
+        let workshop = self.workshop.clone();
+        self.work.spawn(async move {
+            let looked = spawn_blocking(move || {
+                let limits = &workshop.loader.limits;
+                let look = directory::look(&workshop.directory, limits, &mut stamps, care);
+                (stamps, look)
+            });
+            match looked.await {
+                Ok((stamps, look)) => Done::Looked(stamps, look),
+                Err(died) => Done::Looked(Stamps::default(), Err(std::io::Error::other(died))),
+            }
+        });
+    }
+
+    fn load(&mut self, job: Job) {
+        if self.loading.iter().any(|loading| loading.job == job) {
+            return;
+        }
+        self.number += 1;
+        let (number, round) = (self.number, self.round);
+        let carried_out = self.workshop.clone().carry_out(job.clone());
+        let handle = self
+            .work
+            .spawn(async move { Done::Loaded(number, carried_out.await) });
+        self.loading.push(Loading {
+            job,
+            number,
+            round,
+            handle,
+        });
+    }
+
+    /// Saves what is to be remembered, if it is other than what was saved; whether it was.
+    fn save(&mut self) -> bool {
+        let (Some(store), Some(ledger)) = (&self.workshop.store, self.files.ledger()) else {
+            return false;
+        };
+        if self.saving || self.saved.as_ref() == Some(ledger) {
             return false;
         }
-        let last_good = known.and_then(|known| known.loaded.policy()).cloned();
-        let loaded = match self.loader.load(&self.runtime, &file, candidate).await {
-            Ok(policy) => Loaded::new(&file, Some(Arc::new(policy)), None),
-            Err(failure) => Loaded::new(&file, last_good, Some(failure)),
-        };
-        say(&loaded);
-        self.known.insert(
-            file,
-            Known {
-                fingerprint,
-                loaded,
-            },
-        );
+        let (store, ledger) = (store.clone(), ledger.clone());
+        self.saving = true;
+        // If it fails, the next change tries again.
+        self.saved = Some(ledger.clone());
+        self.work.spawn(async move {
+            let saved = spawn_blocking(move || store.save(&ledger)).await;
+            Done::Saved(saved.unwrap_or_else(|died| Err(std::io::Error::other(died))))
+        });
         true
     }
 
-    fn watch_directory(&mut self) {
-        let inode = std::fs::metadata(&self.directory)
-            .map(|found| (found.dev(), found.ino()))
-            .ok();
-        if self.watch.as_ref().map(|watch| watch.inode) == inode && inode.is_some() {
-            return;
+    fn is_stale(&mut self) {
+        self.stale.get_or_insert_with(Instant::now);
+    }
+
+    /// The new set, if there is one and it need not wait for the rest of its look.
+    fn ready(&mut self) -> Option<Set> {
+        let since = self.stale?;
+        let more_is_coming = self
+            .loading
+            .iter()
+            .any(|loading| loading.round == self.round);
+        if more_is_coming && since.elapsed() < TOGETHER {
+            return None;
         }
-        self.watch = None;
-        let Some(inode) = inode else { return };
-        let watching = watcher(self.changed.clone()).and_then(|mut watcher| {
-            // Not recursively: reading a file in a recursive watch is itself an event, for ever.
-            watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        match watching {
-            Ok(watcher) => {
-                self.watch = Some(Watch {
-                    _watcher: watcher,
-                    inode,
-                });
-                self.said.unwatched = false;
-            }
-            Err(error) if !std::mem::replace(&mut self.said.unwatched, true) => {
-                let (directory, seconds) = (self.directory.display(), RESCAN.as_secs());
-                tracing::warn!(%directory, %error, seconds, "policies cannot be watched: looking at them now and then");
-            }
-            Err(_) => {}
-        }
+        Some(self.set())
+    }
+
+    fn set(&mut self) -> Set {
+        self.stale = None;
+        let set = self.files.set();
+        self.told.set(&set);
+        set
     }
 }
 
-fn watcher(changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // An error is an overflow or a lost watch: a reason to look.
-        if event.as_ref().map_or(true, matters) {
-            changed.notify_one();
-        }
-    })
-}
-
-/// Our own reading opens and closes files.
-fn matters(event: &Event) -> bool {
-    match event.kind {
-        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
-        EventKind::Any
-        | EventKind::Create(_)
-        | EventKind::Modify(_)
-        | EventKind::Remove(_)
-        | EventKind::Other => true,
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 
-fn say(loaded: &Loaded) {
-    let file = loaded.file();
-    match loaded.status() {
-        Status::Loaded => {
-            let name = loaded.name().map(ToString::to_string);
-            tracing::info!(
-                file,
-                name,
-                version = loaded.version(),
-                digest = loaded.digest(),
-                "policy loaded"
-            );
-        }
-        Status::KeptLastGood(failure) => {
-            let digest = loaded.digest();
-            tracing::warn!(file, digest, %failure, "policy unusable: its last good version is kept");
-        }
-        Status::Refused(failure) => {
-            tracing::warn!(file, %failure, "policy unusable: it is not asked")
-        }
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
     }
 }

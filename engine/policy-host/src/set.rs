@@ -8,7 +8,7 @@ use rectifier_core::policy::{FailureClass, SiteKind};
 
 use crate::metadata::Pattern;
 use crate::policy::Policy;
-use crate::{Failure, Mode, Needs};
+use crate::{Failure, Mode, Needs, Stage};
 
 /// All policies of the directory, as they were loaded last.
 #[derive(Default)]
@@ -21,9 +21,21 @@ pub struct Set {
 /// One file of the directory, and what became of it.
 #[derive(Clone)]
 pub struct Loaded {
-    file: String,
-    policy: Option<Arc<Policy>>,
-    problem: Option<Failure>,
+    pub(crate) file: String,
+    /// What is asked, in its own mode.
+    pub(crate) policy: Option<Arc<Policy>>,
+    /// A version on its way to enforcing.
+    pub(crate) coming: Option<Coming>,
+    pub(crate) problem: Option<Failure>,
+}
+
+/// A new version of a file, whose enforcement is gradual.
+#[derive(Clone)]
+pub(crate) struct Coming {
+    pub(crate) stage: Stage,
+    pub(crate) policy: Arc<Policy>,
+    /// On this node it enforces already: it is the one that is asked.
+    pub(crate) here: bool,
 }
 
 /// How a file stands.
@@ -31,6 +43,18 @@ pub struct Loaded {
 pub enum Status<'a> {
     /// This version of it is asked.
     Loaded,
+    /// It is being loaded, and there is no earlier version that could be asked meanwhile.
+    Loading,
+    /// This version comes to enforce gradually.
+    RollingOut {
+        /// `sha256:` and the digest of its module.
+        digest: &'a str,
+        /// How far it is.
+        stage: Stage,
+        /// Whether it enforces on this node already. If not it monitors, and the version before it, if there is one,
+        /// enforces still.
+        here: bool,
+    },
     /// This version is unusable; the last good one is asked still.
     KeptLastGood(&'a Failure),
     /// It is not asked.
@@ -41,6 +65,7 @@ pub enum Status<'a> {
 struct Route {
     pattern: Pattern,
     site: SiteKind,
+    mode: Mode,
     policy: Arc<Policy>,
 }
 
@@ -51,10 +76,7 @@ impl Set {
         policies.sort_by(|a, b| a.file.cmp(&b.file));
         let mut routes: Vec<Route> = Vec::new();
         for loaded in &mut policies {
-            let Some(policy) = loaded.policy.clone() else {
-                continue;
-            };
-            let own = routes_of(&policy);
+            let own = loaded.routes();
             match own
                 .iter()
                 .find_map(|route| Some((route, routes.iter().find(|other| route.clashes(other))?)))
@@ -67,7 +89,7 @@ impl Set {
                          let one handle less, or set its mode to monitor"
                     );
                     loaded.problem = Some(Failure::new(FailureClass::Load, why));
-                    loaded.policy = None;
+                    (loaded.policy, loaded.coming) = (None, None);
                 }
                 None => routes.extend(own),
             }
@@ -85,7 +107,7 @@ impl Set {
     pub fn needs(&self) -> Needs {
         self.policies
             .iter()
-            .filter_map(|loaded| loaded.policy.as_ref())
+            .flat_map(Loaded::versions)
             .fold(Needs::default(), |needs, policy| needs.union(&policy.needs))
     }
 
@@ -104,13 +126,13 @@ impl Set {
         self.routes
             .iter()
             .filter(move |route| {
-                route.policy.mode == mode && route.site == site && route.pattern.covers(kind)
+                route.mode == mode && route.site == site && route.pattern.covers(kind)
             })
             .map(|route| &route.policy)
     }
 }
 
-fn routes_of(policy: &Arc<Policy>) -> Vec<Route> {
+fn routes_of(policy: &Arc<Policy>, mode: Mode) -> Vec<Route> {
     let handles = policy.handles.iter();
     handles
         .flat_map(|handles| {
@@ -123,6 +145,7 @@ fn routes_of(policy: &Arc<Policy>) -> Vec<Route> {
         .map(|(pattern, site)| Route {
             pattern,
             site,
+            mode,
             policy: policy.clone(),
         })
         .collect()
@@ -131,22 +154,32 @@ fn routes_of(policy: &Arc<Policy>) -> Vec<Route> {
 impl Route {
     /// Would it be open which of the two answers?
     fn clashes(&self, other: &Route) -> bool {
-        let enforce = |route: &Route| route.policy.mode == Mode::Enforce;
+        let enforce = |route: &Route| route.mode == Mode::Enforce;
         enforce(self) && enforce(other) && self.pattern == other.pattern && self.site == other.site
     }
 }
 
 impl Loaded {
-    pub(crate) fn new(file: &str, policy: Option<Arc<Policy>>, problem: Option<Failure>) -> Self {
-        Self {
-            file: file.to_owned(),
-            policy,
-            problem,
-        }
+    /// A coming version monitors, unless it enforces here and is the one that is asked.
+    fn routes(&self) -> Vec<Route> {
+        let asked = self.policy.iter();
+        let beside = self.coming.iter().filter(|coming| !coming.here);
+        asked
+            .map(|policy| routes_of(policy, policy.mode))
+            .chain(beside.map(|coming| routes_of(&coming.policy, Mode::Monitor)))
+            .flatten()
+            .collect()
     }
 
-    pub(crate) fn policy(&self) -> Option<&Arc<Policy>> {
-        self.policy.as_ref()
+    /// What is asked, and what monitors beside it.
+    fn versions(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        let coming = self.coming.iter().map(|coming| &coming.policy);
+        self.policy.iter().chain(coming)
+    }
+
+    /// What is asked; else what monitors only because it is new.
+    fn version_told(&self) -> Option<&Arc<Policy>> {
+        self.versions().next()
     }
 
     /// The file's name in the directory.
@@ -156,34 +189,42 @@ impl Loaded {
 
     /// The policy's name, if one is loaded.
     pub fn name(&self) -> Option<&PolicyName> {
-        self.policy.as_ref().map(|policy| &policy.reference.name)
+        self.version_told().map(|policy| &policy.reference.name)
     }
 
     /// Its own version, if one is loaded.
     pub fn version(&self) -> Option<&str> {
-        self.policy
-            .as_ref()
+        self.version_told()
             .map(|policy| policy.metadata.version.as_str())
     }
 
-    /// `sha256:` and the digest of the file that is loaded.
+    /// `sha256:` and the digest of the module that is loaded, unpacked.
     pub fn digest(&self) -> Option<&str> {
-        self.policy
-            .as_ref()
+        self.version_told()
             .map(|policy| policy.reference.digest.as_str())
     }
 
     /// Whether its answers are followed, if one is loaded.
     pub fn mode(&self) -> Option<Mode> {
-        self.policy.as_ref().map(|policy| policy.mode)
+        match (&self.policy, &self.coming) {
+            (Some(policy), _) => Some(policy.mode),
+            (None, Some(_)) => Some(Mode::Monitor),
+            (None, None) => None,
+        }
     }
 
     /// How the file stands.
     pub fn status(&self) -> Status<'_> {
-        match (&self.policy, &self.problem) {
-            (_, None) => Status::Loaded,
-            (Some(_), Some(problem)) => Status::KeptLastGood(problem),
-            (None, Some(problem)) => Status::Refused(problem),
+        match (&self.problem, self.version_told(), &self.coming) {
+            (None, _, Some(coming)) => Status::RollingOut {
+                digest: &coming.policy.reference.digest,
+                stage: coming.stage,
+                here: coming.here,
+            },
+            (None, Some(_), None) => Status::Loaded,
+            (None, None, None) => Status::Loading,
+            (Some(problem), Some(_), _) => Status::KeptLastGood(problem),
+            (Some(problem), None, _) => Status::Refused(problem),
         }
     }
 }

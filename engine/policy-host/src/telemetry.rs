@@ -81,8 +81,10 @@ struct FileLabels {
 pub struct FileStatus {
     /// Its name in the directory.
     pub file: String,
-    /// `loaded`, `kept-last-good` or `refused`.
+    /// `loaded`, `loading`, `rolling-out`, `kept-last-good` or `refused`.
     pub state: &'static str,
+    /// The version that comes to enforce gradually, if one does.
+    pub coming: Option<ComingStatus>,
     /// The policy that is asked, if one is.
     pub policy: Option<String>,
     /// Its own version.
@@ -93,6 +95,18 @@ pub struct FileStatus {
     pub mode: Option<Mode>,
     /// What is wrong with the file as it lies there now.
     pub problem: Option<String>,
+}
+
+/// How far a version has come that enforces gradually.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComingStatus {
+    /// `sha256:` and its digest.
+    pub digest: String,
+    /// The share of the nodes on which it enforces.
+    pub percent: u8,
+    /// Whether this node is one of them.
+    pub here: bool,
 }
 
 impl Telemetry {
@@ -187,6 +201,8 @@ impl Telemetry {
 fn state_of(status: Status<'_>) -> (&'static str, &'static str) {
     match status {
         Status::Loaded => ("loaded", ""),
+        Status::Loading => ("loading", ""),
+        Status::RollingOut { .. } => ("rolling-out", ""),
         Status::KeptLastGood(failure) => ("kept-last-good", failure.class.label()),
         Status::Refused(failure) => ("refused", failure.class.label()),
     }
@@ -196,12 +212,25 @@ impl FileStatus {
     fn of(loaded: &crate::Loaded) -> Self {
         let status = loaded.status();
         let problem = match status {
-            Status::Loaded => None,
+            Status::Loaded | Status::Loading | Status::RollingOut { .. } => None,
             Status::KeptLastGood(failure) | Status::Refused(failure) => Some(failure.to_string()),
+        };
+        let coming = match status {
+            Status::RollingOut {
+                digest,
+                stage,
+                here,
+            } => Some(ComingStatus {
+                digest: digest.to_owned(),
+                percent: stage.percent(),
+                here,
+            }),
+            Status::Loaded | Status::Loading | Status::KeptLastGood(_) | Status::Refused(_) => None,
         };
         Self {
             file: loaded.file().to_owned(),
             state: state_of(status).0,
+            coming,
             policy: loaded.name().map(ToString::to_string),
             version: loaded.version().map(ToOwned::to_owned),
             digest: loaded.digest().map(ToOwned::to_owned),

@@ -50,3 +50,12 @@ fn a_fix_takes_whole_words_only() {
             .contains("{x}")
     );
 }
+
+#[test]
+fn a_rollout_is_told_in_seconds() {
+    assert_eq!(Config::default().policies.rollout, 0);
+    let config = parse("policies: {rollout: 3600}").unwrap();
+    assert_eq!(config.policies.rollout, 3600);
+    assert_eq!(config.policies.dir, Config::default().policies.dir);
+    assert!(parse("policies: {rollout: -1}").is_err());
+}

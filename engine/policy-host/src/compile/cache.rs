@@ -3,20 +3,32 @@
 //! What lies here is native code, and loading it is running it. So the folder is ours alone (checked: owner, mode, no
 //! link), files are written whole and renamed, and each begins with the digest of the rest: a torn or rotten file is
 //! made again, never loaded. Nothing is ever taken from the directory of policies.
+//!
+//! It is bounded: room is made for a new file by removing those that were used longest ago. Nothing rests on a file being
+//! here. Whoever opened one reads it to its end though it was removed; whoever comes later compiles. So two processes may
+//! share the folder.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use nix::libc::O_NOFOLLOW;
+use nix::sys::stat::futimens;
+use nix::sys::time::TimeSpec;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module, Precompiled};
 
+use crate::private;
+
 /// First bytes of each file. The number counts this layout's versions.
 const MAGIC: &[u8; 16] = b"rectifier-cwasm1";
 const HEADER: usize = MAGIC.len() + 32;
+const COMPILED: &str = ".cwasm";
+
+/// Bytes of all files together. 256 MiB: three interpreters of 80 MB each, or thousands of small policies; little for
+/// a disk, and within what the manifests give to the folder.
+const BOUND: u64 = 256 << 20;
 
 /// What the compiler made of a policy, loaded.
 pub(crate) enum Compiled {
@@ -29,48 +41,57 @@ pub(crate) enum Compiled {
 pub(crate) struct Cache {
     folder: PathBuf,
     engine: [u8; 32],
+    bound: u64,
+}
+
+/// A file of the cache.
+struct Kept {
+    path: PathBuf,
+    used: SystemTime,
+    bytes: u64,
 }
 
 impl Cache {
-    /// Makes the folder if need be, and checks that it is ours alone.
+    /// Makes the folder if need be, checks that it is ours alone, and sweeps what killed writers left there.
     ///
     /// # Errors
     /// It cannot be made, or somebody else could write into it.
     pub(crate) fn open(folder: &Path, engine: &Engine) -> std::io::Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let found = std::fs::symlink_metadata(folder)?;
-        if !found.is_dir() || !is_ours_alone(&found) {
-            return Err(std::io::Error::other(
-                "it must be a directory (no link) of this user's with mode 0700: it holds code that is run",
-            ));
-        }
-        Ok(Self {
+        Self::bounded(folder, engine, BOUND)
+    }
+
+    fn bounded(folder: &Path, engine: &Engine, bound: u64) -> std::io::Result<Self> {
+        private::folder(folder)?;
+        private::sweep(folder, |_| false)?;
+        let cache = Self {
             folder: folder.to_owned(),
             engine: crate::engine::fingerprint(engine),
-        })
+            bound,
+        };
+        cache.make_room(0);
+        Ok(cache)
+    }
+
+    /// Is there a file for a module with this digest? (Whether it may be loaded is known when it is.)
+    pub(crate) fn has(&self, module: &[u8; 32]) -> bool {
+        self.path(module).exists()
     }
 
     /// The compiled form of a module with this digest, if one is here that is whole and fits this engine and CPU.
     pub(crate) fn load(&self, engine: &Engine, module: &[u8; 32]) -> Option<Compiled> {
         let path = self.path(module);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(O_NOFOLLOW)
-            .open(&path)
-            .ok()?;
-        let found = file.metadata().ok()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        let (header, compiled) = bytes.split_at_checked(HEADER)?;
-        let whole =
-            header.starts_with(MAGIC) && header[MAGIC.len()..] == Sha256::digest(compiled)[..];
-        if !(found.is_file() && is_ours_alone(&found) && whole) {
+        let bytes = match private::open(&path).and_then(|file| read(file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "a compiled policy cannot be used: compiling it again");
+                return None;
+            }
+        };
+        let Some(compiled) = whole(&bytes) else {
             tracing::warn!(file = %path.display(), "a compiled policy is not what we wrote: compiling it again");
             return None;
-        }
+        };
         match deserialize(engine, compiled) {
             Ok(component) => Some(component),
             Err(error) => {
@@ -100,26 +121,94 @@ impl Cache {
     }
 
     fn write(&self, module: &[u8; 32], compiled: &[u8]) -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&Sha256::digest(compiled))?;
-        file.write_all(compiled)?;
-        file.persist(self.path(module))
-            .map(|_: File| ())
-            .map_err(|error| error.error)
+        let bytes = (HEADER + compiled.len()) as u64;
+        if bytes > self.bound {
+            let bound = self.bound;
+            tracing::info!(
+                bytes,
+                bound,
+                "a compiled policy is larger than the whole cache: not kept"
+            );
+            return Ok(());
+        }
+        self.make_room(bytes);
+        let digest: [u8; 32] = Sha256::digest(compiled).into();
+        private::write(
+            &self.folder,
+            &self.name(module),
+            &[MAGIC, &digest, compiled],
+        )?;
+        // Another writer may have made room for his own at the same time.
+        self.make_room(0);
+        Ok(())
+    }
+
+    /// Removes the files that were used longest ago, until `bytes` more are within the bound.
+    fn make_room(&self, bytes: u64) {
+        let mut kept = match self.kept() {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::warn!(folder = %self.folder.display(), %error, "the cache cannot be kept small");
+                return;
+            }
+        };
+        let mut total = bytes + kept.iter().map(|file| file.bytes).sum::<u64>();
+        kept.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        for file in kept {
+            if total <= self.bound {
+                return;
+            }
+            // Gone is gone, whoever removed it.
+            let _ = std::fs::remove_file(&file.path);
+            total -= file.bytes;
+            tracing::debug!(file = %file.path.display(), "a compiled policy is removed to make room");
+        }
+    }
+
+    fn kept(&self) -> std::io::Result<Vec<Kept>> {
+        let mut kept = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == &COMPILED[1..])
+                && let Ok(found) = std::fs::symlink_metadata(&path)
+            {
+                kept.push(Kept {
+                    path,
+                    used: found.modified()?,
+                    bytes: found.len(),
+                });
+            }
+        }
+        Ok(kept)
     }
 
     fn path(&self, module: &[u8; 32]) -> PathBuf {
+        self.folder.join(self.name(module))
+    }
+
+    fn name(&self, module: &[u8; 32]) -> String {
         let key = Sha256::new()
             .chain_update(self.engine)
             .chain_update(module)
             .finalize();
-        self.folder.join(format!("{}.cwasm", hex(&key)))
+        format!("{}{COMPILED}", hex(&key))
     }
 }
 
-fn is_ours_alone(found: &std::fs::Metadata) -> bool {
-    found.uid() == nix::unistd::geteuid().as_raw() && found.mode() & 0o077 == 0
+/// All bytes. The file is marked as used now.
+fn read(mut file: File) -> std::io::Result<Vec<u8>> {
+    // If the time cannot be set it is removed sooner than need be.
+    let _ = futimens(&file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What follows the header, if that says so.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, compiled) = bytes.split_at_checked(HEADER)?;
+    let (magic, digest) = header.split_at(MAGIC.len());
+    (magic == MAGIC && digest == &Sha256::digest(compiled)[..]).then_some(compiled)
 }
 
 /// Lower-case hexadecimal digits.
@@ -156,55 +245,4 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Compiled> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::engine::Metering;
-
-    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-
-    fn kept(folder: &Path) -> (Engine, Cache, PathBuf) {
-        let engine = crate::engine::running(Metering::Epoch).unwrap();
-        let compiled = crate::engine::compiling(Metering::Epoch)
-            .unwrap()
-            .precompile_component(EMPTY)
-            .unwrap();
-        let cache = Cache::open(folder, &engine).unwrap();
-        cache.keep(&engine, &[7; 32], &compiled).unwrap();
-        let path = cache.path(&[7; 32]);
-        assert!(cache.load(&engine, &[7; 32]).is_some());
-        assert!(cache.load(&engine, &[8; 32]).is_none());
-        (engine, cache, path)
-    }
-
-    #[test]
-    fn a_torn_or_flipped_or_foreign_file_is_not_loaded() {
-        let folder = tempfile::tempdir().unwrap();
-        let (engine, cache, path) = kept(&folder.path().join("cache"));
-        let good = std::fs::read(&path).unwrap();
-        let mut flipped = good.clone();
-        flipped[HEADER + 100] ^= 1;
-        for bad in [&good[..good.len() / 2], &flipped, &good[HEADER..], b""] {
-            std::fs::write(&path, bad).unwrap();
-            assert!(cache.load(&engine, &[7; 32]).is_none());
-        }
-        std::fs::write(&path, &good).unwrap();
-        assert!(cache.load(&engine, &[7; 32]).is_some());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(cache.load(&engine, &[7; 32]).is_none());
-    }
-
-    #[test]
-    fn a_folder_that_others_could_write_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = crate::engine::running(Metering::Epoch).unwrap();
-        let open = folder.path().join("open");
-        std::fs::create_dir(&open).unwrap();
-        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(Cache::open(&open, &engine).is_err());
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-        assert!(Cache::open(&link, &engine).is_err());
-    }
-}
+mod tests;

@@ -1,8 +1,11 @@
 //! Policies as the engines meet them: real components, compiled by a real child, asked through the public interface.
 
 mod command;
+mod compiling;
 mod conformance;
 mod hostile;
+mod packed;
 mod reload;
+mod rollout;
 mod shipped;
 mod support;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rectifier_core::clock::{Clock, SignedDuration, Timestamp};
 use rectifier_core::name::{ConditionKind, NodeName, UnitName};
 use rectifier_core::policy::{
     ClusterView, Condition, EpisodeView, Freshness, Gate, Group, Moment, NodeFacts, NodeView,
@@ -13,7 +14,7 @@ use rectifier_core::policy::{
 };
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
 use rectifier_policy_host::{
-    Allowed, Host, HostOptions, Limits, Metering, Options, Policies, Telemetry,
+    Allowed, Host, HostOptions, Limits, Metering, Options, Policies, Set, Telemetry,
 };
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -35,6 +36,11 @@ impl Bench {
         self.folder.path().join("policies")
     }
 
+    /// A path beside the directory.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Puts a file into the directory, whole: written beside it and renamed.
     pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
         let beside = self.folder.path().join("beside");
@@ -51,6 +57,8 @@ impl Bench {
             ceiling: Limits::default(),
             allowed: Allowed::default(),
             telemetry: Telemetry::default(),
+            rollout: None,
+            clock: Arc::new(Hands::default()),
         }
     }
 
@@ -97,6 +105,37 @@ pub(crate) async fn next(changed: &mut tokio::sync::watch::Receiver<u64>) -> Res
         .await
         .context("the set did not change")??;
     Ok(())
+}
+
+/// Waits until the set is as it should be.
+pub(crate) async fn until(
+    policies: &Policies,
+    changed: &mut tokio::sync::watch::Receiver<u64>,
+    is_so: impl Fn(&Set) -> bool,
+) -> Result<()> {
+    while !is_so(&policies.set()) {
+        next(changed).await?;
+    }
+    Ok(())
+}
+
+/// A clock whose hands a test moves.
+#[derive(Default)]
+pub(crate) struct Hands(Mutex<Timestamp>);
+
+impl Hands {
+    pub(crate) fn turn(&self, seconds: i64) -> Result<()> {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turned = now.checked_add(SignedDuration::from_secs(seconds));
+        *now = turned.ok().context("a clock has an end")?;
+        Ok(())
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a small policy does when it is asked to decide. Address 1024 is where the answer lies, of zeros: `decline`.

@@ -1,0 +1,290 @@
+//! What is known of every policy of the directory, and the set that follows from it. It changes here, synchronously, by
+//! what a look saw, what a loading gave and what the clock says; waiting is elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rectifier_core::clock::{Clock, Timestamp};
+
+use super::job::{From, Job, Outcome, Version};
+use crate::directory::{Look, Seen};
+use crate::fingerprint::Fingerprint;
+use crate::rollout::{Ledger, Plan, Standing};
+use crate::set::{Coming, Loaded, Set};
+use crate::{Failure, Stage};
+
+/// How changed versions come to enforce, if not at once.
+pub(crate) struct Gradual {
+    pub(crate) plan: Plan,
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+pub(crate) struct Files {
+    known: BTreeMap<String, Known>,
+    gradual: Option<Gradual>,
+}
+
+struct Known {
+    file: String,
+    /// What the directory has; `None` if that must be looked at again.
+    offered: Option<Fingerprint>,
+    /// Why that is not usable.
+    problem: Option<Failure>,
+    /// The newest version that is usable.
+    newest: Option<Version>,
+    /// What enforces while the newest one is on its way to that.
+    before: Option<Version>,
+    /// It was there when nothing was remembered yet.
+    baseline: bool,
+}
+
+/// What a look leads to.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// The set is another one.
+    pub(crate) set: bool,
+    /// Policies that the directory has no more.
+    pub(crate) gone: Vec<String>,
+    /// Policies of which the directory has another version: loading the one before is of no use any more.
+    pub(crate) changed: Vec<String>,
+    /// Loadings that are to begin.
+    pub(crate) load: Vec<Job>,
+}
+
+impl Files {
+    pub(crate) fn new(gradual: Option<Gradual>) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            gradual,
+        }
+    }
+
+    /// What is to be remembered of the rollout.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.gradual.as_ref().map(|gradual| &gradual.ledger)
+    }
+
+    /// Takes in what the directory has now.
+    pub(crate) fn looked(&mut self, look: Look) -> Changes {
+        let mut changes = Changes::default();
+        self.known.retain(|name, _| {
+            let stays = look.contains_key(name);
+            if !stays {
+                changes.set = true;
+                changes.gone.push(name.clone());
+            }
+            stays
+        });
+        // What is there before anything is remembered is the baseline, however long its loading takes.
+        let blank = self.ledger().is_some_and(Ledger::is_blank);
+        if let Some(gradual) = &mut self.gradual {
+            gradual
+                .ledger
+                .forget_all_but(|name| look.contains_key(name));
+        }
+        for (name, seen) in look {
+            self.look_at(name, seen, blank, &mut changes);
+        }
+        changes
+    }
+
+    fn look_at(&mut self, name: String, seen: Seen, blank: bool, changes: &mut Changes) {
+        let Seen {
+            file,
+            fingerprint,
+            module,
+        } = seen;
+        let known = self.known.entry(name.clone()).or_insert_with(|| Known {
+            file: file.clone(),
+            offered: None,
+            problem: None,
+            newest: None,
+            before: None,
+            baseline: blank,
+        });
+        if known.offered == Some(fingerprint) && known.file == file {
+            return;
+        }
+        known.offered = Some(fingerprint);
+        known.file.clone_from(&file);
+        changes.changed.push(name.clone());
+        if let Some(version) = known.take_version(fingerprint, &file) {
+            // It was loaded already, and another one was tried since: it keeps its compiled form.
+            changes.set = true;
+            changes.load.extend(self.good(&name, version));
+            return;
+        }
+        changes.load.push(Job {
+            name: name.clone(),
+            file,
+            fingerprint,
+            from: From::Directory(module),
+        });
+        if known.newest.is_none() && known.before.is_none() {
+            changes.load.extend(self.last_good(&name));
+        }
+    }
+
+    /// Takes in what came of a loading; whether the set is another one, and what is to be loaded now.
+    pub(crate) fn loaded(&mut self, job: &Job, outcome: Outcome) -> Changes {
+        let mut changes = Changes::default();
+        let enforcing = self.ledger().and_then(|ledger| ledger.enforcing(&job.name));
+        let Some(known) = self.known.get_mut(&job.name) else {
+            return changes;
+        };
+        match (job.from, outcome) {
+            // Whatever the next look sees is news.
+            (From::Directory(_), Outcome::Moved) => known.offered = None,
+            (From::Directory(_), Outcome::Bad(failure)) => {
+                known.problem = Some(failure);
+                changes.set = true;
+            }
+            (From::Directory(_), Outcome::Good(version)) => {
+                changes.load.extend(self.good(&job.name, version));
+                changes.set = true;
+            }
+            (From::Store, Outcome::Good(version)) => {
+                // Meanwhile another one may have come to enforce.
+                if enforcing == Some(version.fingerprint) {
+                    known.before = Some(version);
+                    changes.set = true;
+                }
+            }
+            (From::Store, Outcome::Bad(failure)) => {
+                let file = &known.file;
+                tracing::warn!(file, %failure, "the version that enforced last is lost");
+            }
+            (From::Store, Outcome::Moved) => {}
+        }
+        changes
+    }
+
+    /// Takes in a usable version that the directory offers; perhaps the one before it is to be loaded.
+    fn good(&mut self, name: &str, version: Version) -> Option<Job> {
+        let known = self.known.get_mut(name)?;
+        known.problem = None;
+        let fingerprint = version.fingerprint;
+        let mode = version.policy.mode;
+        let last = known.newest.replace(version);
+        let Some(Gradual {
+            plan,
+            ledger,
+            clock,
+        }) = &mut self.gradual
+        else {
+            return None;
+        };
+        ledger.offered(plan, name, fingerprint, mode, known.baseline, clock.now());
+        known.baseline = false;
+        let standing = ledger.standing(plan, name, &fingerprint);
+        let needed = ledger
+            .enforcing(name)
+            .filter(|_| matches!(standing, Standing::Coming { .. }));
+        known.before = [last, known.before.take()]
+            .into_iter()
+            .flatten()
+            .find(|version| Some(version.fingerprint) == needed);
+        if known.before.is_some() {
+            return None;
+        }
+        self.last_good(name)
+    }
+
+    /// The version that enforced last, if it is neither what the directory has nor loaded.
+    fn last_good(&self, name: &str) -> Option<Job> {
+        let known = self.known.get(name)?;
+        let fingerprint = self.ledger()?.enforcing(name)?;
+        let is_here = known.offered == Some(fingerprint)
+            || known.newest.as_ref().map(|version| version.fingerprint) == Some(fingerprint);
+        (!is_here).then(|| Job {
+            name: name.to_owned(),
+            file: known.file.clone(),
+            fingerprint,
+            from: From::Store,
+        })
+    }
+
+    /// Lets versions pass the stages whose time is over; whether one did.
+    pub(crate) fn advance(&mut self) -> bool {
+        let Some(gradual) = &mut self.gradual else {
+            return false;
+        };
+        let now = gradual.clock.now();
+        let mut passed = false;
+        for (name, known) in self.known.iter_mut().filter(|(_, known)| known.is_coming()) {
+            match gradual.ledger.advance(&gradual.plan, name, now) {
+                Some(Stage::Everybody) => {
+                    known.before = None;
+                    passed = true;
+                }
+                Some(Stage::Nobody | Stage::OneInHundred | Stage::OneInTen) => passed = true,
+                None => {}
+            }
+        }
+        passed
+    }
+
+    /// How long until a stage ends.
+    pub(crate) fn next_stage_in(&self) -> Option<Duration> {
+        let gradual = self.gradual.as_ref()?;
+        let now: Timestamp = gradual.clock.now();
+        let coming = self.known.iter().filter(|(_, known)| known.is_coming());
+        coming
+            .filter_map(|(name, _)| gradual.ledger.stage_lasts(&gradual.plan, name, now))
+            .min()
+    }
+
+    /// The set as it is now.
+    pub(crate) fn set(&self) -> Set {
+        let entry = |(name, known): (&String, &Known)| self.entry(name, known);
+        Set::new(self.known.iter().map(entry).collect())
+    }
+
+    fn entry(&self, name: &str, known: &Known) -> Loaded {
+        let standing = known.newest.as_ref().zip(self.gradual.as_ref());
+        let standing = standing.map(|(newest, gradual)| {
+            let plan = &gradual.plan;
+            gradual.ledger.standing(plan, name, &newest.fingerprint)
+        });
+        let policy = |version: &Version| version.policy.clone();
+        let (newest, before) = (known.newest.as_ref(), known.before.as_ref());
+        let coming = match (standing, newest) {
+            (Some(Standing::Coming { stage, here }), Some(newest)) => Some(Coming {
+                stage,
+                here,
+                policy: newest.policy.clone(),
+            }),
+            (Some(Standing::Coming { .. } | Standing::Settled) | None, _) => None,
+        };
+        let asked = match &coming {
+            Some(Coming { here: false, .. }) => before,
+            Some(Coming { here: true, .. }) | None => newest.or(before),
+        };
+        Loaded {
+            file: known.file.clone(),
+            policy: asked.map(policy),
+            coming,
+            problem: known.problem.clone(),
+        }
+    }
+}
+
+impl Known {
+    /// Is its newest version what the directory offers? Only then does time pass for it: a broken file holds it up.
+    fn is_coming(&self) -> bool {
+        let newest = self.newest.as_ref().map(|version| version.fingerprint);
+        self.problem.is_none() && newest.is_some() && newest == self.offered
+    }
+
+    /// A version that is loaded, if it is this one. (It names its file in what it says.)
+    fn take_version(&mut self, fingerprint: Fingerprint, file: &str) -> Option<Version> {
+        let is_it = |version: &mut Version| {
+            version.fingerprint == fingerprint && version.policy.file == file
+        };
+        self.newest
+            .take_if(is_it)
+            .or_else(|| self.before.take_if(is_it))
+    }
+}

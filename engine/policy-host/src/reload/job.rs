@@ -1,0 +1,216 @@
+//! Loads one version of one policy, away from the runtime's thread: reading, unpacking, hashing and linking a large
+//! module takes longer than the engine may be deaf.
+//!
+//! A version that takes seconds to compile must not delay the others. So each waits in a lane with its like: what is
+//! compiled already, small modules, large ones. Of the latter one at a time: a compiler of an 18 MB module takes 350 MB,
+//! and a pod has half a gigabyte. Whoever waits holds no bytes.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rectifier_core::policy::FailureClass;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::Failure;
+use crate::directory::{self, Candidate, Module};
+use crate::fingerprint::Fingerprint;
+use crate::load::Loader;
+use crate::policy::Policy;
+use crate::rollout::{Held, Store};
+use crate::runtime::Runtime;
+
+/// Compiled policies that are loaded at the same time. Two, so that one that takes its time to check its settings does
+/// not stand in the way of the others.
+const COMPILED: usize = 2;
+/// Compilers of small modules at the same time: as many as the smallest node has cores.
+const SMALL: usize = 2;
+/// Compilers of large modules at the same time.
+const LARGE: usize = 1;
+/// What is large. 512 KiB: a policy in Rust or C, compiled in a tenth of a second, has less; one that brings an
+/// interpreter or a runtime has more.
+const LARGE_BYTES: u64 = 512 << 10;
+
+/// All that loading needs.
+pub(crate) struct Workshop {
+    pub(crate) directory: PathBuf,
+    pub(crate) loader: Loader,
+    pub(crate) runtime: Arc<Runtime>,
+    /// Where versions are kept that must outlive the process.
+    pub(crate) store: Option<Arc<Store>>,
+    lanes: Lanes,
+}
+
+struct Lanes {
+    compiled: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// One version to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) from: From,
+}
+
+/// Where the bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// In the directory, as the look saw them.
+    Directory(Option<Module>),
+    /// In the state folder: it enforced last.
+    Store,
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// The version, usable.
+    Good(Version),
+    /// The version is unusable.
+    Bad(Failure),
+    /// The directory holds another version by now.
+    Moved,
+}
+
+/// A usable version of a policy.
+pub(crate) struct Version {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) policy: Arc<Policy>,
+    /// Its bytes in the state folder stay as long.
+    pub(crate) _held: Option<Held>,
+}
+
+impl Workshop {
+    pub(crate) fn new(
+        directory: PathBuf,
+        loader: Loader,
+        runtime: Arc<Runtime>,
+        store: Option<Arc<Store>>,
+    ) -> Self {
+        let lane = |width| Arc::new(Semaphore::new(width));
+        Self {
+            directory,
+            loader,
+            runtime,
+            store,
+            lanes: Lanes {
+                compiled: lane(COMPILED),
+                small: lane(SMALL),
+                large: lane(LARGE),
+            },
+        }
+    }
+
+    /// Dropped before it is ready, it ends soon, the compiler's child with it.
+    pub(crate) async fn carry_out(self: Arc<Self>, job: Job) -> Outcome {
+        // Nobody closes a lane.
+        let Ok(place) = self.lane(&job).acquire_owned().await else {
+            return Outcome::Moved;
+        };
+        let (alive, dropped) = oneshot::channel();
+        let (runtime, file) = (Handle::current(), job.file.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            let outcome = self.perform(job, &runtime, dropped);
+            drop(place);
+            outcome
+        });
+        let outcome = work.await;
+        drop::<oneshot::Sender<Infallible>>(alive);
+        outcome.unwrap_or_else(|error| {
+            let why = format!("{file}: loading it ended unexpectedly: {error}");
+            Outcome::Bad(Failure::new(FailureClass::Load, why))
+        })
+    }
+
+    fn lane(&self, job: &Job) -> Arc<Semaphore> {
+        let lane = match job.from {
+            // It was compiled when it was loaded; and what cannot be read is not compiled.
+            From::Store | From::Directory(None) => &self.lanes.compiled,
+            From::Directory(Some(module)) if self.loader.cache.has(&module.sha256) => {
+                &self.lanes.compiled
+            }
+            From::Directory(Some(module)) if module.bytes < LARGE_BYTES => &self.lanes.small,
+            From::Directory(Some(_)) => &self.lanes.large,
+        };
+        lane.clone()
+    }
+
+    /// On a thread that may block. Compiler and guest are awaited there too; the runtime's own thread drives their timers.
+    fn perform(
+        &self,
+        job: Job,
+        runtime: &Handle,
+        dropped: oneshot::Receiver<Infallible>,
+    ) -> Outcome {
+        let (candidate, held) = match self.fetch(&job) {
+            Ok(Some(fetched)) => fetched,
+            Ok(None) => return Outcome::Moved,
+            Err(failure) => return Outcome::Bad(failure),
+        };
+        let load = self.loader.load(&self.runtime, &job.file, candidate);
+        let loaded = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = dropped => None,
+                loaded = load => Some(loaded),
+            }
+        });
+        match loaded {
+            Some(Ok(policy)) => Outcome::Good(Version {
+                fingerprint: job.fingerprint,
+                policy: Arc::new(policy),
+                _held: held,
+            }),
+            Some(Err(failure)) => Outcome::Bad(failure),
+            // Nobody waits for it.
+            None => Outcome::Moved,
+        }
+    }
+
+    /// The bytes that the job is about; `None` if they are not there any more.
+    fn fetch(&self, job: &Job) -> Result<Option<(Candidate, Option<Held>)>, Failure> {
+        match job.from {
+            From::Directory(_) => {
+                let read = directory::read(&self.directory, &job.name, &self.loader.limits);
+                let Some(candidate) = read.ok().flatten() else {
+                    return Ok(None);
+                };
+                if candidate.fingerprint() != job.fingerprint {
+                    return Ok(None);
+                }
+                let held = self.keep(job, &candidate);
+                Ok(Some((candidate, held)))
+            }
+            From::Store => {
+                let Some(store) = &self.store else {
+                    return Ok(None);
+                };
+                let (candidate, held) =
+                    store
+                        .read(job.fingerprint, &self.loader.limits)
+                        .map_err(|error| {
+                            let why = format!("{}: its last good version: {error}", job.file);
+                            Failure::new(FailureClass::Load, why)
+                        })?;
+                Ok(Some((candidate, Some(held))))
+            }
+        }
+    }
+
+    /// Before it is tried, so that what enforces is what lies there; if it is no good, it is swept.
+    fn keep(&self, job: &Job, candidate: &Candidate) -> Option<Held> {
+        let store = self.store.as_ref()?;
+        match store.keep(job.fingerprint, candidate) {
+            Ok(held) => held,
+            Err(error) => {
+                let file = &job.file;
+                tracing::warn!(file, %error, "a policy cannot be kept for a restart: only its file can be loaded then");
+                None
+            }
+        }
+    }
+}
