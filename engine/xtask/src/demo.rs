@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use rectifier_provision::{Cache, build_program, programs, subcommand};
+use rectifier_provision::{Cache, build_programs, programs, subcommand};
 
 use crate::setup;
 
 pub(crate) fn run(cache: &Cache, arguments: &[String]) -> Result<ExitCode> {
     setup::all(cache)?;
-    let build = build_program(cache, "story").arg("--quiet").status();
+    let build = build_programs(cache).arg("--quiet").status();
     if !build.context("cannot start cargo")?.success() {
         bail!("the story does not compile");
     }

@@ -56,21 +56,20 @@ pub fn subcommand(cache: &Cache, program: &Path) -> Command {
     cargo
 }
 
-/// `cargo build --bin PROGRAM` with all dependencies as the workspace's tests have them. Cargo
-/// compiles a dependency once for each set of features that is asked of it, and asks for those of
-/// the tests only where a test is built, too: so a small one is. Without it wasmtime, and all that
-/// stands on it, would be compiled twice.
-pub fn build_program(cache: &Cache, program: &str) -> Command {
+/// The programs that tests start, which are all built when one of them is.
+const PROGRAMS: [&str; 3] = [ENGINE, "hypervisor-hook", "story"];
+
+/// Builds the programs that tests start, with all dependencies as the workspace's tests have them.
+/// Cargo compiles a dependency once for each set of features that is asked of it, and asks for
+/// those of the members alone of which something is built, and for those of tests only where a test
+/// is: so all programs are built at once, and a small test. Without it wasmtime, and all that
+/// stands on it, would be compiled again for each of them.
+pub fn build_programs(cache: &Cache) -> Command {
     let mut build = cargo(cache);
-    build.args([
-        "build",
-        "--locked",
-        "--workspace",
-        "--test",
-        "provision",
-        "--bin",
-        program,
-    ]);
+    build.args(["build", "--locked", "--workspace", "--test", "provision"]);
+    for program in PROGRAMS {
+        build.args(["--bin", program]);
+    }
     build
 }
 
@@ -90,7 +89,7 @@ impl Cache {
     pub fn engine(&self, features: Features, report: &mut dyn Report) -> Result<PathBuf> {
         let _lock = lock(self, "engine", report)?;
         let log = self.log("engine")?;
-        let mut build = build_program(self, ENGINE);
+        let mut build = build_programs(self);
         if features == Features::TestSwitches {
             build.args(["--features", "rectifier-daemon/test-switches"]);
         }

@@ -31,7 +31,7 @@ mod report;
 mod tools;
 
 pub use cache::Cache;
-pub use cargo::{Features, build_program, cargo, programs, subcommand};
+pub use cargo::{Features, build_programs, cargo, programs, subcommand};
 pub use image::Image;
 pub use part::{no_mounts, remove};
 pub use report::{Report, Silent, Stderr};

@@ -2,10 +2,9 @@
 //! and lets the hypervisor into the cluster.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use rectifier_provision::cargo;
+use rectifier_provision::{build_programs, programs};
 use serde::{Deserialize, Serialize};
 
 use super::KUBECONFIG;
@@ -77,39 +76,14 @@ pub async fn connect(bed: &Bed, kubernetes: &Kubernetes) -> Result<()> {
 /// # Errors
 /// If it does not compile.
 pub fn hook(bed: &Bed) -> Result<PathBuf> {
-    let built = cargo(bed.cache())
-        // of the whole workspace, so that dependencies have the features that they have in tests
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--bin",
-            "hypervisor-hook",
-        ])
-        .arg("--message-format=json")
-        .stderr(Stdio::inherit())
-        .output()
+    let built = build_programs(bed.cache())
+        .arg("--quiet")
+        .status()
         .context("cargo")?;
-    ensure!(
-        built.status.success(),
-        "the hypervisor's hook does not compile"
-    );
-    let messages = String::from_utf8(built.stdout)?;
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok());
-    let program = messages
-        .filter_map(|message| message.executable)
-        .next_back();
-    let program = program.context("cargo names no program")?;
-    let hook = bed.dir().join("hypervisor-hook");
+    ensure!(built.success(), "the hypervisor's hook does not compile");
+    let (program, hook) = (programs(bed.cache()).join(PROGRAM), bed.dir().join(PROGRAM));
     std::fs::copy(&program, &hook).with_context(|| format!("copying {}", program.display()))?;
     Ok(hook)
 }
 
-/// What cargo says of an artifact.
-#[derive(Deserialize)]
-struct Message {
-    executable: Option<PathBuf>,
-}
+const PROGRAM: &str = "hypervisor-hook";
