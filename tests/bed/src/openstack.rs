@@ -36,6 +36,7 @@ use serde::Deserialize;
 
 pub use answers::{
     Action, ActionEvent, FixedIp, Flavor, Image, Port, Server, ServerFault, ServerFlavor,
+    ServerImage,
 };
 pub use fault::{Effect, Fault, HttpFault};
 pub use records::Records;

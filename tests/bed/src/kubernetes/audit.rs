@@ -37,7 +37,8 @@ pub struct Record {
     pub object: Object,
     /// The HTTP status.
     pub code: u16,
-    /// What was sent, where `audit-policy.yaml` keeps it: of Nodes and repairs; else null.
+    /// What was sent, where `audit-policy.yaml` keeps it: of Nodes and repairs, and what
+    /// NPD and kubelets report; else null.
     pub body: Value,
 }
 

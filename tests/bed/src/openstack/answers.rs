@@ -25,6 +25,13 @@ pub struct Server {
     pub host: Option<String>,
     /// Its flavor, a copy of when it was made.
     pub flavor: ServerFlavor,
+    /// What it was booted from.
+    pub image: ServerImage,
+    /// The name of its key pair.
+    pub key_name: Option<String>,
+    /// Its availability zone; empty before it was scheduled.
+    #[serde(rename = "OS-EXT-AZ:availability_zone")]
+    pub zone: String,
     /// As given at its creation, or later.
     pub metadata: BTreeMap<String, String>,
     /// In no order.
@@ -44,6 +51,13 @@ pub struct Server {
 pub struct ServerFlavor {
     /// `m1.small`, …
     pub original_name: String,
+}
+
+/// The image inside a [`Server`]; here none boots from a volume.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ServerImage {
+    /// Its uuid.
+    pub id: String,
 }
 
 /// Nova's reason for an ERROR.
@@ -107,6 +121,8 @@ pub struct Port {
     pub fixed_ips: Vec<FixedIp>,
     /// Its network.
     pub network_id: String,
+    /// The uuids of its security groups, in no order.
+    pub security_groups: Vec<String>,
 }
 
 /// An address of a [`Port`].

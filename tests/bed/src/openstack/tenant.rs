@@ -26,6 +26,8 @@ pub struct NewServer {
     pub metadata: BTreeMap<String, String>,
     /// Of the server, and of its port.
     pub tags: Vec<String>,
+    /// The name of its [key pair](Tenant::create_key_pair).
+    pub key_name: Option<String>,
 }
 
 /// The user demo. Each call logs in anew, so that revoked tokens are no concern of it; it goes
@@ -73,6 +75,9 @@ impl Tenant {
             "metadata": wanted.metadata,
             "tags": wanted.tags,
         });
+        if let Some(key) = &wanted.key_name {
+            server["key_name"] = json!(key);
+        }
         if !wanted.user_data.is_empty() {
             server["user_data"] = json!(BASE64_STANDARD.encode(&wanted.user_data));
         }
@@ -83,6 +88,21 @@ impl Tenant {
             .await
             .context("Nova")?;
         made.id("server")
+    }
+
+    /// Makes a key pair; Nova draws its keys, and nobody keeps the private one.
+    ///
+    /// # Errors
+    /// If Nova refuses, or has one of that name.
+    pub async fn create_key_pair(&self, name: &str) -> Result<()> {
+        let session = self.session().await?;
+        let request = session.post(COMPUTE, ["os-keypairs"]).api_version(NOVA);
+        request
+            .json(&json!({"keypair": {"name": name}}))
+            .send()
+            .await
+            .context("a key pair")?;
+        Ok(())
     }
 
     /// Asks for a server to be deleted. [`Records::await_gone`] waits for it.
