@@ -4,16 +4,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
+use kube::runtime::watcher;
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::Kubernetes;
 use rectifier_bed::openstack::OpenStack;
-use rectifier_bed::process::{Process, Program};
+use rectifier_bed::process::{Process, Program, Record};
 
-use crate::wait::within;
+use crate::wait::{until, within};
 
 const NAMESPACE: &str = "rectifier-system";
 const NAME: &str = "rectifier-controller";
@@ -86,6 +87,21 @@ impl Controller {
         Ok(())
     }
 
+    /// Its process. Another one has another number or another start.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn process(&self) -> Result<Record> {
+        let process = self.process.as_ref().context("the controller is killed")?;
+        ensure!(
+            process.exit().is_none(),
+            "the controller has ended by itself ({:?}); its log: {}",
+            process.exit(),
+            process.log().display()
+        );
+        Record::of(process.pid())
+    }
+
     /// Kills it (SIGKILL).
     pub async fn kill(&mut self) {
         if let Some(process) = self.process.take() {
@@ -96,22 +112,11 @@ impl Controller {
 
 async fn scheduled(kubernetes: &Kubernetes) -> Result<Pod> {
     let pods: Api<Pod> = Api::namespaced(kubernetes.admin(), NAMESPACE);
-    loop {
-        let list = pods
-            .list(&ListParams::default().labels(&format!("app={NAME}")))
-            .await?;
-        if let Some(pod) = list.items.into_iter().find(|pod| {
-            pod.spec
-                .as_ref()
-                .is_some_and(|spec| spec.node_name.is_some())
-        }) {
-            let name = pod.name_any();
-            return crate::wait::object(pods, &name, running)
-                .await
-                .context("the controller's pod");
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let ours = watcher::Config::default().labels(&format!("app={NAME}"));
+    until(pods, ours, |all| {
+        all.iter().find(|pod| running(pod)).cloned()
+    })
+    .await
 }
 
 fn running(pod: &Pod) -> bool {

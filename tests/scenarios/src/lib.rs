@@ -2,14 +2,19 @@
 //! machine with systemd, containerd and kubelet, Node Problem Detector on it; and our two engines, deployed by the
 //! manifests that ship.
 //!
-//! A [`scenario`] breaks something in a [`world`] and then looks at the world's own records (audit log, Nova's instance
-//! actions, Neutron's ports, systemd's journal) for what must have happened, and for what must not. What our engines say
-//! of themselves is told in the [`timeline`], and proves nothing.
+//! A [`scenario`] breaks something in a [`world`], waits, and then [claims](claim) what must have happened and what must
+//! not have. Its [`evidence`] is other people's: the audit log (who asked for what, in which order, and what NPD and the
+//! kubelets reported), Nova's servers and their actions, Neutron's ports, systemd's and logind's journal, and the system
+//! bus, which knows who asked systemd. Of what our engines write of themselves three things are used: the phase of a
+//! repair, to know when to look, and to kill the controller in each; the replacement's name, which Nova and the new node
+//! must then confirm; and who opened a repair, and by which policy it was judged. The [`timeline`] tells all of it, each
+//! thing by its author.
 #![expect(
     clippy::disallowed_methods,
     reason = "test support: it lives in the real world, and reads the real clock"
 )]
 
+pub mod claim;
 pub mod controller;
 pub mod evidence;
 pub mod scenario;

@@ -2,6 +2,7 @@
 
 mod changed_mind;
 mod cleared;
+mod gate;
 mod healed;
 mod killed;
 mod rebooted;
@@ -11,11 +12,13 @@ mod silent;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rectifier_provision::Report;
 
+use crate::claim::{UNMET, Unmet};
+use crate::evidence::{Bus, Mark};
 use crate::timeline::{self, Timeline};
-use crate::world::{World, without};
+use crate::world::{SICK, World, without};
 
 /// A replacement takes a minute; a slow computer five.
 fn long() -> Duration {
@@ -74,34 +77,69 @@ impl Scenario {
         }
     }
 
-    /// Lets it happen in that world, which is well before and after it, and gives what happened.
+    /// What its records have proven when it has passed.
+    #[must_use]
+    pub fn proves(self) -> &'static str {
+        match self {
+            Scenario::Healed => {
+                "systemd started it once, asked by the node engine; NPD saw it broken before, and well after; \
+                 nothing else was touched"
+            }
+            Scenario::Rebooted => {
+                "drained to the last pod, then granted, then logind's word, then another boot; uncordoned when NPD saw \
+                 it well; no server was made"
+            }
+            Scenario::Replaced => {
+                "a similar server, Ready before the first eviction; the budget held; the old server, its ports and its \
+                 Node are gone"
+            }
+            Scenario::Silent => "the same, asked for by nobody but NPD's condition",
+            Scenario::ChangedMind => {
+                "the next remedy was the new file's, on the node and in the control plane; no process was started anew"
+            }
+            Scenario::Killed => {
+                "killed after each of nine steps, its effect there and the next not yet written: one server was made, \
+                 and adopted; nothing is left behind"
+            }
+            Scenario::Cleared => {
+                "our server, its port and its token are gone, the node is uncordoned, no pod was evicted"
+            }
+        }
+    }
+
+    /// Lets it happen in that world, which is well before it, and gives what happened.
     ///
     /// # Errors
-    /// The first thing that was not as it must be.
+    /// The first thing that was not as it must be; with [`UNMET`] in front if that is no accident of the world's.
     pub async fn play(self, world: &World) -> Result<Timeline> {
         let mark = world.mark().await?;
-        let done = match self {
-            Scenario::Healed => healed::play(world, &mark).await,
-            Scenario::Rebooted => rebooted::play(world, &mark).await,
-            Scenario::Replaced => replaced::play(world, &mark).await,
-            Scenario::Silent => silent::play(world, &mark).await,
-            Scenario::ChangedMind => changed_mind::play(world, &mark).await,
-            Scenario::Killed => killed::play(world, &mark).await,
-            Scenario::Cleared => cleared::play(world, &mark).await,
+        let bus = Bus::listen(world, SICK).await?;
+        let done = self.act(world, &mark, &bus).await;
+        let told = timeline::of(world, &mark, &bus).await;
+        let Err(error) = done else {
+            return told;
         };
-        let told = timeline::of(world, &mark).await;
-        match (done, told) {
-            (Ok(()), told) => told,
-            (Err(error), Ok(told)) => {
-                eprintln!("{told}");
-                Err(error).with_context(|| {
-                    format!(
-                        "{self:?}; RECTIFIER_BED_KEEP=1 keeps {}",
-                        world.folder().display()
-                    )
-                })
-            }
-            (Err(error), Err(_)) => Err(error),
+        if let Ok(told) = told {
+            eprintln!("{told}");
+        }
+        let kept = world.folder();
+        let kept = format!("{self:?}; RECTIFIER_BED_KEEP=1 keeps {}", kept.display());
+        match world.stands().await {
+            Ok(()) if Unmet::is_in(&error) => Err(error.context(format!("{UNMET} ({kept})"))),
+            Ok(()) => Err(error.context(kept)),
+            Err(why) => Err(error.context(format!("the world fell apart: {why:#} ({kept})"))),
+        }
+    }
+
+    async fn act(self, world: &World, mark: &Mark, bus: &Bus) -> Result<()> {
+        match self {
+            Scenario::Healed => healed::play(world, mark, bus).await,
+            Scenario::Rebooted => rebooted::play(world, mark, bus).await,
+            Scenario::Replaced => replaced::play(world, mark).await,
+            Scenario::Silent => silent::play(world, mark).await,
+            Scenario::ChangedMind => changed_mind::play(world, mark, bus).await,
+            Scenario::Killed => killed::play(world, mark).await,
+            Scenario::Cleared => cleared::play(world, mark).await,
         }
     }
 

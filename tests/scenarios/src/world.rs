@@ -1,31 +1,53 @@
 //! A cluster on an OpenStack, with Rectifier deployed: where scenarios happen.
 
-mod deploy;
+pub(crate) mod deploy;
+mod policies;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::ResourceExt;
-use kube::api::{Api, ListParams};
-use rectifier_api::NodeRepair;
+use kube::api::Api;
+use kube::runtime::watcher;
+use rectifier_api::{NodeRepair, Timing};
+use rectifier_bed::Bed;
 use rectifier_bed::hypervisor::{self, Stock};
 use rectifier_bed::kubernetes::node::condition;
 use rectifier_bed::kubernetes::{Kubernetes, Options as KubernetesOptions};
 use rectifier_bed::machine::Machine;
 use rectifier_bed::openstack::{OpenStack, Options as OpenStackOptions, Subnet};
-use rectifier_bed::{Bed, openstack::NewServer};
+use rectifier_bed::process::Record as Process;
 use rectifier_core::switches::Step;
 use rectifier_provision::{Features, Image, Report};
 
 use crate::controller::Controller;
-use crate::wait::{object, within};
+use crate::wait::{until, within};
+
+pub use policies::{Policies, Policy};
 
 /// The variable that names the step of the loop that is switched off.
 pub const WITHOUT: &str = "RECTIFIER_WITHOUT";
 /// The node that falls sick: a real machine.
 pub const SICK: &str = "worker-1";
+/// The nodes beside it: KWOK's.
+pub(crate) const OTHERS: [&str; 2] = ["other-1", "other-2"];
+/// The pool's waits and deadlines, in seconds: short, so that a story is told in a minute.
+pub(crate) const POOL: Timing = Timing {
+    agent_grace: 25,
+    grant: 30,
+    reboot: 90,
+    settle: 5,
+    ready: 3,
+    join: 120,
+    create_settle: 10,
+};
+/// How long the node engine watches a remedy: `settleSeconds` of `fixtures/policy.yaml`.
+pub(crate) const SETTLE: SignedDuration = SignedDuration::from_secs(4);
+/// How long it watches that a problem stays away: `limits.quiet` of `fixtures/node.yaml`.
+pub(crate) const QUIET: SignedDuration = SignedDuration::from_secs(4);
 /// Everything that runs on the sick node is up within this.
 const UP: Duration = Duration::from_secs(180);
 
@@ -39,7 +61,9 @@ pub struct World {
     /// The API server and its neighbours.
     pub kubernetes: Kubernetes,
     /// The policies' folder, as both engines see it.
-    pub policies: deploy::Policies,
+    pub policies: Policies,
+    /// What a scenario did itself.
+    done: Mutex<Vec<(Timestamp, String)>>,
     /// The folder of it all.
     pub bed: Bed,
 }
@@ -70,7 +94,7 @@ impl World {
         };
         stock.write(&bed)?;
         let component = cache.policy_component("restart-then-replace", report)?;
-        let policies = deploy::Policies::new(bed.part("policies")?, &component)?;
+        let policies = Policies::new(bed.part("policies")?, &component)?;
 
         report.step("starting etcd, kube-apiserver, controller manager, scheduler, KWOK");
         let kubernetes = Kubernetes::start(&bed, KubernetesOptions::with_machines()).await?;
@@ -97,6 +121,7 @@ impl World {
             openstack,
             kubernetes,
             policies,
+            done: Mutex::default(),
             bed,
         };
         within("the sick node to be up", UP, world.up(SICK, without)).await?;
@@ -120,18 +145,56 @@ impl World {
     /// The pod of the DaemonSet `name` on `node`, when it is Ready.
     ///
     /// # Errors
-    /// If it cannot be asked for.
+    /// If it cannot be watched.
     pub async fn daemon(&self, node: &str, name: &str) -> Result<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.kubernetes.admin(), "rectifier-agents");
-        let here = ListParams::default()
+        let here = watcher::Config::default()
             .labels(&format!("app={name}"))
             .fields(&format!("spec.nodeName={node}"));
-        loop {
-            if let Some(pod) = pods.list(&here).await?.items.into_iter().next() {
-                return object(pods, &pod.name_any(), ready).await;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        until(pods, here, |all| all.iter().find(|pod| ready(pod)).cloned()).await
+    }
+
+    /// The node engine's process, as its machine numbers it. Another one has another number or another start.
+    ///
+    /// # Errors
+    /// If there is not exactly one.
+    pub async fn engine_process(&self, node: &str) -> Result<Process> {
+        let machine = self.machine(node)?;
+        let found = machine
+            .exec(["pgrep", "--full", "^/usr/bin/rectifier-engine node"])
+            .await?;
+        let pid = found.trim();
+        ensure!(
+            !pid.is_empty() && !pid.contains('\n'),
+            "the node engine's processes on {node}: {found:?}"
+        );
+        let stat = machine.exec(["cat", &format!("/proc/{pid}/stat")]).await?;
+        // the program's name may hold spaces; what follows its bracket does not
+        let (_, fields) = stat
+            .rsplit_once(')')
+            .context("a stat line without a name")?;
+        let start = fields.split_whitespace().nth(19);
+        Ok(Process {
+            pid: pid.parse()?,
+            start: start.context("a stat line without a start")?.parse()?,
+        })
+    }
+
+    /// Its parts still do their work: what went wrong with a scenario did not go wrong with the world.
+    ///
+    /// # Errors
+    /// Names the part that does not.
+    pub async fn stands(&self) -> Result<()> {
+        let version = self.kubernetes.admin().apiserver_version().await;
+        version.context("the API server does not answer")?;
+        let servers = self.openstack.records.servers().await;
+        servers.context("Nova does not answer")?;
+        self.kubernetes
+            .audit()
+            .records()
+            .context("the audit log cannot be read")?;
+        self.controller.lock().await.process()?;
+        Ok(())
     }
 
     /// The machine of that node.
@@ -142,23 +205,21 @@ impl World {
         Machine::open(&self.bed.machine(node)).with_context(|| format!("the machine {node}"))
     }
 
+    /// Writes down what a scenario does itself, for the story.
+    pub fn did(&self, what: &str) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.push((Timestamp::now(), what.to_owned()));
+    }
+
+    pub(crate) fn done(&self) -> Vec<(Timestamp, String)> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.clone()
+    }
+
     /// The repairs.
     #[must_use]
     pub fn repairs(&self) -> Api<NodeRepair> {
         Api::all(self.kubernetes.admin())
-    }
-
-    /// The archived repairs of a node, oldest first.
-    ///
-    /// # Errors
-    /// If they cannot be listed.
-    pub async fn archive(&self, node: &str) -> Result<Vec<NodeRepair>> {
-        let mut all = self.repairs().list(&ListParams::default()).await?.items;
-        all.retain(|repair| {
-            repair.spec.node_name == node && repair.name_any() != format!("{node}.repair")
-        });
-        all.sort_by_key(ResourceExt::name_any);
-        Ok(all)
     }
 
     /// Where the logs are, for whoever reads a failure.
@@ -188,14 +249,4 @@ pub(crate) fn ready(pod: &Pod) -> bool {
     conditions
         .into_iter()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// A server of the scenarios: `m1.large` is a machine, `m1.small` a KWOK node.
-fn server(name: &str, flavor: &str, user_data: String) -> NewServer {
-    NewServer {
-        name: name.to_owned(),
-        flavor: flavor.to_owned(),
-        user_data,
-        ..NewServer::default()
-    }
 }

@@ -6,7 +6,7 @@ use rectifier_scenarios::Scenario;
 
 async fn run(scenario: Scenario) -> Result<()> {
     let told = scenario.run(&mut Stderr::default()).await?;
-    eprintln!("{told}");
+    eprintln!("{told}\n  proven   {}", scenario.proves());
     Ok(())
 }
 

@@ -1,56 +1,83 @@
-//! The policy's file is replaced in mid-episode; the next remedy is the new version's; the engine's process is the same.
-//! The old mind restarts without end, the new one gives up at once.
+//! The policy's file is replaced in mid-episode; the next remedy is the new version's; the engines' processes are the same.
+//!
+//! The old mind restarts without end, the new one hands over at once. It is other code, beside the same settings: an
+//! engine that read only these again would go on restarting.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use rectifier_core::repair::{Asks, Phase};
 
 use super::replaced::{Fewest, taken_over};
 use super::{long, sick};
-use crate::evidence::Mark;
-use crate::wait::{object, within};
+use crate::claim;
+use crate::evidence::{AGENT, Bus, Mark, Sought};
+use crate::wait::{object, text, within};
 use crate::world::{SICK, World};
 
-/// The sidecar with so many restarts before it gives up.
-fn mind(attempts: u32) -> String {
-    include_str!("../../fixtures/policy.yaml")
-        .replace("attempts: 2,", &format!("attempts: {attempts},"))
-}
+const UNIT: &str = "proxy.service";
+/// One more than the settings that ship allow: that the old mind's own are in force shows by it.
+const RESTARTS: usize = 3;
 
-pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
+pub(super) async fn play(world: &World, mark: &Mark, bus: &Bus) -> Result<()> {
+    let old_mind = world.policies.shipped().clone().with_attempts(90);
+    let new_mind = old_mind.clone().that_hands_over()?;
+    world.policies.replace(&world.kubernetes, &old_mind).await?;
     sick::web_on(world, SICK).await?;
-    world.policies.replace(&world.kubernetes, &mind(90)).await?;
-    let old = sick::server_of(world, SICK).await?;
-    let engine = engine_process(world).await?;
-    let fewest = Fewest::watch(world);
+    let old = world.before(SICK).await?;
+    let engines = (
+        world.engine_process(SICK).await?,
+        world.controller.lock().await.process()?,
+    );
+    let fewest = Fewest::watch(world).await?;
     sick::break_proxy(world).await?;
-    // the episode outlives its first attempt: the old mind is at work
+    // the episode outlives its first attempts: the old mind is at work
+    within(
+        "the old mind's restarts",
+        long(),
+        bus.heard(|calls| calls.iter().filter(|call| call.restarts(UNIT)).count() >= RESTARTS),
+    )
+    .await?;
     let repair = sick::phase(world, Phase::HealingInNode).await?;
-    ensure!(
+    claim!(
         repair.spec.asks == Asks::InNode,
         "the old mind has already given up"
     );
 
-    world.policies.replace(&world.kubernetes, &mind(0)).await?;
-    let name = format!("{SICK}.repair");
+    world.did("replaces the policy's file by one that hands over");
+    world.policies.replace(&world.kubernetes, &new_mind).await?;
+    let asks = |repair: &rectifier_api::NodeRepair| repair.spec.asks == Asks::Escalate;
     within(
         "the new mind's remedy",
         long(),
-        object(world.repairs(), &name, |repair| {
-            repair.spec.asks == Asks::Escalate
-        }),
+        object(world.repairs(), sick::REPAIR, asks),
     )
     .await?;
-    ensure!(
-        engine_process(world).await? == engine,
-        "the node engine was restarted"
-    );
-    let repair = sick::finished(world, mark, Phase::Replaced).await?;
-    taken_over(world, mark, &old, &repair, fewest).await
-}
+    let same = world.engine_process(SICK).await? == engines.0;
+    claim!(same, "the node engine is another process than before");
 
-/// The process and the moment of its start, which together name one process.
-async fn engine_process(world: &World) -> Result<String> {
-    let found = world.machine(SICK)?.exec(["sh", "-c", "for p in $(pgrep -f '^/usr/bin/rectifier-engine node'); do echo $p $(cut -d' ' -f22 /proc/$p/stat); done"]).await?;
-    ensure!(!found.trim().is_empty(), "the node engine does not run");
-    Ok(found)
+    let repair = sick::finished(world, mark, Phase::Replaced).await?;
+    let same = world.controller.lock().await.process()? == engines.1;
+    claim!(same, "the controller is another process than before");
+    let verdict = repair
+        .status
+        .as_ref()
+        .and_then(|record| record.verdict.as_ref());
+    let verdict = verdict.context("the record names no policy")?;
+    claim!(
+        verdict.digest == new_mind.digest(),
+        "the controller asked {} ({}), not the new mind",
+        verdict.policy,
+        verdict.digest
+    );
+    // on the node the next remedy was the new mind's: after its word the unit was left alone
+    let raise = Sought {
+        user: AGENT,
+        verb: "patch",
+        resource: "noderepairs",
+        name: sick::REPAIR,
+    };
+    let escalated = world.first_that(mark, raise, |body| text(body, "/spec/asks") == "Escalate")?;
+    let mut late = bus.of_the_engine();
+    late.retain(|call| call.at > escalated);
+    claim!(late.is_empty(), "after the new mind's word: {late:?}");
+    taken_over(world, mark, &old, &repair, &fewest).await
 }

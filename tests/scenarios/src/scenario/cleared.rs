@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use rectifier_bed::hypervisor::{Kind, journal};
+use anyhow::Result;
 use rectifier_bed::openstack::Fault;
 use rectifier_core::repair::Phase;
 
 use super::{short, sick};
-use crate::evidence::Mark;
+use crate::claim;
+use crate::evidence::{Mark, in_order};
 use crate::wait::within;
 use crate::world::{SICK, World};
 
@@ -17,7 +17,8 @@ const SLOW: Duration = Duration::from_secs(600);
 
 pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     sick::web_on(world, SICK).await?;
-    let server = sick::server_of(world, SICK).await?;
+    let before = world.before(SICK).await?;
+    world.did("makes new servers boot slowly");
     world.openstack.fault(Fault::BootDelay(SLOW)).await?;
     sick::break_proxy(world).await?;
     sick::phase(world, Phase::Joining).await?;
@@ -25,11 +26,8 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
     sick::finished(world, mark, Phase::Cancelled).await?;
 
     let schedulable = |node: &k8s_openapi::api::core::v1::Node| {
-        !node
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.unschedulable)
-            .unwrap_or(false)
+        let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable);
+        !unschedulable.unwrap_or(false)
     };
     within(
         "the node to be uncordoned",
@@ -37,22 +35,35 @@ pub(super) async fn play(world: &World, mark: &Mark) -> Result<()> {
         world.kubernetes.node(SICK, schedulable),
     )
     .await?;
-    ensure!(
-        sick::server_of(world, SICK).await? == server,
+    let after = world.before(SICK).await?;
+    claim!(
+        after.server.id == before.server.id,
         "the node is another server"
     );
-    let events = journal::read(world.bed.dir())?;
-    let ours: Vec<_> = events
-        .iter()
-        .filter(|entry| entry.time >= mark.at() && entry.event == Kind::Spawn)
-        .collect();
-    ensure!(ours.len() == 1, "{} servers were made, not one", ours.len());
+    claim!(
+        after.pods == before.pods,
+        "its pods were {:?}, and are {:?}",
+        before.pods,
+        after.pods
+    );
+    let ours = world.asked_for(mark).await?;
+    let [ours] = ours.as_slice() else {
+        return Err(crate::unmet!("{} servers were made, not one", ours.len()));
+    };
     within(
         "our server to be gone",
         short(),
-        world.openstack.records.await_gone(&ours[0].uuid),
+        world.openstack.records.await_gone(ours),
     )
     .await?;
+    in_order(&[
+        ("the cordon", world.cordoned(mark, SICK, true)?),
+        ("our server's creation", world.action(ours, "create").await?),
+        ("our server's deletion", world.action(ours, "delete").await?),
+        ("the node is uncordoned", world.cordoned(mark, SICK, false)?),
+    ])?;
+    world.terminated(ours).await?;
     world.same_servers(mark).await?;
-    world.nothing_was_evicted(mark)
+    world.nothing_is_left_in_the_cluster(mark, &[], &[]).await?;
+    world.nothing_was_evicted(mark, &before.pods)
 }

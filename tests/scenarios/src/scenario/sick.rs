@@ -1,21 +1,29 @@
 //! What can be wrong with the sick node, and how one sees that it is.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::watcher;
 use rectifier_api::NodeRepair;
 use rectifier_bed::kubernetes::node::condition;
 use rectifier_core::repair::Phase;
 use serde_json::json;
 
 use super::short;
+use crate::claim;
 use crate::evidence::Mark;
-use crate::wait::{object, within};
+use crate::wait::{object, until, within};
 use crate::world::{SICK, World};
+
+/// The node's one open repair.
+pub(super) const REPAIR: &str = "worker-1.repair";
+/// So many pods has the Deployment of `fixtures/web.yaml`.
+const REPLICAS: usize = 3;
 
 /// The proxy's process dies; started again, it is well.
 pub(super) async fn kill_proxy(world: &World) -> Result<()> {
+    world.did(&format!("kills proxy.service on {SICK}"));
     world
         .machine(SICK)?
         .exec(["systemctl", "kill", "--signal=KILL", "proxy.service"])
@@ -25,12 +33,16 @@ pub(super) async fn kill_proxy(world: &World) -> Result<()> {
 
 /// The proxy dies, and its disk keeps it from starting ever again.
 pub(super) async fn break_proxy(world: &World) -> Result<()> {
+    world.did(&format!(
+        "breaks {SICK}: proxy.service can never start again"
+    ));
     world.machine(SICK)?.write_file("/etc/proxy.broken", "")?;
     kill_proxy(world).await
 }
 
 /// The proxy is mended by hand.
 pub(super) async fn mend_proxy(world: &World) -> Result<()> {
+    world.did("mends proxy.service by hand");
     world
         .machine(SICK)?
         .exec(["rm", "/etc/proxy.broken"])
@@ -44,6 +56,9 @@ pub(super) async fn mend_proxy(world: &World) -> Result<()> {
 
 /// The cache dies, and the node's memory keeps it from starting until the next boot.
 pub(super) async fn break_cache(world: &World) -> Result<()> {
+    world.did(&format!(
+        "kills cache.service on {SICK}; it cannot start before the next boot"
+    ));
     world
         .machine(SICK)?
         .exec(["touch", "/run/cache.broken"])
@@ -86,78 +101,56 @@ pub(super) async fn phase(world: &World, wanted: Phase) -> Result<NodeRepair> {
             record.phase == wanted || record.steps.iter().any(|step| step.phase == wanted)
         })
     };
-    let name = format!("{SICK}.repair");
     within(
         &format!("the repair to be {wanted:?}"),
         super::long(),
-        object(world.repairs(), &name, reached),
+        object(world.repairs(), REPAIR, reached),
     )
     .await
 }
 
-/// The repair of the node that has ended since the mark, from the archive.
+/// The repair of the node that has ended since the mark, from the archive, and its name free again.
 pub(super) async fn finished(world: &World, mark: &Mark, wanted: Phase) -> Result<NodeRepair> {
-    let ended = |repair: &NodeRepair| {
+    let ended = |repair: &&NodeRepair| {
         repair.spec.node_name == SICK
-            && repair.name_any() != format!("{SICK}.repair")
+            && repair.name_any() != REPAIR
             && repair
                 .status
                 .as_ref()
                 .is_some_and(|record| record.phase.is_final() && record.since >= Some(mark.at()))
     };
-    let found = within("the repair to end", super::long(), async {
-        loop {
-            if let Some(repair) = world.archive(SICK).await?.into_iter().rfind(&ended) {
-                return Ok(repair);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    })
+    let free = |all: &[NodeRepair]| all.iter().all(|repair| repair.name_any() != REPAIR);
+    let found = within(
+        "the repair to end",
+        super::long(),
+        until(world.repairs(), watcher::Config::default(), |all| {
+            all.iter().find(ended).filter(|_| free(all)).cloned()
+        }),
+    )
     .await?;
     let phase = found.status.as_ref().map(|record| record.phase);
-    anyhow::ensure!(
+    claim!(
         phase == Some(wanted),
         "the repair ended as {phase:?}, not as {wanted:?}"
     );
     Ok(found)
 }
 
-/// The id of the node's server, from its providerID.
-pub(super) async fn server_of(world: &World, node: &str) -> Result<String> {
-    let node = world.kubernetes.node(node, |_| true).await?;
-    let provider = node
-        .spec
-        .and_then(|spec| spec.provider_id)
-        .context("the node has no providerID")?;
-    Ok(provider.trim_start_matches("openstack:///").to_owned())
-}
-
-/// The names of the nodes on which the Deployment's ready pods run.
-pub(super) async fn web(world: &World) -> Result<Vec<String>> {
-    let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
-    let list = pods.list(&ListParams::default().labels("app=web")).await?;
-    Ok(list
-        .items
-        .iter()
-        .filter(|pod| crate::world::ready(pod))
-        .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
-        .collect())
-}
-
-/// Until the Deployment has all its pods ready on that node.
+/// Until the Deployment has all its pods, ready, on that node.
 pub(super) async fn web_on(world: &World, node: &str) -> Result<()> {
-    within("the Deployment's pods on the node", short(), async {
-        while web(world)
-            .await?
-            .iter()
-            .filter(|name| *name == node)
-            .count()
-            < 3
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        Ok(())
-    })
+    let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
+    let web = watcher::Config::default().labels("app=web");
+    let there = |pod: &&Pod| {
+        let bound = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        crate::world::ready(pod) && bound == Some(node)
+    };
+    within(
+        "the Deployment's pods on the node",
+        short(),
+        until(pods, web, |all| {
+            (all.len() == REPLICAS && all.iter().filter(there).count() == REPLICAS).then_some(())
+        }),
+    )
     .await
 }
 

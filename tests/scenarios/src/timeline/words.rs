@@ -68,8 +68,34 @@ impl Words {
             return None;
         }
         let before = self.phases.insert(name.to_owned(), phase.to_owned());
-        (before.as_deref() != Some(phase)).then(|| format!("intends: {phase}"))
+        (before.as_deref() != Some(phase)).then(|| plan(phase))
     }
+}
+
+/// What is written down before it is done.
+fn plan(phase: &str) -> String {
+    let words = match phase {
+        "HealingInNode" => "leave the node to its own engine",
+        "Judging" => "ask the policy",
+        "Cordoning" => "cordon the node",
+        "RebootDraining" => "drain it for a reboot",
+        "GrantOffered" => "offer a reboot",
+        "Rebooting" => "wait for another boot",
+        "Settling" => "watch whether it stays well",
+        "Uncordoning" => "take the cordon away",
+        "CreatingPorts" => "make the new server's ports",
+        "CreatingServer" => "have a similar server made",
+        "Joining" => "wait until it has joined and is Ready",
+        "Discarding" => "remove this attempt",
+        "Committed" => "adopt the new node: from here only forward",
+        "Draining" => "drain the sick node",
+        "DeletingServer" => "delete the sick server",
+        "DeletingNode" => "delete the sick Node",
+        "RollingBack" => "take everything back",
+        "NeedsHuman" => "ask a person",
+        other => return format!("closes the repair: {other}"),
+    };
+    format!("plans to {words}")
 }
 
 fn node(name: &str, body: &Value) -> String {
@@ -155,12 +181,12 @@ mod tests {
         };
         assert_eq!(
             told("n.repair", "Draining").as_deref(),
-            Some("intends: Draining")
+            Some("plans to drain the sick node")
         );
         assert_eq!(told("n.repair", "Draining"), None);
         assert_eq!(
             told("n.repair", "Replaced").as_deref(),
-            Some("intends: Replaced")
+            Some("closes the repair: Replaced")
         );
         assert_eq!(told("n.repair.2026", "Replaced"), None);
     }

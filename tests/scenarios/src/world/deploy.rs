@@ -1,11 +1,9 @@
 //! Deploys what ships (`deploy/`), with the scenarios' own configuration, and makes the first nodes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -14,83 +12,17 @@ use kube::api::{Api, Patch, PatchParams};
 use minijinja::{Environment, context};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::Kubernetes;
-use rectifier_bed::openstack::OpenStack;
+use rectifier_bed::openstack::{NewServer, OpenStack};
 use rectifier_core::switches::Step;
 use serde_json::json;
 
-use super::{SICK, WITHOUT, server};
+use super::policies::Policies;
+use super::{OTHERS, POOL, SICK, WITHOUT};
 
 const AGENTS: &str = "rectifier-agents";
 const USER_DATA: &str = include_str!("../../fixtures/user-data.yaml");
-const POLICY: &str = "restart-then-replace";
-
-/// The policies' folder: the controller reads it, the node engines get it as a ConfigMap.
-pub struct Policies {
-    folder: PathBuf,
-}
-
-impl Policies {
-    pub(super) fn new(folder: PathBuf, component: &Path) -> Result<Self> {
-        let policies = Self { folder };
-        policies.write(
-            &std::fs::read(component)?,
-            include_str!("../../fixtures/policy.yaml"),
-        )?;
-        Ok(policies)
-    }
-
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    fn write(&self, component: &[u8], sidecar: &str) -> Result<()> {
-        // as an editor or a ConfigMap does: beside it, and then renamed over it
-        for (name, content) in [
-            (format!("{POLICY}.wasm"), component),
-            (format!("{POLICY}.yaml"), sidecar.as_bytes()),
-        ] {
-            let new = self.folder.join(format!(".{name}"));
-            std::fs::write(&new, content)?;
-            std::fs::rename(new, self.folder.join(name))?;
-        }
-        Ok(())
-    }
-
-    /// Replaces the policy's file and its sidecar, for both engines. The new file has a digest of its own.
-    ///
-    /// # Errors
-    /// If they cannot be written.
-    pub async fn replace(&self, kubernetes: &Kubernetes, sidecar: &str) -> Result<()> {
-        let mut component = std::fs::read(self.folder.join(format!("{POLICY}.wasm")))?;
-        // a custom section (id 0) that nobody reads: another file, the same code
-        let stamp = Timestamp::now().to_string();
-        let name = b"\x05stamp";
-        component.push(0);
-        component.push(u8::try_from(name.len() + stamp.len()).context("a short section")?);
-        component.extend_from_slice(name);
-        component.extend_from_slice(stamp.as_bytes());
-        self.write(&component, sidecar)?;
-        self.publish(kubernetes).await
-    }
-
-    async fn publish(&self, kubernetes: &Kubernetes) -> Result<()> {
-        let read = |suffix: &str| std::fs::read(self.folder.join(format!("{POLICY}.{suffix}")));
-        let map = ConfigMap {
-            binary_data: Some(BTreeMap::from([(
-                format!("{POLICY}.wasm"),
-                ByteString(read("wasm")?),
-            )])),
-            data: Some(BTreeMap::from([(
-                format!("{POLICY}.yaml"),
-                String::from_utf8(read("yaml")?)?,
-            )])),
-            ..named("rectifier-policies")
-        };
-        config_map(kubernetes, map).await
-    }
-}
+/// The key pair of the sick node to be.
+const KEY: &str = "operator";
 
 /// Applies the manifests as they ship, and the configuration that an operator would write.
 pub(super) async fn manifests(
@@ -142,7 +74,7 @@ pub(super) async fn manifests(
             "nodeSelector": {"matchLabels": {"pool": "web"}},
             "mode": "Auto",
             "provisioning": {"userData": USER_DATA, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
-            "timing": {"agentGrace": 25, "grant": 30, "reboot": 90, "settle": 5, "ready": 3, "join": 120, "createSettle": 10},
+            "timing": POOL,
         },
     });
     kubernetes.apply(&pool.to_string()).await?;
@@ -184,34 +116,73 @@ pub(super) async fn servers(kubernetes: &Kubernetes, openstack: &OpenStack) -> R
             &[("node-role.kubernetes.io/control-plane", "")],
         )
         .await?;
-    for (name, flavor, labels) in [
-        (SICK, "m1.large", "pool=web"),
-        ("other-1", "m1.small", "pool=other"),
-        ("other-2", "m1.small", "pool=other"),
-    ] {
-        let token = kubernetes
-            .bootstrap_token(Duration::from_secs(3600))
-            .await?;
-        let user_data = Environment::new().render_str(
-            USER_DATA,
-            context! {
-                node => name,
-                token => token,
-                server => kubernetes.url(),
-                ca => serde_json::to_value(ByteString(kubernetes.ca().into_bytes()))?.as_str(),
-                labels => labels,
-            },
-        )?;
-        openstack
-            .demo
-            .create_server(&server(name, flavor, user_data))
-            .await
-            .with_context(|| format!("the server {name}"))?;
+    openstack.demo.create_key_pair(KEY).await?;
+    sick_node(kubernetes, openstack).await?;
+    for name in OTHERS {
+        let user_data = user_data(kubernetes, name, "pool=other").await?;
+        let server = NewServer {
+            name: name.to_owned(),
+            flavor: "m1.small".to_owned(),
+            user_data,
+            ..NewServer::default()
+        };
+        create(openstack, &server).await?;
     }
     Ok(())
 }
 
-fn named(name: &str) -> ConfigMap {
+/// Makes the server that is the sick node to be: with a key, metadata and a tag, so that it can be seen whether a
+/// replacement has them, too.
+pub(super) async fn sick_node(kubernetes: &Kubernetes, openstack: &OpenStack) -> Result<()> {
+    let server = NewServer {
+        name: SICK.to_owned(),
+        flavor: "m1.large".to_owned(),
+        user_data: user_data(kubernetes, SICK, "pool=web").await?,
+        metadata: BTreeMap::from([("owner".to_owned(), "web team".to_owned())]),
+        tags: vec!["production".to_owned()],
+        key_name: Some(KEY.to_owned()),
+    };
+    create(openstack, &server).await
+}
+
+async fn create(openstack: &OpenStack, server: &NewServer) -> Result<()> {
+    let made = openstack.demo.create_server(server).await;
+    made.with_context(|| format!("the server {}", server.name))?;
+    Ok(())
+}
+
+async fn user_data(kubernetes: &Kubernetes, name: &str, labels: &str) -> Result<String> {
+    let token = kubernetes
+        .bootstrap_token(Duration::from_secs(3600))
+        .await?;
+    let ca = serde_json::to_value(ByteString(kubernetes.ca().into_bytes()))?;
+    let values = context! {
+        node => name,
+        token => token,
+        server => kubernetes.url(),
+        ca => ca.as_str(),
+        labels => labels,
+    };
+    Ok(Environment::new().render_str(USER_DATA, values)?)
+}
+
+/// Where the node engines run: on every node, or on none.
+///
+/// # Errors
+/// If the API server refuses.
+pub(crate) async fn node_engines(kubernetes: &Kubernetes, everywhere: bool) -> Result<()> {
+    let daemons: Api<DaemonSet> = Api::namespaced(kubernetes.admin(), AGENTS);
+    // `null` takes the key away
+    let no = if everywhere { None } else { Some("where") };
+    let patch = json!({"spec": {"template": {"spec": {"nodeSelector": {"no": no}}}}});
+    let patch = Patch::Strategic(patch);
+    daemons
+        .patch("rectifier-node", &PatchParams::default(), &patch)
+        .await?;
+    Ok(())
+}
+
+pub(super) fn named(name: &str) -> ConfigMap {
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
@@ -231,7 +202,7 @@ fn texts(name: &str, files: &[(&str, &str)]) -> ConfigMap {
     }
 }
 
-async fn config_map(kubernetes: &Kubernetes, map: ConfigMap) -> Result<()> {
+pub(super) async fn config_map(kubernetes: &Kubernetes, map: ConfigMap) -> Result<()> {
     let maps: Api<ConfigMap> = Api::namespaced(kubernetes.admin(), AGENTS);
     let name = map.metadata.name.clone().unwrap_or_default();
     maps.patch(
