@@ -35,7 +35,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The whole loop on real parts, told as a timeline; sets the machine up first
+    /// The whole loop on real parts, told in seven timelines; sets the machine up first
+    ///
+    /// Some ten minutes, once what it needs is there. `-- healed` tells one of them.
     Demo {
         /// Passed on: `-- --help` lists them
         #[arg(last = true)]
@@ -47,10 +49,10 @@ enum Command {
     Test {
         /// Also what is long or seldom wanted; without a filter, the outcome goes to tests/RESULTS.md
         ///
-        /// Tests marked as ignored, the examples in docs, and the scenarios without each step in turn.
+        /// Tests marked as ignored, the examples in docs, and without each step in turn two scenarios that need it.
         #[arg(long)]
         full: bool,
-        /// Run the scenarios that need this step of the loop with it switched off: they must fail
+        /// Run all scenarios that need this step of the loop with it switched off: what they claim must not come true
         #[arg(long, value_name = "STEP", value_enum, conflicts_with = "full")]
         without: Option<Step>,
         /// Only the tests whose names contain one of these

@@ -1,5 +1,6 @@
 //! A cluster on an OpenStack, with Rectifier deployed: where scenarios happen.
 
+mod again;
 pub(crate) mod deploy;
 mod policies;
 
