@@ -8,7 +8,15 @@
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) passed: Vec<String>,
-    pub(crate) failed: Vec<String>,
+    pub(crate) failed: Vec<Failed>,
+}
+
+/// A test that failed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) name: String,
+    /// Its whole output, with XML's entities as they stand.
+    pub(crate) said: String,
 }
 
 /// Reads a JUnit report.
@@ -25,12 +33,13 @@ pub(crate) fn outcome(report: &str) -> Outcome {
             false => case.split("</testcase>").next().unwrap_or_default(),
         };
         let failed = body.contains("<failure") || body.contains("<error");
-        let list = if failed {
-            &mut outcome.failed
+        let name = format!("{program} {name}");
+        if failed {
+            let said = body.to_owned();
+            outcome.failed.push(Failed { name, said });
         } else {
-            &mut outcome.passed
-        };
-        list.push(format!("{program} {name}"));
+            outcome.passed.push(name);
+        }
     }
     outcome
 }
@@ -63,7 +72,9 @@ mod tests {
             outcome.passed,
             ["rectifier-core a::holds", "rectifier-core d"]
         );
-        assert_eq!(outcome.failed, ["rectifier-core b", "rectifier-core c"]);
+        let failed: Vec<&str> = outcome.failed.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(failed, ["rectifier-core b", "rectifier-core c"]);
+        assert!(outcome.failed[0].said.contains("text"));
     }
 
     #[test]

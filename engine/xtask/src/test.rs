@@ -41,10 +41,13 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
         });
     }
     if filters.is_empty() {
-        let steps = Step::value_variants();
-        for &step in if full { steps } else { &[Step::Heal] } {
+        let (steps, extent) = match full {
+            true => (Step::value_variants(), Extent::Some),
+            false => (&[Step::Heal][..], Extent::Quickest),
+        };
+        for &step in steps {
             table.loud_part(&format!("without {}", step.label()), || {
-                without::check(cache, step, Extent::Quick)
+                without::check(cache, step, extent)
             });
         }
     }
@@ -55,8 +58,8 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
         });
     }
     let mut told = table.show();
-    for name in &sum.failed {
-        writeln!(told, "failed: {name}")?;
+    for failed in &sum.failed {
+        writeln!(told, "failed: {}", failed.name)?;
     }
     writeln!(
         told,

@@ -1,5 +1,8 @@
 //! `cargo xtask test --without STEP`: the scenarios can fail. With a step of the loop switched off,
 //! those that need it must be red: a test that cannot fail proves nothing.
+//!
+//! Red is not any failure. The world must have stood, and what the scenario claims must not have come
+//! true; it says so itself. A bed that did not start, or fell apart, has proven nothing.
 
 use std::process::ExitCode;
 
@@ -7,9 +10,14 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use rectifier_provision::Cache;
 
+use crate::junit::Failed;
 use crate::nextest::{Options, Which};
 use crate::table::Verdict;
 use crate::{nextest, setup};
+
+/// What a failed scenario says when its claims did not come true in a world that stood:
+/// `rectifier_scenarios::claim::UNMET`, on which this crate does not depend.
+const UNMET: &str = "the world stood, and the scenario did not come true";
 
 /// A step of the repair loop. The names are those of `rectifier_core`'s switches, which this crate
 /// does not depend on, so that it compiles in seconds.
@@ -48,35 +56,37 @@ impl Step {
         }
     }
 
-    /// The scenarios that cannot pass without it, the quickest one first.
+    /// The scenarios that cannot pass without it. The first is the quickest; the first two are those
+    /// of a full run, chosen so that together with the other steps' every scenario is among them.
     ///
     /// The others need not notice: NPD's condition alone leads to a replacement, too, and a repair
     /// that is taken back never comes to its drain.
     fn needed_by(self) -> &'static [&'static str] {
         match self {
+            // all end at the same wait
             Step::Detect => &[
                 "healed",
+                "silent",
                 "rebooted",
                 "replaced",
-                "silent",
                 "changed_mind",
                 "killed",
                 "cleared",
             ],
-            Step::PassOn => &["healed", "rebooted", "replaced", "changed_mind"],
+            Step::PassOn => &["healed", "changed_mind", "rebooted", "replaced"],
             Step::Heal => &["healed", "rebooted"],
             Step::Escalate => &["replaced", "rebooted", "changed_mind"],
             Step::Cordon => &[
+                "cleared",
                 "replaced",
                 "rebooted",
                 "silent",
                 "changed_mind",
                 "killed",
-                "cleared",
             ],
-            Step::Create => &["replaced", "silent", "changed_mind", "killed", "cleared"],
-            Step::Drain => &["replaced", "rebooted", "silent", "changed_mind", "killed"],
-            Step::Delete => &["replaced", "silent", "changed_mind", "killed"],
+            Step::Create => &["cleared", "silent", "replaced", "changed_mind", "killed"],
+            Step::Drain => &["rebooted", "replaced", "silent", "changed_mind", "killed"],
+            Step::Delete => &["replaced", "killed", "silent", "changed_mind"],
         }
     }
 
@@ -91,7 +101,9 @@ impl Step {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Extent<'a> {
     /// The quickest one.
-    Quick,
+    Quickest,
+    /// Two.
+    Some,
     /// All; or those whose names contain one of these words.
     Named(&'a [String]),
 }
@@ -109,7 +121,8 @@ pub(crate) fn command(cache: &Cache, step: Step, filters: &[String]) -> Result<E
 pub(crate) fn check(cache: &Cache, step: Step, extent: Extent<'_>) -> Result<Verdict> {
     let needed = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let filters: Vec<String> = match extent {
-        Extent::Quick => needed(&step.needed_by()[..1]),
+        Extent::Quickest => needed(&step.needed_by()[..1]),
+        Extent::Some => needed(&step.needed_by()[..2]),
         Extent::Named([]) => needed(step.needed_by()),
         Extent::Named(filters) => filters.to_vec(),
     };
@@ -120,15 +133,31 @@ pub(crate) fn check(cache: &Cache, step: Step, extent: Extent<'_>) -> Result<Ver
         ..Options::default()
     };
     let outcome = nextest::run(cache, Which::Scenarios, &options)?;
+    let (red, accidents): (Vec<_>, Vec<_>) = outcome
+        .failed
+        .iter()
+        .partition(|failed| reason(failed).is_some());
     println!("\nwithout the step {}:", step.label());
-    for name in &outcome.failed {
-        println!("  red, as it must be  {name}");
+    for failed in &red {
+        let why = reason(failed).unwrap_or_default();
+        println!("  red, as it must be  {}: {why}", failed.name);
     }
     for name in &outcome.passed {
         println!("  green               {name}");
     }
-    let (red, green) = (&outcome.failed, &outcome.passed);
-    let blind = blind(step, red, green)?;
+    for failed in &accidents {
+        println!("  came to nothing     {}", failed.name);
+    }
+    let names = |list: &[&Failed]| -> Vec<String> {
+        list.iter().map(|failed| failed.name.clone()).collect()
+    };
+    if !accidents.is_empty() {
+        bail!(
+            "these failed otherwise than by what they claim, which proves nothing: {}",
+            names(&accidents).join(", ")
+        );
+    }
+    let blind = blind(step, &names(&red), &outcome.passed)?;
     if !blind.is_empty() {
         bail!(
             "the scenarios do not notice that the step is missing: {}",
@@ -136,6 +165,23 @@ pub(crate) fn check(cache: &Cache, step: Step, extent: Extent<'_>) -> Result<Ver
         );
     }
     Ok(Verdict::Well(format!("{} red, as it must be", red.len())))
+}
+
+/// What did not come true, if that is why it failed: the last of the causes that it lists.
+fn reason(failed: &Failed) -> Option<String> {
+    let (_, after) = failed.said.split_once(UNMET)?;
+    let causes = after
+        .split_once("Caused by:")
+        .map_or("", |(_, causes)| causes);
+    let causes = causes.lines().skip(1).map(str::trim);
+    let last = causes.take_while(|line| !line.is_empty()).last();
+    let last = last.unwrap_or_default();
+    // the number that stands before it where there are several
+    let last = match last.split_once(": ") {
+        Some((number, text)) if number.parse::<u8>().is_ok() => text,
+        Some(_) | None => last,
+    };
+    Some(last.to_owned())
 }
 
 /// The scenarios that passed and must not have.
@@ -177,5 +223,48 @@ mod tests {
     #[test]
     fn a_run_without_the_scenarios_that_need_the_step_proves_nothing() {
         assert!(blind(Step::Heal, &[], &names(&["scenarios replaced"])).is_err());
+    }
+
+    fn failed(said: &str) -> Failed {
+        Failed {
+            name: "scenarios healed".to_owned(),
+            said: said.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_claim_that_did_not_come_true_is_red_and_says_why() {
+        let said = format!(
+            "Error: {UNMET} (Healed; kept)\n\nCaused by:\n    0: while waiting\n    1: waited in vain\n\n</x>"
+        );
+        assert_eq!(reason(&failed(&said)).unwrap(), "waited in vain");
+        let said =
+            format!("Error: {UNMET} (Healed; kept)\n\nCaused by:\n    it was not started</x>");
+        assert!(
+            reason(&failed(&said))
+                .unwrap()
+                .starts_with("it was not started")
+        );
+    }
+
+    #[test]
+    fn a_bed_that_did_not_start_is_not_red() {
+        assert_eq!(reason(&failed("Error: etcd is not ready after 120s")), None);
+        assert_eq!(reason(&failed("the world fell apart")), None);
+    }
+
+    #[test]
+    fn a_full_run_sees_every_scenario_red() {
+        use std::collections::BTreeSet;
+        let all: BTreeSet<_> = Step::Detect.needed_by().iter().collect();
+        let steps = Step::value_variants().iter();
+        let seen: BTreeSet<_> = steps.flat_map(|step| &step.needed_by()[..2]).collect();
+        assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn the_scenarios_say_what_is_looked_for() {
+        let source = include_str!("../../../tests/scenarios/src/claim.rs");
+        assert!(source.contains(UNMET));
     }
 }
