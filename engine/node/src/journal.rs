@@ -18,6 +18,8 @@ use redb::{
 
 /// The layout of the rows. Another one, older or newer, is not guessed at.
 const SCHEMA: u64 = 1;
+/// What a file that was moved aside is named, and the moment.
+const DAMAGED: &str = "journal.redb.damaged-";
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// One row: what belongs to the node, as JSON.
 const NODE: TableDefinition<&str, &[u8]> = TableDefinition::new("node");
@@ -92,7 +94,8 @@ impl Journal {
     ///
     /// # Errors
     /// The file cannot be opened (another engine has it, no permission, no space). A damaged one is no error: it is moved
-    /// aside, and what comes back has [`Memory::lost`] set.
+    /// aside, and what comes back has [`Memory::lost`] set. So it has if there is no journal beside one that was moved
+    /// aside: a predecessor was killed between the two steps, and this is no node without a past.
     pub fn open(folder: &Path, now: Timestamp) -> Result<(Self, Memory), JournalError> {
         let path = folder.join("journal.redb");
         std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder {
@@ -102,10 +105,17 @@ impl Journal {
         let is_new = !path.exists();
         let damage = match open_file(&path) {
             Ok(database) if is_new => {
-                return Ok((
-                    Self::create(database, Memory::default())?,
-                    Memory::default(),
-                ));
+                let memory = match moved_aside(folder, &path)? {
+                    Some(aside) => {
+                        tracing::error!(
+                            journal = %path.display(), aside = %aside.display(),
+                            "there is no journal beside a damaged one: attempts are forgotten, so what is ill now is escalated, not healed"
+                        );
+                        Memory::lost()
+                    }
+                    None => Memory::default(),
+                };
+                return Ok((Self::create(database, memory.clone())?, memory));
             }
             Ok(database) => match read(&database) {
                 Ok(memory) => {
@@ -128,7 +138,7 @@ impl Journal {
                 });
             }
         };
-        let aside = folder.join(format!("journal.redb.damaged-{}", now.as_second()));
+        let aside = folder.join(format!("{DAMAGED}{}", now.as_second()));
         tracing::error!(
             journal = %path.display(), aside = %aside.display(), error = %chain(&damage),
             "the journal is damaged and was moved aside: attempts are forgotten, so what is ill now is escalated, not healed"
@@ -205,6 +215,22 @@ fn open_file(path: &Path) -> Result<Database, DatabaseError> {
         .set_cache_size(1 << 20)
         .set_check_integrity_on_open(true)
         .create(path)
+}
+
+/// A damaged journal beside the place of the journal: the mark, as durable as the renaming that made it, that something
+/// was forgotten on this node.
+fn moved_aside(folder: &Path, journal: &Path) -> Result<Option<PathBuf>, JournalError> {
+    let failed = |source| JournalError::Folder {
+        path: journal.to_owned(),
+        source,
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().to_string_lossy().starts_with(DAMAGED) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 /// Is it the file that is bad, and not its surroundings?

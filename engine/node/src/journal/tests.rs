@@ -131,6 +131,25 @@ fn a_damaged_journal_is_moved_aside_and_the_loss_is_known() {
 }
 
 #[test]
+fn an_engine_that_is_killed_while_it_moves_a_damaged_journal_aside_still_knows_of_the_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    // moved aside, and killed before the new one was made
+    fs::write(
+        folder.path().join("journal.redb.damaged-1700000000"),
+        b"no database",
+    )
+    .unwrap();
+    let (journal, remembered) = Journal::open(folder.path(), now()).unwrap();
+    assert!(remembered.lost);
+    drop(journal);
+    // The old file alone is no loss: with a journal beside it, what that says counts.
+    let (mut journal, _) = Journal::open(folder.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    drop(journal);
+    assert_eq!(Journal::open(folder.path(), now()).unwrap().1, memory());
+}
+
+#[test]
 fn a_journal_of_another_layout_is_not_guessed_at() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(folder.path(), now()).unwrap();
