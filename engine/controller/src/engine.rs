@@ -41,10 +41,11 @@ enum Seen {
 /// # Errors
 /// The Lease is lost, or a watch ended: no engine limps on without its eyes.
 pub async fn run(ctx: Context) -> Result<(), Error> {
-    let term = lease::acquire(&ctx).await?;
+    let leading = lease::acquire(&ctx).await?;
+    let term = leading.term;
     tracing::info!(term, identity = ctx.settings.identity, "leading");
     let mut lease = JoinSet::new();
-    lease.spawn(lease::keep(ctx.clone(), term));
+    lease.spawn(lease::keep(ctx.clone(), leading));
     let mut engine = Engine {
         cluster: Arc::default(),
         term,
@@ -63,7 +64,7 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
             ended = lease.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the lease's renewal"))),
             event = events.next() => engine.apply(event.ok_or(Error::Ended("a watch"))?),
             Some(done) = engine.passes.join_next() => match done {
-                Ok((node, result)) => engine.passed(node, result),
+                Ok((node, result)) => engine.passed(node, result)?,
                 Err(_) => return Err(Error::Ended("a pass")),
             },
             changed = policies.changed() => {
@@ -205,10 +206,13 @@ impl Engine {
         }
     }
 
-    fn passed(&mut self, node: NodeName, result: Result<Again, Error>) {
+    /// # Errors
+    /// The pass found out that somebody else leads: the process must end.
+    fn passed(&mut self, node: NodeName, result: Result<Again, Error>) -> Result<(), Error> {
         self.running.remove(&node);
         let again = match result {
             Ok(again) => again,
+            Err(error) if error.is_end() => return Err(error),
             Err(error) if error.is_lost() => Some(Duration::ZERO),
             Err(error) => {
                 tracing::warn!(%node, "this pass did nothing more, and is repeated: {}", chain(&error));
@@ -223,5 +227,6 @@ impl Engine {
                 .and_modify(|due| *due = (*due).min(at))
                 .or_insert(at);
         }
+        Ok(())
     }
 }

@@ -43,8 +43,11 @@ pub enum Error {
     /// The act needs something that the record or the pool does not hold.
     #[error("cannot act: {0}")]
     Missing(&'static str),
-    /// The Lease was lost, or could not be renewed in time: somebody else leads now, or may.
-    #[error("the lease {0} is lost: stopping, so that two never act at once")]
+    /// The API server did not answer in the time that there was for it.
+    #[error("the API server did not answer `{0}` in time")]
+    NoAnswer(&'static str),
+    /// The Lease was lost, or could not be renewed in time: somebody else leads now, or may. The process must end.
+    #[error("not leading any more, and stopping, so that two never act at once: {0}")]
     NotLeading(String),
     /// A watch or a pass ended that must not end.
     #[error("{0} ended")]
@@ -55,6 +58,11 @@ impl Error {
     /// Was it a lost compare-and-swap? Then the next look comes at once.
     pub fn is_lost(&self) -> bool {
         matches!(self, Error::Lost { .. })
+    }
+
+    /// Must the process end?
+    pub fn is_end(&self) -> bool {
+        matches!(self, Error::NotLeading(_) | Error::Ended(_))
     }
 }
 

@@ -11,6 +11,7 @@ mod context;
 mod engine;
 mod error;
 mod event;
+mod fence;
 mod lease;
 mod observe;
 mod pass;

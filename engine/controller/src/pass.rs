@@ -9,7 +9,7 @@ use rectifier_core::repair::{Phase, decide};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
-use crate::{act, advise, event, observe, persist};
+use crate::{act, advise, event, fence, observe, persist};
 
 /// When the node is to be looked at again, if nothing wakes us before.
 pub(crate) type Again = Option<Duration>;
@@ -28,7 +28,8 @@ pub(crate) async fn pass(
     let Some(repair) = persist::current(ctx, node).await? else {
         return persist::open_if_due(ctx, cluster, node).await;
     };
-    let repair = persist::stamp_term(ctx, repair, term).await?;
+    // writes: our term, by compare-and-swap; ends the process if the repair bears a newer one
+    let (repair, _) = persist::stamp_term(ctx, repair, term).await?;
     // reads: API server, cloud
     let mut seen = observe::repair(ctx, cluster, &repair).await?;
     // sandbox; a policy that fails is advice too
@@ -38,11 +39,13 @@ pub(crate) async fn pass(
     // writes: the NodeRepair, by compare-and-swap, before anything is done
     let repair = persist::intent(ctx, repair, &seen, &next).await?;
     event::tell(ctx, &repair, &seen, &next).await;
-    // side effects: idempotent, believed only when the next pass sees them
     if let Some(todo) = &next.act {
         if todo.step().is_some_and(|step| ctx.switches.skips(step)) {
             return Ok(Some(ctx.settings.poll));
         }
+        // reads: the Lease and the NodeRepair, right before what may not be taken back
+        fence::check(ctx, term, &repair).await?;
+        // side effects: idempotent, believed only when the next pass sees them
         act::perform(ctx, cluster, &repair, &seen, todo).await?;
     }
     Ok(again(

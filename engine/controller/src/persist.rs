@@ -12,6 +12,7 @@ use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::fence;
 use crate::observe::pool;
 use crate::pass::Again;
 
@@ -82,20 +83,28 @@ pub(crate) async fn open_if_due(
     Ok(Some(Duration::ZERO))
 }
 
+/// The term that a repair bears.
+pub(crate) fn term(repair: &NodeRepair) -> i64 {
+    repair.status.as_ref().map_or(0, |record| record.term)
+}
+
 /// A new leader writes its term into a repair before anything else, so that whatever its predecessor still has in
-/// flight loses the swap.
+/// flight loses the swap. Also says whether this was such a taking over.
+///
+/// # Errors
+/// [`Error::NotLeading`] if the repair bears a newer term.
 pub(crate) async fn stamp_term(
     ctx: &Context,
     mut repair: NodeRepair,
-    term: i64,
-) -> Result<NodeRepair, Error> {
-    let mut record = repair.status.clone().unwrap_or_default();
-    if record.term == term {
-        return Ok(repair);
+    ours: i64,
+) -> Result<(NodeRepair, bool), Error> {
+    if !fence::is_older(term(&repair), ours)? {
+        return Ok((repair, false));
     }
-    record.term = term;
+    let mut record = repair.status.clone().unwrap_or_default();
+    record.term = ours;
     repair.status = Some(record);
-    write(ctx, &repair).await
+    Ok((write(ctx, &repair).await?, true))
 }
 
 /// Writes the intent. Unchanged records are not written.
