@@ -3,7 +3,7 @@
 //! `lastTransitionTime` is written by whoever reports a condition, and some report it wrong; so "for how long" counts
 //! from our own first sight. A restart of ours begins that count anew: it can only make us wait longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -32,13 +32,64 @@ pub(crate) struct NodeFacts {
     pub(crate) conditions: BTreeMap<ConditionKind, Sight>,
 }
 
+/// What a watch has told of one kind of object. A list that is under way counts only when it is whole: half of the pools
+/// would make two that select a node look like one.
+struct Listed<K, V> {
+    whole: BTreeMap<K, V>,
+    /// A list that has not ended yet.
+    listing: Option<BTreeMap<K, V>>,
+    /// One has ended.
+    complete: bool,
+}
+
+impl<K, V> Default for Listed<K, V> {
+    fn default() -> Self {
+        Self {
+            whole: BTreeMap::new(),
+            listing: None,
+            complete: false,
+        }
+    }
+}
+
+impl<K: Ord, V> Listed<K, V> {
+    fn begins(&mut self) {
+        self.listing = Some(BTreeMap::new());
+    }
+
+    /// What it does not name is gone.
+    fn ends(&mut self) {
+        if let Some(list) = self.listing.take() {
+            self.whole = list;
+            self.complete = true;
+        }
+    }
+
+    fn set(&mut self, key: K, value: Option<V>) {
+        let now = self.listing.as_mut().unwrap_or(&mut self.whole);
+        match value {
+            Some(value) => now.insert(key, value),
+            None => now.remove(&key),
+        };
+    }
+}
+
+/// A kind of object that is watched beside nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Pool,
+    Repair,
+}
+
 #[derive(Default)]
 struct State {
     nodes: BTreeMap<NodeName, NodeFacts>,
     /// Nodes seen in a list that has not ended yet.
-    listing: Option<Vec<NodeName>>,
-    pools: BTreeMap<String, RepairPool>,
-    repairs: BTreeMap<NodeName, String>,
+    listing: Option<BTreeSet<NodeName>>,
+    /// A list of nodes has ended.
+    nodes_complete: bool,
+    pools: Listed<String, RepairPool>,
+    repairs: Listed<NodeName, String>,
 }
 
 /// The cluster as the watches show it.
@@ -53,12 +104,18 @@ impl Cluster {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has every watch told everything once? Before that nothing can be decided: what was not named yet is not absent.
+    pub(crate) fn is_complete(&self) -> bool {
+        let state = self.state();
+        state.nodes_complete && state.pools.complete && state.repairs.complete
+    }
+
     /// Takes a node as it was just read, by the watch or by a GET.
     pub(crate) fn see(&self, node: &Node, now: Timestamp) -> Option<NodeName> {
         let name = NodeName::parse(node.metadata.name.clone()?).ok()?;
         let mut state = self.state();
         if let Some(listing) = &mut state.listing {
-            listing.push(name.clone());
+            listing.insert(name.clone());
         }
         let facts = state.nodes.entry(name.clone()).or_default();
         facts.labels = node.metadata.labels.clone().unwrap_or_default();
@@ -75,43 +132,57 @@ impl Cluster {
     }
 
     pub(crate) fn forget(&self, node: &NodeName) {
-        self.state().nodes.remove(node);
+        let mut state = self.state();
+        state.nodes.remove(node);
     }
 
-    /// A full list begins: what it does not name is gone when it ends.
-    pub(crate) fn list_begins(&self) {
-        self.state().listing = Some(Vec::new());
+    /// A full list of nodes begins: what it does not name is gone when it ends.
+    pub(crate) fn nodes_begin(&self) {
+        self.state().listing = Some(BTreeSet::new());
     }
 
-    pub(crate) fn list_ends(&self) {
+    pub(crate) fn nodes_end(&self) {
         let mut state = self.state();
         if let Some(named) = state.listing.take() {
             state.nodes.retain(|name, _| named.contains(name));
+            state.nodes_complete = true;
+        }
+    }
+
+    /// A full list of that kind begins.
+    pub(crate) fn list_begins(&self, kind: Kind) {
+        let mut state = self.state();
+        match kind {
+            Kind::Pool => state.pools.begins(),
+            Kind::Repair => state.repairs.begins(),
+        }
+    }
+
+    /// It is whole, and replaces what was known.
+    pub(crate) fn list_ends(&self, kind: Kind) {
+        let mut state = self.state();
+        match kind {
+            Kind::Pool => state.pools.ends(),
+            Kind::Repair => state.repairs.ends(),
         }
     }
 
     pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) {
-        match pool {
-            Some(pool) => self.state().pools.insert(name, pool),
-            None => self.state().pools.remove(&name),
-        };
+        self.state().pools.set(name, pool);
     }
 
     pub(crate) fn see_repair(&self, node: NodeName, phase: Option<String>) {
-        match phase {
-            Some(phase) => self.state().repairs.insert(node, phase),
-            None => self.state().repairs.remove(&node),
-        };
+        self.state().repairs.set(node, phase);
     }
 
     /// The nodes that have an open repair.
     pub(crate) fn in_repair(&self) -> Vec<NodeName> {
-        self.state().repairs.keys().cloned().collect()
+        self.state().repairs.whole.keys().cloned().collect()
     }
 
     /// All pools, in the order of their names.
     pub(crate) fn pools(&self) -> Vec<RepairPool> {
-        self.state().pools.values().cloned().collect()
+        self.state().pools.whole.values().cloned().collect()
     }
 
     /// All nodes with their facts.
@@ -138,5 +209,87 @@ impl Cluster {
         let kind = ConditionKind::parse(kind).ok()?;
         let sight = state.nodes.get(node)?.conditions.get(&kind)?;
         Some((sight.status, seconds_between(sight.since, now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rectifier_api::RepairPoolSpec;
+
+    use super::*;
+
+    fn pool(name: &str) -> (String, Option<RepairPool>) {
+        let spec = RepairPoolSpec {
+            node_selector: Default::default(),
+            mode: Default::default(),
+            drain: Default::default(),
+            provisioning: None,
+            timing: Default::default(),
+        };
+        (name.to_owned(), Some(RepairPool::new(name, spec)))
+    }
+
+    fn names(cluster: &Cluster) -> Vec<String> {
+        cluster
+            .pools()
+            .into_iter()
+            .filter_map(|pool| pool.metadata.name)
+            .collect()
+    }
+
+    fn list(cluster: &Cluster, pools: &[&str]) {
+        cluster.list_begins(Kind::Pool);
+        for name in pools {
+            let (name, pool) = pool(name);
+            cluster.see_pool(name, pool);
+        }
+    }
+
+    #[test]
+    fn a_pool_that_was_deleted_while_the_watch_was_cut_is_gone() {
+        let cluster = Cluster::default();
+        list(&cluster, &["one", "two"]);
+        cluster.list_ends(Kind::Pool);
+        assert_eq!(names(&cluster), ["one", "two"]);
+        list(&cluster, &["two"]);
+        cluster.list_ends(Kind::Pool);
+        assert_eq!(names(&cluster), ["two"]);
+    }
+
+    #[test]
+    fn half_a_list_is_no_list() {
+        let cluster = Cluster::default();
+        list(&cluster, &["one", "two"]);
+        cluster.list_ends(Kind::Pool);
+        list(&cluster, &["one"]);
+        assert_eq!(names(&cluster), ["one", "two"], "until it is whole");
+        // it broke off, and begins again
+        list(&cluster, &["three"]);
+        cluster.list_ends(Kind::Pool);
+        assert_eq!(names(&cluster), ["three"]);
+    }
+
+    #[test]
+    fn a_repair_that_ended_while_the_watch_was_cut_is_none() {
+        let cluster = Cluster::default();
+        let node = NodeName::parse("worker-1").unwrap();
+        cluster.see_repair(node.clone(), Some("Judging".to_owned()));
+        assert_eq!(cluster.in_repair(), [node]);
+        cluster.list_begins(Kind::Repair);
+        cluster.list_ends(Kind::Repair);
+        assert!(cluster.in_repair().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_decided_before_every_watch_has_told_everything() {
+        let cluster = Cluster::default();
+        cluster.nodes_begin();
+        cluster.nodes_end();
+        list(&cluster, &["one"]);
+        cluster.list_begins(Kind::Repair);
+        cluster.list_ends(Kind::Repair);
+        assert!(!cluster.is_complete());
+        cluster.list_ends(Kind::Pool);
+        assert!(cluster.is_complete());
     }
 }

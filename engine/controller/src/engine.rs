@@ -17,7 +17,7 @@ use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kind};
 use crate::context::Context;
 use crate::error::{Error, chain};
 use crate::lease;
@@ -25,6 +25,10 @@ use crate::pass::{Again, pass};
 
 /// After an error a node is looked at again so late. Arbitrary: long enough not to hammer an API that is down.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
+
+/// A pass that takes longer hangs: without an end to it this node would never be looked at again. 5 min: far more than
+/// the calls of one pass take together, each of which waits half a minute at most when all is well.
+const PASS_WITHIN: Duration = Duration::from_secs(300);
 
 #[expect(
     clippy::large_enum_variant,
@@ -119,8 +123,8 @@ struct Engine {
 impl Engine {
     fn apply(&mut self, seen: Seen) {
         match seen {
-            Seen::Node(Event::Init) => self.cluster.list_begins(),
-            Seen::Node(Event::InitDone) => self.cluster.list_ends(),
+            Seen::Node(Event::Init) => self.cluster.nodes_begin(),
+            Seen::Node(Event::InitDone) => self.cluster.nodes_end(),
             Seen::Node(Event::Apply(node) | Event::InitApply(node)) => {
                 if let Some(name) = self.cluster.see(&node, self.ctx.now()) {
                     self.wake(name);
@@ -144,8 +148,17 @@ impl Engine {
                 self.cluster.see_pool(pool.name_any(), None);
                 self.wake_all();
             }
-            Seen::Repair(Event::Init | Event::InitDone)
-            | Seen::Pool(Event::Init | Event::InitDone) => {}
+            Seen::Repair(Event::Init) => self.cluster.list_begins(Kind::Repair),
+            Seen::Pool(Event::Init) => self.cluster.list_begins(Kind::Pool),
+            // what went away while the watch was cut woke nobody
+            Seen::Repair(Event::InitDone) => {
+                self.cluster.list_ends(Kind::Repair);
+                self.wake_all();
+            }
+            Seen::Pool(Event::InitDone) => {
+                self.cluster.list_ends(Kind::Pool);
+                self.wake_all();
+            }
         }
     }
 
@@ -177,17 +190,21 @@ impl Engine {
     }
 
     fn next_due(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3600);
+        if !self.cluster.is_complete() {
+            return far;
+        }
         let waiting = self
             .due
             .iter()
             .filter(|(node, _)| !self.running.contains(*node));
-        waiting
-            .map(|(_, at)| *at)
-            .min()
-            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+        waiting.map(|(_, at)| *at).min().unwrap_or(far)
     }
 
     fn start_due(&mut self) {
+        if !self.cluster.is_complete() {
+            return;
+        }
         let now = Instant::now();
         let due: Vec<NodeName> = self
             .due
@@ -200,7 +217,9 @@ impl Engine {
             self.running.insert(node.clone());
             let (ctx, cluster, term) = (self.ctx.clone(), Arc::clone(&self.cluster), self.term);
             self.passes.spawn(async move {
-                let result = pass(&ctx, &cluster, term, &node).await;
+                let pass = pass(&ctx, &cluster, term, &node);
+                let result = tokio::time::timeout(PASS_WITHIN, pass).await;
+                let result = result.unwrap_or(Err(Error::NoAnswer("a request of this pass")));
                 (node, result)
             });
         }
