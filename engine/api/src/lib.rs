@@ -13,6 +13,8 @@ pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 
 /// Set by our cordon, so that it can be told from anybody else's: the UID of the repair that set it.
 pub const CORDONED_BY: &str = "rectifier.dev/cordoned-by";
+/// Set by a person on a `NodeRepair` that needs one: try again. Each new value is another try.
+pub const RETRY: &str = "rectifier.dev/retry";
 /// The replacement bears it until it is committed, so that nothing is scheduled onto what may be rolled back.
 pub const PROVISIONAL_TAINT: &str = "rectifier.dev/provisional";
 /// The field manager of the control plane's writes.

@@ -9,7 +9,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Nodes that are repaired by the same rules. A node that no pool selects is never touched.
+/// Nodes that are repaired by the same rules of the control plane. It never touches a node that no pool selects.
+///
+/// Pools do not bind the node engine: what that may do to its own node is in its configuration (which units, which
+/// fixes), and where its DaemonSet runs. A reboot it can only ask for, and the pool decides.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "rectifier.dev",
@@ -25,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub struct RepairPoolSpec {
     /// The nodes of the pool. An empty selector selects every node; a node must not be in two pools.
     pub node_selector: LabelSelector,
-    /// What the engine may do here.
+    /// What the control plane may do here.
     #[serde(default)]
     pub mode: Mode,
     /// How pods leave a node.
@@ -39,10 +42,11 @@ pub struct RepairPoolSpec {
     pub timing: Timing,
 }
 
-/// What the engine may do to a pool's nodes.
+/// What the control plane may do to a pool's nodes. The node's own engine acts on what its own configuration allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// Look, judge, and write down what it would do. Nothing is touched.
+    /// Look, judge, and write down what it would do. Nothing is cordoned, rebooted, made or deleted. A repair that is under
+    /// way when a pool is switched to this stops where it is, unless its replacement is committed.
     #[default]
     Observe,
     /// Act on its own.
@@ -104,7 +108,11 @@ pub struct Timing {
     /// A replacement must have been Ready so long before it is committed.
     #[schemars(range(min = 0, max = 86400))]
     pub ready: u32,
-    /// A replacement must be Ready within this, or the attempt has failed.
+    /// Pods must have left a node within this, or a person is asked.
+    #[schemars(range(min = 1, max = 604800))]
+    pub drain: u32,
+    /// A replacement must be Ready within this, or the attempt has failed. After its commit each deletion may take as long,
+    /// before a person is asked.
     #[schemars(range(min = 1, max = 86400))]
     pub join: u32,
     /// After a create whose answer was lost nothing is posted again before this.
@@ -115,7 +123,7 @@ pub struct Timing {
 impl Default for Timing {
     /// `agentGrace` and `settle` 60 s: three rounds of NPD's slowest shipped check (30 s would see one).
     /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
-    /// `grant` 60 s and `ready` 30 s are arbitrary.
+    /// `grant` 60 s, `ready` 30 s and `drain` 1 h are arbitrary.
     fn default() -> Self {
         Self {
             agent_grace: 60,
@@ -123,6 +131,7 @@ impl Default for Timing {
             reboot: 900,
             settle: 60,
             ready: 30,
+            drain: 3600,
             join: 900,
             create_settle: 60,
         }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
     shortname = "nr",
     category = "rectifier",
     status = "Record",
+    selectable = ".spec.nodeName",
     derive = "PartialEq",
     printcolumn = r#"{"name":"Node","type":"string","jsonPath":".spec.nodeName"}"#,
     printcolumn = r#"{"name":"Problem","type":"string","jsonPath":".spec.problem.kind"}"#,
@@ -84,6 +85,8 @@ impl NodeRepairSpec {
             withdrawn: self.withdrawn,
             accepted_grant: self.accepted_grant.clone(),
             requested_by: self.requested_by,
+            // a mark on the object, not part of what is asked for
+            retry: None,
         }
     }
 }

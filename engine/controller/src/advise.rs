@@ -8,7 +8,7 @@ use rectifier_core::policy::{
     Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Group, Moment,
     NodeFacts, Observation, Remedy, ServerView, Site, Status,
 };
-use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, needs};
+use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, history, needs};
 
 use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
@@ -68,9 +68,8 @@ fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observ
         episode: EpisodeView {
             age: seconds_between(seen.request.problem.since, seen.now),
             recurrences: 0,
-            attempts: seen
-                .record
-                .tried
+            // those of earlier repairs too: a policy's limits hold for the problem, not for one object
+            attempts: history::attempts(seen)
                 .iter()
                 .rev()
                 .take(ATTEMPTS_SHOWN)

@@ -12,6 +12,7 @@ use rectifier_api::RepairPool;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Seconds, Status};
+use rectifier_core::reason::Reason;
 
 use crate::observe::node::conditions;
 
@@ -28,6 +29,7 @@ pub(crate) struct Sight {
 /// A node, slim.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeFacts {
+    pub(crate) uid: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) conditions: BTreeMap<ConditionKind, Sight>,
 }
@@ -90,6 +92,8 @@ struct State {
     nodes_complete: bool,
     pools: Listed<String, RepairPool>,
     repairs: Listed<NodeName, String>,
+    held_back: BTreeMap<NodeName, String>,
+    told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
 }
 
 /// The cluster as the watches show it.
@@ -97,6 +101,9 @@ struct State {
 pub(crate) struct Cluster {
     state: Mutex<State>,
 }
+
+/// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
+const TELL_AGAIN: Seconds = 3600;
 
 impl Cluster {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,6 +125,7 @@ impl Cluster {
             listing.insert(name.clone());
         }
         let facts = state.nodes.entry(name.clone()).or_default();
+        facts.uid = node.metadata.uid.clone().unwrap_or_default();
         facts.labels = node.metadata.labels.clone().unwrap_or_default();
         let mut before = std::mem::take(&mut facts.conditions);
         for (kind, mut sight) in conditions(node, now) {
@@ -134,6 +142,8 @@ impl Cluster {
     pub(crate) fn forget(&self, node: &NodeName) {
         let mut state = self.state();
         state.nodes.remove(node);
+        state.held_back.remove(node);
+        state.told.remove(node);
     }
 
     /// A full list of nodes begins: what it does not name is gone when it ends.
@@ -183,6 +193,37 @@ impl Cluster {
     /// All pools, in the order of their names.
     pub(crate) fn pools(&self) -> Vec<RepairPool> {
         self.state().pools.whole.values().cloned().collect()
+    }
+
+    /// Keeps what the API server said when it last refused to evict a pod of this node; `None` when it refused none.
+    pub(crate) fn hold_back(&self, node: &NodeName, why: Option<String>) {
+        let mut state = self.state();
+        match why {
+            Some(why) => state.held_back.insert(node.clone(), why),
+            None => state.held_back.remove(node),
+        };
+    }
+
+    /// See [`Self::hold_back`].
+    pub(crate) fn held_back(&self, node: &NodeName) -> Option<String> {
+        self.state().held_back.get(node).cloned()
+    }
+
+    /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.
+    pub(crate) fn is_news(
+        &self,
+        node: &NodeName,
+        reason: Reason,
+        detail: &str,
+        now: Timestamp,
+    ) -> bool {
+        let mut state = self.state();
+        let told = state.told.entry(node.clone()).or_default();
+        told.retain(|_, at| seconds_between(*at, now) < TELL_AGAIN);
+        let words = (reason, detail.to_owned());
+        let known = told.contains_key(&words);
+        told.entry(words).or_insert(now);
+        !known
     }
 
     /// All nodes with their facts.
@@ -291,5 +332,18 @@ mod tests {
         assert!(!cluster.is_complete());
         cluster.list_ends(Kind::Pool);
         assert!(cluster.is_complete());
+    }
+
+    #[test]
+    fn what_was_told_is_told_again_when_it_changes_or_is_forgotten_by_the_api_server() {
+        let cluster = Cluster::default();
+        let node = NodeName::parse("worker-1").unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let news = |reason, second| cluster.is_news(&node, reason, "ProxyUnhealthy", at(second));
+        assert!(news(Reason::NoPool, 0));
+        assert!(!news(Reason::NoPool, 10));
+        assert!(news(Reason::TwoPools, 20));
+        assert!(!news(Reason::TwoPools, 30));
+        assert!(news(Reason::TwoPools, 20 + i64::from(TELL_AGAIN)));
     }
 }

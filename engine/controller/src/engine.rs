@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -53,6 +54,7 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     let mut engine = Engine {
         cluster: Arc::default(),
         term,
+        since: ctx.now(),
         due: BTreeMap::new(),
         running: BTreeSet::new(),
         passes: JoinSet::new(),
@@ -115,6 +117,8 @@ struct Engine {
     ctx: Context,
     cluster: Arc<Cluster>,
     term: i64,
+    /// Since when this process watches.
+    since: Timestamp,
     due: BTreeMap<NodeName, Instant>,
     running: BTreeSet<NodeName>,
     passes: JoinSet<(NodeName, Result<Again, Error>)>,
@@ -215,9 +219,10 @@ impl Engine {
         for node in due {
             self.due.remove(&node);
             self.running.insert(node.clone());
-            let (ctx, cluster, term) = (self.ctx.clone(), Arc::clone(&self.cluster), self.term);
+            let (ctx, cluster) = (self.ctx.clone(), Arc::clone(&self.cluster));
+            let (term, since) = (self.term, self.since);
             self.passes.spawn(async move {
-                let pass = pass(&ctx, &cluster, term, &node);
+                let pass = pass(&ctx, &cluster, term, since, &node);
                 let result = tokio::time::timeout(PASS_WITHIN, pass).await;
                 let result = result.unwrap_or(Err(Error::NoAnswer("a request of this pass")));
                 (node, result)

@@ -1,62 +1,194 @@
 //! Tells people: each phase that is entered, and each new reason for waiting, is an Event on the Node and a log line.
+//!
+//! An Event's name is drawn from what it says and of which repair, so that telling it again, as a successor does that
+//! cannot know how far its predecessor came, makes no second one.
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use rectifier_api::{CONTROLLER, NodeRepair};
-use rectifier_core::repair::{Next, Phase, Seen};
+use rectifier_api::CONTROLLER;
+use rectifier_core::clock::Timestamp;
+use rectifier_core::name::NodeName;
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::{Phase, Record, Seen};
 
+use crate::cluster::{Cluster, NodeFacts};
 use crate::context::Context;
-use crate::error::chain;
+use crate::error::{Error, chain};
 
 /// Events of Nodes, which have no namespace, are kept in this one (as kubelet's are).
 const NAMESPACE: &str = "default";
+/// The API server's limit for a message, in bytes; a character has at most four.
+const LONGEST: usize = 1024;
 
-/// Says what was decided, if it is news. An Event that cannot be written never holds a repair up.
-pub(crate) async fn tell(ctx: &Context, repair: &NodeRepair, seen: &Seen, next: &Next) {
-    if next.record == seen.record {
+/// What is said, of which node, on whose behalf.
+struct Word<'a> {
+    node: &'a str,
+    node_uid: &'a str,
+    /// The repair's UID and the moment of its phase, or nothing: what makes it another Event than the same words before.
+    of: String,
+    reason: Reason,
+    message: String,
+    warns: bool,
+}
+
+/// Says where a repair stands. An Event that cannot be written never holds a repair up.
+pub(crate) async fn tell(ctx: &Context, seen: &Seen, record: &Record) {
+    let (node, phase) = (&seen.request.node, record.phase);
+    let reason = record.reason.unwrap_or(Reason::HealingInNode);
+    tracing::info!(%node, ?phase, reason = reason.label(), "{}", record.message);
+    write(ctx, word(seen, record, reason)).await;
+}
+
+fn word<'a>(seen: &'a Seen, record: &Record, reason: Reason) -> Word<'a> {
+    Word {
+        node: &seen.request.node,
+        node_uid: &seen.request.node_uid,
+        of: of(seen, record),
+        reason,
+        message: format!("{:?}: {}", record.phase, record.message),
+        warns: record.phase == Phase::NeedsHuman,
+    }
+}
+
+fn of(seen: &Seen, record: &Record) -> String {
+    let since = record.since.map_or(0, Timestamp::as_second);
+    format!("{} {since}", seen.repair_uid)
+}
+
+/// Says that an act failed. A lost swap is no failure: somebody wrote first, and the next look comes at once.
+pub(crate) async fn failed(ctx: &Context, cluster: &Cluster, seen: &Seen, error: &Error) {
+    let Ok(node) = NodeName::parse(&seen.request.node) else {
+        return;
+    };
+    let words = chain(error);
+    let quiet = error.is_lost() || error.is_end();
+    if quiet || !cluster.is_news(&node, Reason::ActFailed, &words, ctx.now()) {
         return;
     }
-    let (node, phase, reason) = (&seen.request.node, next.record.phase, next.reason);
-    tracing::info!(%node, ?phase, reason = reason.label(), "{}", next.record.message);
-    // the record's own count makes the name: the same step, told again after a crash, is the same Event
-    let version = repair.resource_version().unwrap_or_default();
-    let event = Event {
+    let word = Word {
+        node: node.as_str(),
+        node_uid: &seen.request.node_uid,
+        of: of(seen, &seen.record),
+        reason: Reason::ActFailed,
+        message: format!("{}: {words}", Reason::ActFailed),
+        warns: true,
+    };
+    write(ctx, word).await;
+}
+
+/// Says why nothing is done about a problem of a node that has no repair.
+pub(crate) async fn hold(
+    ctx: &Context,
+    cluster: &Cluster,
+    node: &NodeName,
+    facts: &NodeFacts,
+    reason: Reason,
+    detail: &str,
+) {
+    if !cluster.is_news(node, reason, detail, ctx.now()) {
+        return;
+    }
+    tracing::info!(%node, reason = reason.label(), "{reason}: {detail}");
+    let word = Word {
+        node: node.as_str(),
+        node_uid: &facts.uid,
+        of: String::new(),
+        reason,
+        message: format!("{reason}: {detail}"),
+        warns: true,
+    };
+    write(ctx, word).await;
+}
+
+async fn write(ctx: &Context, word: Word<'_>) {
+    let event = event(&word, ctx.now());
+    let events: Api<Event> = Api::namespaced(ctx.client.clone(), NAMESPACE);
+    match events.create(&PostParams::default(), &event).await {
+        // told already
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        Err(error) => tracing::warn!(node = word.node, "no Event: {}", chain(&error)),
+        Ok(_) => {}
+    }
+}
+
+fn event(word: &Word<'_>, now: Timestamp) -> Event {
+    let message: String = word.message.chars().take(LONGEST / 4).collect();
+    Event {
         metadata: ObjectMeta {
-            name: Some(format!("{node}.{}.{version}", seen.repair_uid)),
+            name: Some(name(word)),
             namespace: Some(NAMESPACE.to_owned()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
             kind: Some("Node".to_owned()),
-            name: Some(node.clone()),
-            uid: Some(seen.request.node_uid.clone()),
+            name: Some(word.node.to_owned()),
+            uid: Some(word.node_uid.to_owned()),
             ..ObjectReference::default()
         },
-        reason: Some(reason.label().to_owned()),
-        message: Some(format!("{phase:?}: {}", next.record.message)),
-        type_: Some(
-            if phase == Phase::NeedsHuman {
-                "Warning"
-            } else {
-                "Normal"
-            }
-            .to_owned(),
-        ),
+        reason: Some(word.reason.label().to_owned()),
+        message: Some(message),
+        type_: Some(if word.warns { "Warning" } else { "Normal" }.to_owned()),
         source: Some(EventSource {
             component: Some(CONTROLLER.to_owned()),
             host: None,
         }),
-        first_timestamp: Some(Time(seen.now)),
-        last_timestamp: Some(Time(seen.now)),
+        first_timestamp: Some(Time(now)),
+        last_timestamp: Some(Time(now)),
         count: Some(1),
         ..Event::default()
-    };
-    let events: Api<Event> = Api::namespaced(ctx.client.clone(), NAMESPACE);
-    match events.create(&PostParams::default(), &event).await {
-        Err(kube::Error::Api(status)) if status.code == 409 => {}
-        Err(error) => tracing::warn!(%node, "cannot write an Event: {}", chain(&error)),
-        Ok(_) => {}
+    }
+}
+
+/// The node's name and a number drawn from the words (FNV-1a); at most 253 characters, as an object's name may have.
+fn name(word: &Word<'_>) -> String {
+    let parts = [
+        word.node_uid,
+        word.of.as_str(),
+        word.reason.label(),
+        word.message.as_str(),
+    ];
+    let hash = parts
+        .join("\n")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let node: String = word.node.chars().take(253 - 17).collect();
+    format!("{}.{hash:016x}", node.trim_end_matches(['-', '.']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(of: &str, message: &str) -> Word<'static> {
+        Word {
+            node: "worker-1",
+            node_uid: "uid",
+            of: of.to_owned(),
+            reason: Reason::Evicting,
+            message: message.to_owned(),
+            warns: false,
+        }
+    }
+
+    #[test]
+    fn what_is_told_again_after_a_kill_is_the_same_event() {
+        let told = name(&word("repair 100", "Draining: default/web"));
+        assert_eq!(told, name(&word("repair 100", "Draining: default/web")));
+        assert_ne!(told, name(&word("repair 100", "Draining: default/db")));
+        assert_ne!(told, name(&word("repair 200", "Draining: default/web")));
+        assert!(told.starts_with("worker-1."), "{told}");
+    }
+
+    #[test]
+    fn an_event_of_any_node_has_a_name_that_the_api_server_takes() {
+        let node = format!("{}.example.com", "a".repeat(241));
+        let long = Word {
+            node: &node,
+            ..word("", "")
+        };
+        assert!(name(&long).len() <= 253, "{}", name(&long).len());
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rectifier_core::name::NodeName;
-use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Phase, decide};
+use rectifier_core::repair::{Act, Phase, decide};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::{act, advise, event, fence, observe, persist};
 /// When the node is to be looked at again, if nothing wakes us before.
 pub(crate) type Again = Option<Duration>;
 
-/// Looks at a node and takes its repair one step further.
+/// Looks at a node and takes its repair one step further. `since` is when this engine began to watch.
 ///
 /// # Errors
 /// Nothing is lost by any: the next pass reads the record and the world again.
@@ -22,6 +22,7 @@ pub(crate) async fn pass(
     ctx: &Context,
     cluster: &Cluster,
     term: i64,
+    since: Timestamp,
     node: &NodeName,
 ) -> Result<Again, Error> {
     // reads: the NodeRepair; a repair that no agent opened in time is opened here
@@ -29,16 +30,23 @@ pub(crate) async fn pass(
         return persist::open_if_due(ctx, cluster, node).await;
     };
     // writes: our term, by compare-and-swap; ends the process if the repair bears a newer one
-    let (repair, _) = persist::stamp_term(ctx, repair, term).await?;
+    let (repair, taken_over) = persist::stamp_term(ctx, repair, term).await?;
     // reads: API server, cloud
-    let mut seen = observe::repair(ctx, cluster, &repair).await?;
+    let mut seen = observe::repair(ctx, cluster, &repair, since).await?;
     // sandbox; a policy that fails is advice too
     seen.advice = advise::ask(ctx, cluster, &seen).await;
     // pure
     let next = decide(&seen)?;
+    if next.grants(&seen.record) {
+        // from the moment in which it is written the node may go down
+        fence::leading(ctx, term).await?;
+    }
     // writes: the NodeRepair, by compare-and-swap, before anything is done
     let repair = persist::intent(ctx, repair, &seen, &next).await?;
-    event::tell(ctx, &repair, &seen, &next).await;
+    // Events; after a kill between the two lines the successor tells what the record says
+    if taken_over || next.is_news(&seen.record) {
+        event::tell(ctx, &seen, &next.record).await;
+    }
     if let Some(todo) = &next.act {
         if todo.step().is_some_and(|step| ctx.switches.skips(step)) {
             return Ok(Some(ctx.settings.poll));
@@ -46,24 +54,29 @@ pub(crate) async fn pass(
         // reads: the Lease and the NodeRepair, right before what may not be taken back
         fence::check(ctx, term, &repair).await?;
         // side effects: idempotent, believed only when the next pass sees them
-        act::perform(ctx, cluster, &repair, &seen, todo).await?;
+        let done = act::perform(ctx, cluster, &repair, &seen, todo).await;
+        if let Err(error) = &done {
+            event::failed(ctx, cluster, &seen, error).await;
+        }
+        done?;
     }
     Ok(again(
         ctx,
         next.record.phase,
         seen.record.phase,
-        next.act.is_some(),
-        next.reason,
+        next.act.as_ref(),
     ))
 }
 
-fn again(ctx: &Context, phase: Phase, before: Phase, acted: bool, reason: Reason) -> Again {
+fn again(ctx: &Context, phase: Phase, before: Phase, acted: Option<&Act>) -> Again {
     if phase != before {
         return Some(Duration::ZERO);
     }
-    if acted && reason != Reason::Evicting {
-        // its effect is rarely there at once, and often soon
-        return Some(ctx.settings.poll.min(Duration::from_millis(500)));
+    match acted {
+        // its effect is rarely there at once, and often soon; an eviction's takes a pod's grace period
+        Some(act) if !matches!(act, Act::Evict(_)) => {
+            Some(ctx.settings.poll.min(Duration::from_millis(500)))
+        }
+        Some(_) | None => Some(ctx.settings.poll),
     }
-    Some(ctx.settings.poll)
 }

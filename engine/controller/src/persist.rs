@@ -5,16 +5,18 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
-use rectifier_core::name::NodeName;
+use rectifier_core::clock::seconds_between;
+use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{SiteKind, Status};
-use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen};
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen, history};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::fence;
-use crate::observe::pool;
+use crate::observe::{self, pool};
 use crate::pass::Again;
+use crate::{event, fence};
 
 /// The node's open repair.
 pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<NodeRepair>, Error> {
@@ -25,7 +27,8 @@ pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<Nod
         .map_err(api("get noderepair"))
 }
 
-/// Opens the repair of a node whose problem no agent took up within the pool's grace: its engine is silent.
+/// Opens the repair of a node whose problem no agent took up within the pool's grace: its engine is silent. Why it does
+/// not is said on the Node.
 pub(crate) async fn open_if_due(
     ctx: &Context,
     cluster: &Cluster,
@@ -34,34 +37,62 @@ pub(crate) async fn open_if_due(
     let Some(facts) = cluster.facts(node) else {
         return Ok(None);
     };
-    // Outside of all pools nothing is judged, and nobody is told every minute: `observe` says so once asked.
-    let Ok(pool) = pool::selecting(cluster, &facts) else {
-        return Ok(None);
-    };
     let policies = ctx.policies.set();
-    let Some((kind, sight)) = facts.conditions.iter().find(|(kind, sight)| {
-        sight.status == Status::Yes && policies.handles(kind, SiteKind::ControlPlane)
-    }) else {
+    let problems: Vec<(&ConditionKind, &Sight)> = facts
+        .conditions
+        .iter()
+        .filter(|(kind, sight)| {
+            sight.status == Status::Yes && policies.handles(kind, SiteKind::ControlPlane)
+        })
+        .collect();
+    let Some((first, _)) = problems.first().copied() else {
         return Ok(None);
     };
-    let held = rectifier_core::clock::seconds_between(sight.since, ctx.now());
-    if let Some(left) = pool
-        .spec
-        .timing
-        .agent_grace
-        .checked_sub(held)
-        .filter(|left| *left > 0)
-    {
-        return Ok(Some(Duration::from_secs(left.into())));
+    let pool = match pool::selecting(cluster, &facts) {
+        Ok(pool) => pool,
+        Err(none) => {
+            event::hold(ctx, cluster, node, &facts, none.into(), first.as_str()).await;
+            return Ok(None);
+        }
+    };
+    let grace = pool.spec.timing.agent_grace;
+    let left = |sight: &Sight| grace.saturating_sub(seconds_between(sight.since, ctx.now()));
+    let (due, early): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|(_, sight)| left(sight) == 0);
+    let mut again = early.iter().map(|(_, sight)| left(sight)).min();
+    if due.is_empty() {
+        return Ok(again.map(|left| Duration::from_secs(left.into())));
     }
-    let Some(present) = crate::observe::read_node(ctx, cluster, node).await? else {
+    let Some(present) = observe::read_node(ctx, cluster, node).await? else {
         return Ok(None);
     };
+    let archive = observe::archive(ctx, node).await?;
+    for (kind, sight) in due {
+        let veto = history::veto(&archive, present.uid.as_str(), kind.as_str(), ctx.now());
+        let Some(until) = veto else {
+            return open(ctx, node, present.uid.as_str(), kind, sight).await;
+        };
+        let words = format!("{kind}, until {until}");
+        event::hold(ctx, cluster, node, &facts, Reason::Vetoed, &words).await;
+        let left = seconds_between(ctx.now(), until).max(1);
+        again = Some(again.map_or(left, |again| again.min(left)));
+    }
+    Ok(again.map(|left| Duration::from_secs(left.into())))
+}
+
+async fn open(
+    ctx: &Context,
+    node: &NodeName,
+    uid: &str,
+    kind: &ConditionKind,
+    sight: &Sight,
+) -> Result<Again, Error> {
     let repair = NodeRepair::new(
         &repair_name(node),
         NodeRepairSpec {
             node_name: node.to_string(),
-            node_uid: present.uid.to_string(),
+            node_uid: uid.to_owned(),
             problem: Problem {
                 kind: kind.to_string(),
                 reason: sight.reason.clone(),

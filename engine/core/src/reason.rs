@@ -56,6 +56,10 @@ reasons! {
     CordonedByOther => "somebody else cordoned this node; their cordon stays",
     /// Somebody took our cordon away before the commit.
     Uncordoned => "the cordon was taken away: the repair is cancelled",
+    /// That was less than a day ago: the person's word still stands.
+    Vetoed => "a person took our cordon away less than 24 hours ago: nothing is done for the same problem",
+    /// A person asked for another try.
+    RetryAsked => "a person asks for another try",
     /// The problem went away before the commit.
     ProblemCleared => "the problem went away before the replacement was committed",
     /// The condition is neither True nor freshly False.
@@ -70,6 +74,8 @@ reasons! {
     Cordoning => "cordoning",
     /// Pods are being evicted.
     Evicting => "evicting pods",
+    /// The pool's rules keep a pod where it is.
+    EvictionNotAllowed => "the pool's rules do not allow the eviction of a pod",
     /// A disruption budget holds an eviction back.
     BlockedByBudget => "a PodDisruptionBudget holds an eviction back",
     /// The grant stands open.
@@ -106,6 +112,12 @@ reasons! {
     ReplacementUncertain => "it is not certain which server is ours: all of this attempt is removed",
     /// Attempts are used up.
     AttemptsUsedUp => "no replacement could be made",
+    /// What was committed is not there, or not Ready: nothing more is taken from the sick node.
+    ReplacementLost => "the replacement is not Ready any more: nothing more is taken from the sick node",
+    /// A step takes longer than any that goes well.
+    Overdue => "a step takes too long: a person has to look",
+    /// An act failed.
+    ActFailed => "a step could not be carried out, and is tried again",
     /// The point of no return.
     Committed => "the replacement is Ready and committed",
     /// The old server is being deleted.

@@ -4,7 +4,8 @@ use rectifier_policy::prelude::*;
 
 use crate::{Rule, SOON};
 
-/// Failed replacements of one node before a person is asked. The engine, too, stops a pool's creates after three.
+/// Failed replacements of one node before a person is asked. After three within a day the engine asks one, too, whatever a
+/// policy says.
 const REPLACEMENTS: usize = 3;
 
 pub(crate) fn decide(episode: &Episode, view: &ClusterView, rule: &Rule) -> Decision {

@@ -11,7 +11,7 @@ use super::{token, user_data};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, cloud};
-use crate::observe::{cloud as view, pool};
+use crate::observe::pool;
 
 /// Metadata of every server that we make.
 const CLUSTER: &str = "rectifier.cluster";
@@ -28,9 +28,10 @@ pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Re
             "the sick server has no ports of its own to copy",
         ));
     }
-    for (number, port) in template.ports.into_iter().enumerate() {
+    // as many as the record says, whatever the sick server got since: only those are looked for
+    for (number, port) in (0..replacement.ports_wanted).zip(template.ports) {
         let spec = PortSpec {
-            name: view::port_name(replacement, number),
+            name: replacement.port_name(number),
             tags: vec![replacement.tag.clone()],
             template: port,
         };

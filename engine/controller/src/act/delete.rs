@@ -1,4 +1,5 @@
-//! Deletes, each by an id that was recorded, never by a name.
+//! Deletes. What is deleted after the commit has an id or a UID that was recorded; what is taken back before it was found
+//! by the attempt's own tag and names, which nothing else in the cloud bears. Nothing is deleted by the name of a node.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, DeleteParams, Preconditions};

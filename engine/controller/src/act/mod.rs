@@ -10,6 +10,7 @@ mod token;
 mod user_data;
 
 use rectifier_api::NodeRepair;
+use rectifier_core::name::NodeName;
 use rectifier_core::repair::{Act, Seen};
 
 use crate::cluster::Cluster;
@@ -31,7 +32,11 @@ pub(crate) async fn perform(
     match act {
         Act::Cordon => cordon::set(ctx, seen).await,
         Act::Uncordon => cordon::unset(ctx, seen).await,
-        Act::Evict(pods) => evict::evict(ctx, pods).await,
+        Act::Evict(pods) => {
+            let held_back = evict::evict(ctx, pods).await?;
+            cluster.hold_back(&NodeName::parse(&seen.request.node)?, held_back);
+            Ok(())
+        }
         Act::CreatePorts => create::ports(ctx, repair, seen).await,
         Act::CreateServer => create::server(ctx, cluster, repair, seen).await,
         Act::RemoveReplacement {
@@ -39,6 +44,7 @@ pub(crate) async fn perform(
             ports,
             node,
         } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
+        Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
         Act::Adopt => adopt::adopt(ctx, repair).await,
         Act::DeleteServer(id) => delete::server(ctx, id).await,
         Act::DeletePorts(ports) => delete::ports(ctx, ports).await,

@@ -76,9 +76,14 @@ async fn ask(
     for server in cloud.find_by_tag(&replacement.tag).await? {
         view.replacements.push(with_ports(cloud, server).await?);
     }
+    // Once written down, their number is the truth: it says under which names one may have been made.
+    let recorded = replacement
+        .ports
+        .len()
+        .max(usize::try_from(replacement.ports_wanted).unwrap_or(0));
     view.ports_wanted = match (record.phase, &id) {
-        (Phase::CreatingPorts, Some(id)) => cloud.template(id).await?.ports.len(),
-        _ => replacement.ports.len(),
+        (Phase::CreatingPorts, Some(id)) if recorded == 0 => cloud.template(id).await?.ports.len(),
+        _ => recorded,
     };
     view.ports = ports(cloud, replacement, view.ports_wanted).await?;
     Ok(view)
@@ -102,8 +107,8 @@ async fn ports(
     wanted: usize,
 ) -> Result<Vec<PortSeen>, CloudError> {
     let mut found: Vec<Port> = cloud.ports_by_tag(&replacement.tag).await?;
-    for number in 0..wanted.max(1) {
-        for port in cloud.ports_by_name(&port_name(replacement, number)).await? {
+    for number in 0..u32::try_from(wanted.max(1)).unwrap_or(u32::MAX) {
+        for port in cloud.ports_by_name(&replacement.port_name(number)).await? {
             if found.iter().all(|known| known.id != port.id) {
                 found.push(port);
             }
@@ -114,14 +119,10 @@ async fn ports(
         .into_iter()
         .map(|port| PortSeen {
             id: port.id,
+            name: port.name,
             device: port.device,
         })
         .collect())
-}
-
-/// The name of an attempt's port: no other port has it.
-pub(crate) fn port_name(replacement: &Replacement, number: usize) -> String {
-    format!("{}-{number}", replacement.tag)
 }
 
 /// The labels of the sick node that the pool copies to its replacement.

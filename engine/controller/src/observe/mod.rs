@@ -8,24 +8,30 @@ pub(crate) mod node;
 pub(crate) mod pool;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use rectifier_api::NodeRepair;
+use rectifier_api::{NodeRepair, RETRY};
+use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
-use rectifier_core::repair::{CloudSeen, NodeSeen, ProblemSeen, Seen, needs};
+use rectifier_core::repair::{Archived, CloudSeen, NodeSeen, ProblemSeen, Seen, needs};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, api};
 
-/// Looks at everything that this repair's next step depends on.
+/// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
     ctx: &Context,
     cluster: &Cluster,
     repair: &NodeRepair,
+    since: Timestamp,
 ) -> Result<Seen, Error> {
-    let request = repair.spec.request();
+    let mut request = repair.spec.request();
+    // what the record can hold of it tells one mark from another
+    let mark = repair.annotations().get(RETRY);
+    request.retry = mark.map(|mark| mark.chars().take(256).collect());
     let record = repair.status.clone().unwrap_or_default();
     let name = NodeName::parse(&request.node)?;
     let wanted = needs(record.phase);
@@ -52,6 +58,13 @@ pub(crate) async fn repair(
         } else {
             None
         },
+        held_back: cluster.held_back(&name),
+        archive: if wanted.archive {
+            archive(ctx, &name).await?
+        } else {
+            Vec::new()
+        },
+        watched: seconds_between(since, now),
         node,
         cloud,
         advice: None,
@@ -78,6 +91,22 @@ pub(crate) async fn read_node(
         }
         None => Ok(None),
     }
+}
+
+/// The repairs of this node, or of another that had its name, that are over. Read from the API server itself: the copy of
+/// one that ended a moment ago may not have reached a cache, and what a person undid would be done again.
+pub(crate) async fn archive(ctx: &Context, name: &NodeName) -> Result<Vec<Archived>, Error> {
+    let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
+    let of_node = ListParams::default().fields(&format!("spec.nodeName={name}"));
+    let list = repairs
+        .list(&of_node)
+        .await
+        .map_err(api("list noderepairs"))?;
+    let over = |repair: &NodeRepair| {
+        let record = repair.status.as_ref()?;
+        Archived::of(&repair.spec.request(), record)
+    };
+    Ok(list.items.iter().filter_map(over).collect())
 }
 
 async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<PodSeen>, Error> {

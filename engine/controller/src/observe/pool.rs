@@ -51,6 +51,7 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,
         },
+        drain_within: timing.drain,
         grant: timing.grant,
         reboot: timing.reboot,
         settle: timing.settle,

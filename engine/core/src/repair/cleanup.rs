@@ -1,5 +1,7 @@
 //! Taking back what was made: after a failed attempt, and after a repair was called off.
 
+use jiff::Timestamp;
+
 use super::next::{Act, Next};
 use super::replace::{again, fresh};
 use super::seen::{CloudView, Seen};
@@ -38,8 +40,11 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
                 .find(|step| step.phase == Phase::RollingBack)
                 .map_or(Reason::Cancelled, |step| step.reason);
             Next::enter(seen, Phase::Cancelled, why, "").with(|record| {
-                if let Some(last) = record.tried.last_mut() {
-                    last.outcome = Outcome::Failed;
+                // Called off is not failed: no policy may take it for an attempt.
+                if let Some(last) = record.tried.last_mut()
+                    && last.outcome == Outcome::Running
+                {
+                    last.outcome = Outcome::Refused;
                     last.reason = why;
                 }
             })
@@ -70,12 +75,12 @@ fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
         };
         return Some(Next::act(seen, act, reason));
     }
-    // A post whose answer was lost may still make a server: its absence counts only after the settling time.
+    // A post whose answer was lost may still make a server or a port: its absence counts only after the settling time.
     let settle = seen.pool.as_ref().map_or(60, |rules| rules.create_settle);
-    let uncertain = replacement.server_id.is_none()
-        && replacement
-            .posted_at
-            .is_some_and(|at| seconds_between(at, seen.now) < settle);
+    let unsettled =
+        |posted: Option<Timestamp>| posted.is_some_and(|at| seconds_between(at, seen.now) < settle);
+    let uncertain = unsettled(replacement.ports_at)
+        || (replacement.server_id.is_none() && unsettled(replacement.posted_at));
     uncertain.then(|| Next::wait(seen, Reason::CreateUncertain, &replacement.name))
 }
 

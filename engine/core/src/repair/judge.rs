@@ -1,9 +1,12 @@
 //! What is to be done to the node: left to its own engine, rebooted, replaced, or shown to a person.
 
+use jiff::Timestamp;
+
 use super::next::{Act, Next};
-use super::record::{Asks, RequestedBy, Rung, Verdict};
-use super::seen::{CloudSeen, NoRules, Rules, Seen};
-use super::{Phase, called_off, cleared, ours, sick_node};
+use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
+use super::replace::ATTEMPTS;
+use super::seen::{CloudSeen, Rules, Seen};
+use super::{Phase, called_off, cleared, history, ours, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -61,23 +64,28 @@ pub(super) fn judging(seen: &Seen) -> Next {
         };
         return Next::enter(seen, next, reason, "");
     }
+    // Remembered, so that the same mark is not taken for another try later.
+    if let Some(mark) = new_mark(seen) {
+        return Next::wait(seen, Reason::RetryAsked, "")
+            .with(|record| follow_mark(record, mark, seen.now));
+    }
+    // A person who took our cordon away while a reboot was tried wants the node back: no other rung follows.
+    if given_back(seen) {
+        return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
+    }
     // Somebody's cordon is somebody's plan: it is never undone, and nothing is done under it.
     if node.unschedulable && !ours(seen, node) {
         return Next::wait(seen, Reason::CordonedByOther, "");
     }
+    if let Some(until) = vetoed(seen) {
+        return Next::wait(seen, Reason::Vetoed, format!("until {until}"));
+    }
     let rules = match &seen.pool {
         Ok(rules) => rules,
-        Err(NoRules::NoPool) => return Next::wait(seen, Reason::NoPool, ""),
-        Err(NoRules::TwoPools) => return Next::wait(seen, Reason::TwoPools, ""),
+        Err(none) => return Next::wait(seen, Reason::from(*none), ""),
     };
-    // The node's own policy decided on the reboot; the control plane only keeps to its rails: once per repair.
-    if seen.request.asks == Asks::Reboot
-        && !seen
-            .record
-            .tried
-            .iter()
-            .any(|tried| tried.rung == Rung::Reboot)
-    {
+    // The node's own policy decided on the reboot; the control plane only keeps to its rails.
+    if seen.request.asks == Asks::Reboot && history::may_reboot(seen) {
         return start(seen, rules, Rung::Reboot, "asked by the node's engine");
     }
     if seen.record.wait_until.is_some_and(|until| until > seen.now) {
@@ -104,6 +112,25 @@ pub(super) fn judging(seen: &Seen) -> Next {
         }) => Next::enter(seen, Phase::NeedsHuman, Reason::PolicyFailed, message),
         Some(Advice::None) | None => Next::wait(seen, Reason::NoPolicy, &seen.request.problem.kind),
     }
+}
+
+/// Our cordon was set, and somebody took it away.
+fn given_back(seen: &Seen) -> bool {
+    seen.record.rung.is_some() && sick_node(seen).is_some_and(|node| !node.unschedulable)
+}
+
+/// Until when a person's word forbids a repair of this node for this problem. Another word of a person's lifts it.
+fn vetoed(seen: &Seen) -> Option<Timestamp> {
+    if seen.request.requested_by == RequestedBy::Operator || seen.record.retried_at.is_some() {
+        return None;
+    }
+    let request = &seen.request;
+    history::veto(
+        &seen.archive,
+        &request.node_uid,
+        &request.problem.kind,
+        seen.now,
+    )
 }
 
 fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -> Next {
@@ -143,6 +170,16 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
             Phase::NeedsHuman,
             Reason::PolicyDecided,
             "replace, but the pool has no `provisioning`",
+        );
+    }
+    // Whatever a policy says: what failed so often will not succeed by itself.
+    let failed = history::failed_replacements(seen);
+    if failed >= ATTEMPTS {
+        return Next::enter(
+            seen,
+            Phase::NeedsHuman,
+            Reason::AttemptsUsedUp,
+            format!("{failed} replacements of this node failed within a day"),
         );
     }
     // A node is replaced only when it is certain which server it is: nothing may be deleted on a guess.
@@ -211,14 +248,48 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
     }
 }
 
-/// Nothing is done until a person did something; if the problem goes away by itself, what is ours is taken back.
+/// Nothing is done until a person did something. Before the commit, if the problem goes away by itself or the person
+/// uncordons the node, what is ours is taken back; after it only a person's word moves it on.
 pub(super) fn needs_human(seen: &Seen) -> Next {
+    let is_committed = seen.record.committed_at.is_some();
+    if let Some(mark) = new_mark(seen) {
+        // After the commit it goes through its steps again from the first: each ends at once if it is done.
+        let phase = if is_committed {
+            Phase::Committed
+        } else {
+            Phase::Judging
+        };
+        return Next::enter(seen, phase, Reason::RetryAsked, "")
+            .with(|record| follow_mark(record, mark, seen.now));
+    }
+    if is_committed {
+        return still(seen);
+    }
     if sick_node(seen).is_none() {
         return Next::enter(seen, Phase::Cancelled, Reason::NodeGone, "");
     }
     if seen.request.withdrawn || cleared(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::ProblemCleared, "");
     }
+    if given_back(seen) {
+        return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
+    }
+    still(seen)
+}
+
+/// A person's mark that was not followed yet.
+fn new_mark(seen: &Seen) -> Option<&String> {
+    let mark = seen.request.retry.as_ref()?;
+    (seen.record.retried.as_ref() != Some(mark)).then_some(mark)
+}
+
+fn follow_mark(record: &mut Record, mark: &str, now: Timestamp) {
+    record.retried = Some(mark.to_owned());
+    record.retried_at = Some(now);
+    record.wait_until = None;
+}
+
+fn still(seen: &Seen) -> Next {
     Next {
         record: seen.record.clone(),
         act: None,

@@ -5,15 +5,19 @@
 //! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
 
 mod cleanup;
+mod committed;
 pub mod drain;
+pub mod history;
 mod judge;
 mod next;
 pub mod phase;
+mod rails;
 mod reboot;
 mod record;
 mod replace;
 mod seen;
 
+pub use history::Archived;
 pub use next::{Act, Next};
 pub use phase::Phase;
 pub use record::{
@@ -47,6 +51,8 @@ pub struct Needs {
     pub cloud: bool,
     /// The policies.
     pub advice: bool,
+    /// The node's earlier repairs.
+    pub archive: bool,
 }
 
 /// What a decision in this phase rests on. Only this is read: a list of pods or a call to the cloud costs.
@@ -65,6 +71,7 @@ pub fn needs(phase: Phase) -> Needs {
         Phase::Judging => Needs {
             cloud: true,
             advice: true,
+            archive: true,
             pods: false,
         },
         Phase::RebootDraining => Needs {
@@ -74,7 +81,6 @@ pub fn needs(phase: Phase) -> Needs {
         Phase::CreatingPorts
         | Phase::CreatingServer
         | Phase::Joining
-        | Phase::Discarding
         | Phase::Committed
         | Phase::DeletingServer
         | Phase::DeletingNode
@@ -82,10 +88,15 @@ pub fn needs(phase: Phase) -> Needs {
             cloud: true,
             ..Needs::default()
         },
+        Phase::Discarding => Needs {
+            cloud: true,
+            archive: true,
+            ..Needs::default()
+        },
         Phase::Draining => Needs {
             pods: true,
             cloud: true,
-            advice: false,
+            ..Needs::default()
         },
     }
 }
@@ -108,10 +119,10 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::CreatingPorts => replace::creating_ports(seen),
         Phase::CreatingServer => replace::creating_server(seen),
         Phase::Joining => replace::joining(seen),
-        Phase::Committed => replace::committed(seen),
-        Phase::Draining => replace::draining(seen),
-        Phase::DeletingServer => replace::deleting_server(seen),
-        Phase::DeletingNode => replace::deleting_node(seen),
+        Phase::Committed => committed::committed(seen),
+        Phase::Draining => committed::draining(seen),
+        Phase::DeletingServer => committed::deleting_server(seen),
+        Phase::DeletingNode => committed::deleting_node(seen),
         Phase::Discarding => cleanup::discarding(seen),
         Phase::RollingBack => cleanup::rolling_back(seen),
         Phase::Recovered | Phase::Replaced | Phase::Cancelled => {
@@ -124,8 +135,10 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
+    let next = rails::hold(seen, next);
     let (from, to) = (seen.record.phase, next.record.phase);
-    if from != to && !from.followers().contains(&to) {
+    let in_diagram = from == to || from.followers().contains(&to);
+    if !in_diagram || !to.fits(next.record.committed_at.is_some()) {
         return Err(Illegal { from, to });
     }
     Ok(next)

@@ -32,6 +32,8 @@ pub enum Act {
         /// The Node, once no server is left.
         node: Option<Uid>,
     },
+    /// Delete ports of this attempt of which there is already one: of two creates that raced, the second.
+    DeleteSurplus(Vec<PortId>),
     /// Let the replacement bear pods: mark its server as adopted, take the provisional taint away, delete its token.
     Adopt,
     /// Delete the sick server.
@@ -52,7 +54,29 @@ impl Act {
             Act::CreatePorts | Act::CreateServer => Some(Step::Create),
             Act::Evict(_) => Some(Step::Drain),
             Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_) => Some(Step::Delete),
-            Act::Uncordon | Act::RemoveReplacement { .. } | Act::Adopt | Act::Archive => None,
+            Act::Uncordon
+            | Act::RemoveReplacement { .. }
+            | Act::DeleteSurplus(_)
+            | Act::Adopt
+            | Act::Archive => None,
+        }
+    }
+
+    /// Does it do something new to the node, or make something new? Taking back what is ours does neither.
+    pub fn is_intrusive(&self) -> bool {
+        match self {
+            Act::Cordon
+            | Act::Evict(_)
+            | Act::CreatePorts
+            | Act::CreateServer
+            | Act::Adopt
+            | Act::DeleteServer(_)
+            | Act::DeletePorts(_)
+            | Act::DeleteNode(_) => true,
+            Act::Uncordon
+            | Act::RemoveReplacement { .. }
+            | Act::DeleteSurplus(_)
+            | Act::Archive => false,
         }
     }
 }
@@ -95,6 +119,17 @@ impl Next {
             act: Some(act),
             ..Next::wait(seen, reason, "")
         }
+    }
+
+    /// Is there anything in it that people have not been told yet?
+    pub fn is_news(&self, before: &Record) -> bool {
+        let said = |record: &Record| (record.phase, record.since, record.reason);
+        said(&self.record) != said(before) || self.record.message != before.message
+    }
+
+    /// Does it let the node's engine reboot, from the moment in which it is written?
+    pub fn grants(&self, before: &Record) -> bool {
+        self.record.grant.is_some() && self.record.grant != before.grant
     }
 
     /// Enter a phase.

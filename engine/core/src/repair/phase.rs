@@ -37,9 +37,9 @@ pub enum Phase {
     Settling,
     /// Healthy again; the cordon is being taken away. Ends when that is seen.
     Uncordoning,
-    /// The replacement's ports are being made. Ends when all are seen.
+    /// The replacement's ports are being made. Ends when all are seen, or cannot be made in time.
     CreatingPorts,
-    /// The replacement is being made. Ends when exactly one server bears our tag.
+    /// The replacement is being made. Ends when exactly one server bears our tag, or none can be made in time.
     CreatingServer,
     /// The replacement boots and joins. Ends when its node is Ready, or has failed.
     Joining,
@@ -55,7 +55,9 @@ pub enum Phase {
     DeletingNode,
     /// Before the commit something called it off: all of ours is being removed, then uncordoned.
     RollingBack,
-    /// A person has to decide. Nothing is touched.
+    /// A person has to decide. Nothing is touched; our cordon, if there is one, stays, so that no pod is sent to a node
+    /// that nobody could heal. Before the commit it ends when the problem goes away or the person uncordons (then all
+    /// of ours is taken back), and, before or after it, when the person asks for another try.
     NeedsHuman,
     /// Healed without a replacement. Final.
     Recovered,
@@ -114,21 +116,26 @@ impl Phase {
                 Phase::CreatingPorts,
                 Phase::RollingBack,
             ],
-            Phase::RebootDraining => &[Phase::GrantOffered, Phase::RollingBack],
+            Phase::RebootDraining => &[Phase::GrantOffered, Phase::RollingBack, Phase::NeedsHuman],
             Phase::GrantOffered => &[Phase::Rebooting, Phase::Judging, Phase::RollingBack],
             Phase::Rebooting => &[Phase::Settling, Phase::Judging],
             Phase::Settling => &[Phase::Uncordoning, Phase::Judging],
             Phase::Uncordoning => &[Phase::Recovered],
-            Phase::CreatingPorts => &[Phase::CreatingServer, Phase::RollingBack],
+            Phase::CreatingPorts => &[Phase::CreatingServer, Phase::Discarding, Phase::RollingBack],
             Phase::CreatingServer => &[Phase::Joining, Phase::Discarding, Phase::RollingBack],
             Phase::Joining => &[Phase::Committed, Phase::Discarding, Phase::RollingBack],
-            Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack],
-            Phase::Committed => &[Phase::Draining],
-            Phase::Draining => &[Phase::DeletingServer],
-            Phase::DeletingServer => &[Phase::DeletingNode],
-            Phase::DeletingNode => &[Phase::Replaced],
+            Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack, Phase::NeedsHuman],
+            Phase::Committed => &[Phase::Draining, Phase::NeedsHuman],
+            Phase::Draining => &[Phase::DeletingServer, Phase::NeedsHuman],
+            Phase::DeletingServer => &[Phase::DeletingNode, Phase::NeedsHuman],
+            Phase::DeletingNode => &[Phase::Replaced, Phase::NeedsHuman],
             Phase::RollingBack => &[Phase::Cancelled],
-            Phase::NeedsHuman => &[Phase::Judging, Phase::RollingBack, Phase::Cancelled],
+            Phase::NeedsHuman => &[
+                Phase::Judging,
+                Phase::RollingBack,
+                Phase::Cancelled,
+                Phase::Committed,
+            ],
             Phase::Recovered | Phase::Replaced | Phase::Cancelled => &[],
         }
     }
@@ -165,6 +172,12 @@ impl Phase {
         }
     }
 
+    /// May a repair whose replacement is committed, or is not, be in this phase? Only [`Phase::NeedsHuman`] is on both
+    /// sides of the line.
+    pub fn fits(self, committed: bool) -> bool {
+        self == Phase::NeedsHuman || self.is_committed() == committed
+    }
+
     /// The diagram of `engine/README.md`, in Mermaid's syntax.
     pub fn diagram() -> String {
         let mut lines = vec![
@@ -192,11 +205,13 @@ mod tests {
     fn there_is_one_commit_point() {
         for phase in Phase::ALL {
             for next in phase.followers() {
-                if next.is_committed() && !phase.is_committed() {
+                // a person's try, of what was committed before: `decide` refuses it to any other record
+                let again = (phase, *next) == (Phase::NeedsHuman, Phase::Committed);
+                if next.is_committed() && !phase.is_committed() && !again {
                     assert_eq!((phase, *next), (Phase::Joining, Phase::Committed));
                 }
                 assert!(
-                    !phase.is_committed() || next.is_committed(),
+                    !phase.is_committed() || next.fits(true),
                     "{phase:?} -> {next:?} goes back"
                 );
             }

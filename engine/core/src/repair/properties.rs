@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::drain::{Owner, PodSeen};
 use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, cordoned, node, rules, seen, server};
 use super::*;
+use crate::clock::seconds_between;
 use crate::name::{PortId, Uid};
 use crate::policy::{Advice, Decision, PolicyRef, Remedy, Status};
 
@@ -23,6 +24,13 @@ enum Chance {
     ProblemClears,
     ProblemComesBack,
     ServerFails,
+    /// A create of ports that a killed engine had sent comes to its end.
+    LatePort,
+    /// The replacement's node stops being Ready, or is so again.
+    ReplacementSick,
+    ReplacementWell,
+    /// A person asks for another try.
+    Retry,
     NodeReboots,
     LongTime,
 }
@@ -38,6 +46,10 @@ fn chance() -> impl Strategy<Value = Chance> {
         1 => Just(Chance::ProblemClears),
         1 => Just(Chance::ProblemComesBack),
         1 => Just(Chance::ServerFails),
+        2 => Just(Chance::LatePort),
+        1 => Just(Chance::ReplacementSick),
+        2 => Just(Chance::ReplacementWell),
+        1 => Just(Chance::Retry),
         2 => Just(Chance::NodeReboots),
         3 => Just(Chance::LongTime),
     ]
@@ -123,6 +135,9 @@ impl World {
             node: self.node.clone(),
             problem: self.problem,
             pods: Some(self.pods.clone()),
+            held_back: None,
+            archive: Vec::new(),
+            watched: 9999,
             cloud: if cloud_down {
                 CloudSeen::Unavailable(String::new())
             } else {
@@ -148,12 +163,8 @@ impl World {
             }
             Act::Evict(_) => self.pods.clear(),
             Act::CreatePorts => {
-                let name = format!("{}-0", self.record.replacement.as_ref().unwrap().tag);
                 if self.ports.is_empty() {
-                    self.ports.push(PortSeen {
-                        id: PortId::parse(name).unwrap(),
-                        device: None,
-                    });
+                    self.port("first");
                 }
             }
             Act::CreateServer => {
@@ -161,8 +172,10 @@ impl World {
                 if self.ports.iter().all(|port| port.device.is_none()) {
                     self.made += 1;
                     let new = server(&format!("new-{}", self.made), "new");
+                    let given = &self.record.replacement.as_ref().unwrap().ports;
                     self.ports
                         .iter_mut()
+                        .filter(|port| given.iter().any(|id| id == port.id.as_str()))
                         .for_each(|port| port.device = Some(new.id.clone()));
                     let taints = vec!["rectifier.dev/provisional:NoSchedule".to_owned()];
                     let uid = Uid::parse(format!("new-node-{}", self.made)).unwrap();
@@ -189,6 +202,7 @@ impl World {
                     }
                 }
             }
+            Act::DeleteSurplus(gone) => self.ports.retain(|port| !gone.contains(&port.id)),
             Act::Adopt => self
                 .new_node
                 .iter_mut()
@@ -198,6 +212,16 @@ impl World {
             Act::DeleteNode(_) => self.node = None,
             Act::Archive => {}
         }
+    }
+
+    fn port(&mut self, suffix: &str) {
+        let name = self.record.replacement.as_ref().unwrap().port_name(0);
+        let id = PortId::parse(format!("{name}-{suffix}-{}", self.second)).unwrap();
+        self.ports.push(PortSeen {
+            id,
+            name,
+            device: None,
+        });
     }
 
     fn happen(&mut self, chance: Chance) {
@@ -222,6 +246,27 @@ impl World {
                         .for_each(|server| server.status = "ERROR".to_owned());
                 }
             }
+            Chance::LatePort => {
+                // what was sent comes within the settling time, or never
+                let sent = self
+                    .record
+                    .replacement
+                    .as_ref()
+                    .and_then(|one| one.ports_at);
+                let late =
+                    sent.is_some_and(|at| seconds_between(at, super::tests::at(self.second)) < 50);
+                if late {
+                    self.port("late");
+                }
+            }
+            Chance::ReplacementSick | Chance::ReplacementWell => {
+                let ready = match chance {
+                    Chance::ReplacementSick => Status::No,
+                    _ => Status::Yes,
+                };
+                self.new_node.iter_mut().for_each(|node| node.ready = ready);
+            }
+            Chance::Retry => self.request.retry = Some(self.second.to_string()),
             Chance::NodeReboots => {
                 if let (Some(node), Some(grant)) = (&mut self.node, &self.record.grant) {
                     self.request.accepted_grant = Some(grant.id.clone());
@@ -247,13 +292,21 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 .new_node
                 .as_ref()
                 .is_some_and(|node| node.ready == Status::Yes);
+            // its ports and its Node follow a server that is gone, whatever becomes of the replacement meanwhile
             assert!(
-                ready && world.new.len() == 1,
-                "nothing is deleted without exactly one replacement that is Ready"
+                (ready && world.new.len() == 1) || world.old.is_none(),
+                "no server is deleted without exactly one replacement that is Ready"
             );
         }
         Some(Act::Evict(_)) if replacing => {
-            assert!(committed, "nothing is evicted before the commit")
+            assert!(committed, "nothing is evicted before the commit");
+            assert!(
+                world
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| node.ready == Status::Yes),
+                "nothing is evicted while the replacement is not Ready"
+            );
         }
         Some(Act::Uncordon) => {
             let by = seen
@@ -278,12 +331,31 @@ fn check(world: &World, seen: &Seen, next: &Next) {
         Some(Act::RemoveReplacement { .. }) => {
             assert!(!committed, "what was adopted is not taken back")
         }
-        Some(Act::Evict(_) | Act::Cordon | Act::CreatePorts | Act::Adopt | Act::Archive) | None => {
+        Some(Act::CreatePorts) => {
+            let written = next
+                .record
+                .replacement
+                .as_ref()
+                .and_then(|one| one.ports_at);
+            assert_eq!(
+                written,
+                Some(seen.now),
+                "that ports are made is written down before they are"
+            );
         }
+        Some(Act::DeleteSurplus(gone)) => {
+            let used = &next.record.replacement.as_ref().unwrap().ports;
+            assert!(
+                gone.iter()
+                    .all(|port| !used.iter().any(|id| id == port.as_str())),
+                "a port in use is not surplus"
+            );
+        }
+        Some(Act::Evict(_) | Act::Cordon | Act::Adopt | Act::Archive) | None => {}
     }
     assert!(
-        !seen.record.phase.is_committed() || next.record.phase.is_committed(),
-        "after the commit only forward"
+        seen.record.committed_at.is_none() || next.record.phase.fits(true),
+        "after the commit only forward, or a person"
     );
     assert!(world.new.len() <= 1, "at most one replacement at a time");
 }
@@ -330,12 +402,13 @@ proptest! {
             }
         }
         // a human's cordon, or a person who is asked, may hold it for ever
-        let held = matches!(world.record.phase, Phase::NeedsHuman) || world.record.reason == Some(Reason::CordonedByOther);
+        let held = matches!(world.record.phase, Phase::NeedsHuman)
+            || world.record.reason == Some(Reason::CordonedByOther);
         prop_assert!(held || world.record.phase.is_final(), "{:?}: {}", world.record.phase, world.record.message);
         match world.record.phase {
             Phase::Replaced => {
                 prop_assert!(world.old.is_none() && world.old_ports.is_empty() && world.node.is_none());
-                prop_assert_eq!(world.new.len(), 1);
+                prop_assert_eq!((world.new.len(), world.ports.len()), (1, 1));
             }
             Phase::Cancelled | Phase::Recovered => {
                 prop_assert!(world.new.is_empty() && world.ports.is_empty() && world.new_node.is_none());

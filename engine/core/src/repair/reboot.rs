@@ -27,23 +27,31 @@ pub(super) fn evict(seen: &Seen) -> Option<Next> {
     };
     let rules = match &seen.pool {
         Ok(rules) => rules.drain,
-        Err(_) => return Some(Next::wait(seen, Reason::NoPool, "")),
+        Err(none) => return Some(Next::wait(seen, Reason::from(*none), "")),
     };
     let plan = drain::plan(pods, rules);
     if plan.is_done() {
         return None;
     }
-    if plan.evict.is_empty() {
-        let held = plan.forbidden.first().or(plan.leaving.first());
-        return Some(Next::wait(
-            seen,
-            Reason::Evicting,
-            held.map_or(String::new(), |pod| {
-                format!("{}/{}", pod.namespace, pod.name)
-            }),
-        ));
-    }
-    Some(Next::act(seen, Act::Evict(plan.evict), Reason::Evicting))
+    let name = |pod: &drain::PodSeen| format!("{}/{}", pod.namespace, pod.name);
+    let (reason, detail) = match (plan.evict.is_empty(), &seen.held_back) {
+        (false, Some(held_back)) => (Reason::BlockedByBudget, held_back.clone()),
+        (false, None) => (Reason::Evicting, String::new()),
+        // Pods that are on their way out come first: those that may not leave are still there when they are gone.
+        (true, _) => match (plan.leaving.first(), plan.forbidden.first()) {
+            (Some(leaving), _) => (Reason::Evicting, name(leaving)),
+            (None, forbidden) => (
+                Reason::EvictionNotAllowed,
+                forbidden.map(name).unwrap_or_default(),
+            ),
+        },
+    };
+    let next = Next::wait(seen, reason, detail);
+    Some(if plan.evict.is_empty() {
+        next
+    } else {
+        next.then(Act::Evict(plan.evict))
+    })
 }
 
 fn offer(seen: &Seen) -> Next {
@@ -83,14 +91,24 @@ pub(super) fn grant_offered(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::RollingBack, reason, "")
             .with(|record| record.grant = None);
     }
+    // A pool that was switched to observe takes the offer back; it was no try.
+    if seen.pool.as_ref().is_ok_and(|rules| !rules.acts) {
+        return Next::enter(seen, Phase::Judging, Reason::PoolObserves, "").with(|record| {
+            record.grant = None;
+            record.tried.pop();
+        });
+    }
     if seen.now >= grant.until {
         return give_up(seen, Reason::GrantExpired).with(|record| record.grant = None);
     }
     Next::wait(seen, Reason::GrantOffered, "")
 }
 
-/// Accepted: the node may go down at any moment. Only a new boot id or the deadline ends it.
+/// Accepted: the node may go down at any moment. Only a new boot id, the deadline or the Node's own end ends it.
 pub(super) fn rebooting(seen: &Seen) -> Next {
+    if sick_node(seen).is_none() {
+        return give_up(seen, Reason::NodeGone);
+    }
     let boot = sick_node(seen).and_then(|node| node.boot_id.as_ref());
     let granted = seen
         .record
@@ -113,8 +131,13 @@ pub(super) fn rebooting(seen: &Seen) -> Next {
 
 /// Booted. Healthy means: Ready, and the problem reported as gone for the settling time, in this boot.
 pub(super) fn settling(seen: &Seen) -> Next {
-    let (Some(node), Ok(rules)) = (sick_node(seen), &seen.pool) else {
-        return Next::wait(seen, Reason::Settling, "");
+    // Deleted, or another machine of that name: nobody will ever see how this boot did.
+    let Some(node) = sick_node(seen) else {
+        return give_up(seen, Reason::NodeGone);
+    };
+    let rules = match &seen.pool {
+        Ok(rules) => rules,
+        Err(none) => return Next::wait(seen, Reason::from(*none), ""),
     };
     // NPD starts with every condition False: only what has held since the boot, for the settling time, counts.
     let well = match seen.problem {

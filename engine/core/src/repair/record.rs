@@ -75,6 +75,8 @@ pub struct Request {
     pub accepted_grant: Option<String>,
     /// Who opened it.
     pub requested_by: RequestedBy,
+    /// A person's mark that asks for another try; a new mark is a new try.
+    pub retry: Option<String>,
 }
 
 /// Who opened a repair.
@@ -137,6 +139,12 @@ pub struct Replacement {
     pub name: String,
     /// The tag that its server bears, and the prefix of its ports' names.
     pub tag: String,
+    /// How many ports it gets. Written before the first is made, so that all of them are found again by their names.
+    #[serde(default)]
+    pub ports_wanted: u32,
+    /// When the making of its ports was last asked for. Written before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports_at: Option<Timestamp>,
     /// Its ports' ids.
     #[serde(default)]
     pub ports: Vec<String>,
@@ -149,6 +157,13 @@ pub struct Replacement {
     /// Its node's UID, once it was seen Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_uid: Option<String>,
+}
+
+impl Replacement {
+    /// The name of this attempt's port of that number, from 0: no other port has it.
+    pub fn port_name(&self, number: u32) -> String {
+        format!("{}-{number}", self.tag)
+    }
 }
 
 /// One step of the story.
@@ -222,6 +237,13 @@ pub struct Record {
     /// When the replacement was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<Timestamp>,
+    /// The person's mark that was last followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub retried: Option<String>,
+    /// When that was: what was tried before does not count any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_at: Option<Timestamp>,
     /// Until when the policy wants to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,

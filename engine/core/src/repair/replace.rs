@@ -1,17 +1,17 @@
 //! The last rung: a similar server, Ready and committed before the first pod is evicted.
 
 use super::next::{Act, Next};
-use super::reboot::evict;
 use super::record::{Replacement, Rung, Tried};
 use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, called_off, sick_node};
+use super::{Phase, age, called_off};
 use crate::clock::seconds_between;
+use crate::name::PortId;
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
-/// So many attempts at a replacement are made; then it is a matter for a person. Arbitrary: one for a bad host, one
-/// for a bad port.
-const ATTEMPTS: u32 = 3;
+/// So many attempts at a replacement of one node may fail within a day; then it is a matter for a person. Arbitrary: one
+/// for a bad host, one for a bad port.
+pub(super) const ATTEMPTS: usize = 3;
 
 /// Attempt `number` of this repair: everything that it will be called is fixed before it is made.
 pub(super) fn attempt(seen: &Seen, number: u32) -> Replacement {
@@ -47,8 +47,11 @@ fn replacement_name(node: &str, uid: &str, number: u32) -> String {
     )
 }
 
+/// The next attempt. Its number is new within this repair, even after a person asked for another try: nothing late of an
+/// earlier attempt is ever taken for one of this.
 pub(super) fn begin(seen: &Seen) -> Next {
-    let next = attempt(seen, 1);
+    let last = seen.record.replacement.as_ref();
+    let next = attempt(seen, last.map_or(0, |last| last.attempt) + 1);
     let tried = Tried {
         rung: Rung::Replace,
         since: seen.now,
@@ -65,34 +68,31 @@ pub(super) fn begin(seen: &Seen) -> Next {
         record.replacement = Some(next);
         record.tried.push(tried);
     })
-    .then(Act::CreatePorts)
 }
 
-/// The next attempt, or a person, after one was discarded.
+/// The next attempt, or a person, after one was discarded. Nothing of it is left then but the cordon, which stays: a node
+/// that can neither be healed nor replaced gets no new pods until somebody has looked at it.
 pub(super) fn again(seen: &Seen) -> Next {
-    let number = seen
-        .record
-        .replacement
-        .as_ref()
-        .map_or(0, |last| last.attempt)
-        + 1;
-    if number > ATTEMPTS {
-        return Next::enter(
-            seen,
-            Phase::RollingBack,
-            Reason::AttemptsUsedUp,
-            format!("after {ATTEMPTS} attempts"),
-        );
+    let failed = super::history::failed_replacements(seen);
+    if failed < ATTEMPTS {
+        return begin(seen);
     }
-    let next = attempt(seen, number);
     Next::enter(
         seen,
-        Phase::CreatingPorts,
-        Reason::CreatingPorts,
-        &next.name,
+        Phase::NeedsHuman,
+        Reason::AttemptsUsedUp,
+        format!("{failed} attempts failed"),
     )
-    .with(|record| record.replacement = Some(next))
-    .then(Act::CreatePorts)
+}
+
+/// This attempt has failed.
+fn discard(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
+    Next::enter(seen, Phase::Discarding, reason, detail).with(|record| {
+        if let Some(last) = record.tried.last_mut() {
+            last.outcome = Outcome::Failed;
+            last.reason = reason;
+        }
+    })
 }
 
 /// What every phase up to the commit checks first: is it still wanted, and can the cloud be asked?
@@ -101,8 +101,9 @@ fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<N
         return Err(Box::new(Next::enter(seen, Phase::RollingBack, reason, "")));
     }
     let view = fresh(seen)?;
-    let Ok(rules) = &seen.pool else {
-        return Err(Box::new(Next::wait(seen, Reason::NoPool, "")));
+    let rules = match &seen.pool {
+        Ok(rules) => rules,
+        Err(none) => return Err(Box::new(Next::wait(seen, Reason::from(*none), ""))),
     };
     match &seen.record.replacement {
         Some(replacement) => Ok((view, rules, replacement.clone())),
@@ -132,14 +133,38 @@ pub(super) fn fresh(seen: &Seen) -> Result<&CloudView, Box<Next>> {
 
 /// Ports first: their ids are recorded before a server is posted, so that a late duplicate of the post is refused.
 pub(super) fn creating_ports(seen: &Seen) -> Next {
-    let (view, _, replacement) = match before_commit(seen) {
+    let (view, rules, replacement) = match before_commit(seen) {
         Ok(found) => found,
         Err(next) => return *next,
     };
-    if view.ports.len() < view.ports_wanted || view.ports_wanted == 0 {
-        return Next::act(seen, Act::CreatePorts, Reason::CreatingPorts);
+    let late = age(seen) >= rules.join;
+    let Some(wanted) = u32::try_from(view.ports_wanted).ok().filter(|n| *n > 0) else {
+        let why = "the sick server shows no port that could be copied";
+        return if late {
+            discard(seen, Reason::ServerUnknown, why)
+        } else {
+            Next::wait(seen, Reason::ServerUnknown, why)
+        };
+    };
+    let ports: Vec<String> = (0..wanted)
+        .filter_map(|number| port_of(view, &replacement.port_name(number)))
+        .collect();
+    if ports.len() < view.ports_wanted && late {
+        return discard(seen, Reason::JoinOverdue, "its ports could not be made");
     }
-    let ports: Vec<String> = view.ports.iter().map(|port| port.id.to_string()).collect();
+    if ports.len() < view.ports_wanted {
+        // Their number and the time first: a kill now must not hide one of them, nor let it be missed for being late.
+        return Next::act(seen, Act::CreatePorts, Reason::CreatingPorts).with(|record| {
+            record.replacement = Some(Replacement {
+                ports_wanted: wanted,
+                ports_at: Some(seen.now),
+                ..replacement
+            })
+        });
+    }
+    if let Some(next) = surplus(seen, view, &ports) {
+        return next;
+    }
     Next::enter(
         seen,
         Phase::CreatingServer,
@@ -156,12 +181,36 @@ pub(super) fn creating_ports(seen: &Seen) -> Next {
     .then(Act::CreateServer)
 }
 
+/// The one port of that name. Two creates that raced made two: then the first by id, as `Cloud::create_port` takes it.
+fn port_of(view: &CloudView, name: &str) -> Option<String> {
+    view.ports
+        .iter()
+        .filter(|port| port.name == name)
+        .map(|port| port.id.to_string())
+        .min()
+}
+
+/// Ports of this attempt beside those that it uses go; one that a server has already is no longer only surplus.
+fn surplus(seen: &Seen, view: &CloudView, used: &[String]) -> Option<Next> {
+    let surplus: Vec<PortId> = view
+        .ports
+        .iter()
+        .filter(|port| port.device.is_none() && !used.iter().any(|id| id == port.id.as_str()))
+        .map(|port| port.id.clone())
+        .collect();
+    (!surplus.is_empty())
+        .then(|| Next::act(seen, Act::DeleteSurplus(surplus), Reason::CreatingPorts))
+}
+
 /// The post was made, or not, or its answer was lost: only the list by tag tells.
 pub(super) fn creating_server(seen: &Seen) -> Next {
     let (view, rules, replacement) = match before_commit(seen) {
         Ok(found) => found,
         Err(next) => return *next,
     };
+    if let Some(next) = surplus(seen, view, &replacement.ports) {
+        return next;
+    }
     match view.replacements.as_slice() {
         [] => {
             let settled = replacement
@@ -171,6 +220,9 @@ pub(super) fn creating_server(seen: &Seen) -> Next {
                 // Posting again at once could make two servers on the same ports, and the loser's clean-up would
                 // unbind the winner's: the first post may still be under way.
                 return Next::wait(seen, Reason::CreateUncertain, &replacement.name);
+            }
+            if age(seen) >= rules.join {
+                return discard(seen, Reason::JoinOverdue, "its server could not be made");
             }
             Next::act(seen, Act::CreateServer, Reason::CreatingServer).with(|record| {
                 record.replacement = Some(Replacement {
@@ -194,9 +246,8 @@ pub(super) fn creating_server(seen: &Seen) -> Next {
                 })
             })
         }
-        [..] => Next::enter(
+        [..] => discard(
             seen,
-            Phase::Discarding,
             Reason::ReplacementUncertain,
             "more than one server bears its tag",
         ),
@@ -211,21 +262,28 @@ pub(super) fn joining(seen: &Seen) -> Next {
     };
     let server = match certain(view, &replacement) {
         Ok(server) => server,
-        Err(why) => return Next::enter(seen, Phase::Discarding, Reason::ReplacementUncertain, why),
+        Err(why) => return discard(seen, Reason::ReplacementUncertain, why),
     };
     if server.status == "ERROR" {
-        return Next::enter(
-            seen,
-            Phase::Discarding,
-            Reason::ReplacementFailed,
-            server.fault.clone().unwrap_or_default(),
-        );
+        let fault = server.fault.clone().unwrap_or_default();
+        return discard(seen, Reason::ReplacementFailed, fault);
+    }
+    if let Some(next) = surplus(seen, view, &replacement.ports) {
+        return next;
     }
     let missing = match &view.replacement_node {
         None => Some("it has not registered".to_owned()),
         Some(node) => not_ready(node, server, rules, view),
     };
     let Some(missing) = missing else {
+        // A port that comes so late that nobody looks for it any more would outlive the repair.
+        if replacement
+            .ports_at
+            .is_some_and(|at| seconds_between(at, seen.now) < rules.create_settle)
+        {
+            let why = "a port may still be under way";
+            return Next::wait(seen, Reason::CreateUncertain, why);
+        }
         let uid = view
             .replacement_node
             .as_ref()
@@ -242,7 +300,7 @@ pub(super) fn joining(seen: &Seen) -> Next {
             .then(Act::Adopt);
     };
     if age(seen) >= rules.join {
-        return Next::enter(seen, Phase::Discarding, Reason::JoinOverdue, missing);
+        return discard(seen, Reason::JoinOverdue, missing);
     }
     Next::wait(seen, Reason::Joining, missing)
 }
@@ -265,6 +323,12 @@ fn certain<'a>(view: &'a CloudView, replacement: &Replacement) -> Result<&'a Ser
             if !bound {
                 return Err(format!("port {id} does not name it"));
             }
+        }
+        let extra = view.ports.iter().find(|port| {
+            port.device.is_some() && !replacement.ports.iter().any(|id| id == port.id.as_str())
+        });
+        if let Some(port) = extra {
+            return Err(format!("port {} is one too many", port.id));
         }
     }
     Ok(server)
@@ -299,123 +363,6 @@ fn not_ready(
     }
     (!view.missing_labels.is_empty())
         .then(|| format!("it lacks the labels {}", view.missing_labels.join(", ")))
-}
-
-/// Committed: only forward from here. The replacement is let go to work, then the sick node is drained.
-pub(super) fn committed(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
-        Ok(view) => view,
-        Err(next) => return *next,
-    };
-    let provisional = |node: &NodeSeen| {
-        node.taints
-            .iter()
-            .any(|taint| taint.starts_with("rectifier.dev/provisional:"))
-    };
-    match &view.replacement_node {
-        Some(node) if !provisional(node) => {
-            Next::enter(seen, Phase::Draining, Reason::Evicting, "")
-        }
-        Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
-        // The replacement went away after its commit: nothing is evicted towards a node that is not there.
-        None => Next::wait(seen, Reason::Joining, "the replacement's node is not there"),
-    }
-}
-
-/// Pods leave the sick node by eviction, within their budgets.
-pub(super) fn draining(seen: &Seen) -> Next {
-    if sick_node(seen).is_some()
-        && let Some(next) = evict(seen)
-    {
-        return next;
-    }
-    let view = match fresh(seen) {
-        Ok(view) => view,
-        Err(next) => return *next,
-    };
-    let ports = view
-        .server
-        .iter()
-        .flat_map(|server| &server.ports)
-        .map(ToString::to_string)
-        .collect();
-    let next = Next::enter(
-        seen,
-        Phase::DeletingServer,
-        Reason::DeletingServer,
-        seen.record.server_id.clone().unwrap_or_default(),
-    )
-    .with(|record| record.server_ports = ports);
-    match &view.server {
-        Some(server) => next.then(Act::DeleteServer(server.id.clone())),
-        None => next,
-    }
-}
-
-/// The sick server goes, and then its ports, which outlive it.
-pub(super) fn deleting_server(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
-        Ok(view) => view,
-        Err(next) => return *next,
-    };
-    if let Some(server) = &view.server {
-        return Next::act(
-            seen,
-            Act::DeleteServer(server.id.clone()),
-            Reason::DeletingServer,
-        );
-    }
-    // A 404 counts only from a cloud that, with the same token, shows another server of ours: a wrong project or a
-    // half-blind API would answer 404 to everything.
-    if view.replacements.is_empty() {
-        return Next::wait(
-            seen,
-            Reason::CloudUnavailable,
-            "it shows neither the sick server nor its replacement",
-        );
-    }
-    if !view.old_ports.is_empty() {
-        return Next::act(
-            seen,
-            Act::DeletePorts(view.old_ports.clone()),
-            Reason::DeletingServer,
-        );
-    }
-    let next = Next::enter(seen, Phase::DeletingNode, Reason::DeletingNode, "");
-    match sick_node(seen) {
-        Some(node) => next.then(Act::DeleteNode(node.uid.clone())),
-        None => next,
-    }
-}
-
-/// The Node goes last, by its UID.
-pub(super) fn deleting_node(seen: &Seen) -> Next {
-    match sick_node(seen) {
-        Some(node) => Next::act(
-            seen,
-            Act::DeleteNode(node.uid.clone()),
-            Reason::DeletingNode,
-        ),
-        None => {
-            let name = seen
-                .record
-                .replacement
-                .as_ref()
-                .map(|replacement| format!("by {}", replacement.name));
-            Next::enter(
-                seen,
-                Phase::Replaced,
-                Reason::Replaced,
-                name.unwrap_or_default(),
-            )
-            .with(|record| {
-                if let Some(last) = record.tried.last_mut() {
-                    last.outcome = Outcome::Recovered;
-                    last.reason = Reason::Replaced;
-                }
-            })
-        }
-    }
 }
 
 #[cfg(test)]

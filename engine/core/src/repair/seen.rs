@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::drain::{DrainRules, PodSeen};
+use super::history::Archived;
 use super::record::{Record, Request};
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
 use crate::policy::{Advice, Seconds, Status};
+use crate::reason::Reason;
 
 /// A look at everything that a repair's next step depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,13 @@ pub struct Seen {
     pub problem: ProblemSeen,
     /// The pods bound to the node; read only in the phases that [`super::needs`] them.
     pub pods: Option<Vec<PodSeen>>,
+    /// The pod whose eviction was refused last, and the API server's words; `None` if none was.
+    pub held_back: Option<String>,
+    /// Earlier repairs of the node; read only in the phases that [`super::needs`] them.
+    pub archive: Vec<Archived>,
+    /// For how long this engine has watched without a break: no step is overdue for a time in which nobody was there
+    /// to take it.
+    pub watched: Seconds,
     /// The cloud's side; read only in the phases that [`super::needs`] it.
     pub cloud: CloudSeen,
     /// What the policies say; asked only when [`super::needs`] says so.
@@ -44,6 +53,15 @@ pub enum NoRules {
     TwoPools,
 }
 
+impl From<NoRules> for Reason {
+    fn from(none: NoRules) -> Reason {
+        match none {
+            NoRules::NoPool => Reason::NoPool,
+            NoRules::TwoPools => Reason::TwoPools,
+        }
+    }
+}
+
 /// A pool's rules, as far as decisions read them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -53,6 +71,8 @@ pub struct Rules {
     pub provisions: bool,
     /// How pods leave.
     pub drain: DrainRules,
+    /// They must have left within so many seconds, or a person is asked.
+    pub drain_within: Seconds,
     /// An offer not taken is void after so many seconds.
     pub grant: Seconds,
     /// A boot must be seen within so many seconds.
@@ -61,7 +81,7 @@ pub struct Rules {
     pub settle: Seconds,
     /// A replacement must have been Ready for so many seconds.
     pub ready: Seconds,
-    /// A replacement must be Ready within so many seconds.
+    /// A replacement must be Ready within so many seconds. What follows its commit may take no longer, step by step.
     pub join: Seconds,
     /// After a create nothing is posted again, and no absence believed, for so many seconds.
     pub create_settle: Seconds,
@@ -128,7 +148,7 @@ pub struct CloudView {
     pub server: Option<ServerSeen>,
     /// The servers that bear the present attempt's tag.
     pub replacements: Vec<ServerSeen>,
-    /// The ports of the present attempt, found by name.
+    /// The ports of the present attempt, found by tag and by name.
     pub ports: Vec<PortSeen>,
     /// Those of the sick server's recorded ports that still exist.
     pub old_ports: Vec<PortId>,
@@ -160,6 +180,8 @@ pub struct ServerSeen {
 pub struct PortSeen {
     /// Its id.
     pub id: PortId,
+    /// Its name, which says of which attempt it is, and the which port of it.
+    pub name: String,
     /// The server that it belongs to.
     pub device: Option<ServerId>,
 }

@@ -6,6 +6,11 @@ use super::*;
 use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
+mod committed;
+mod person;
+mod ports;
+
+pub(super) const KIND: &str = "ProxyUnhealthy";
 pub(super) const NODE: &str = "worker-1";
 pub(super) const NODE_UID: &str = "node-uid";
 pub(super) const REPAIR_UID: &str = "repair-uid";
@@ -23,6 +28,7 @@ pub(super) fn rules() -> Rules {
             unmanaged_pods: false,
             local_data: true,
         },
+        drain_within: 3600,
         grant: 60,
         reboot: 600,
         settle: 60,
@@ -73,7 +79,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             node: NODE.to_owned(),
             node_uid: NODE_UID.to_owned(),
             problem: Problem {
-                kind: "ProxyUnhealthy".to_owned(),
+                kind: KIND.to_owned(),
                 reason: String::new(),
                 message: String::new(),
                 since: at(0),
@@ -83,24 +89,41 @@ pub(super) fn seen(phase: Phase) -> Seen {
             withdrawn: false,
             accepted_grant: None,
             requested_by: RequestedBy::NodeEngine,
+            retry: None,
         },
         record: Record {
             phase,
             since: Some(at(90)),
             rung: Some(Rung::Replace),
             server_id: Some(OLD.to_owned()),
+            committed_at: phase.is_committed().then(|| at(50)),
             ..Record::default()
         },
         pool: Ok(rules()),
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,
         pods: Some(Vec::new()),
+        held_back: None,
+        archive: Vec::new(),
+        watched: 9999,
         cloud: CloudSeen::Fresh(CloudView {
             server: Some(server(OLD, NODE)),
             ports_wanted: 1,
             ..CloudView::default()
         }),
         advice: None,
+    }
+}
+
+/// A repair that a person ended by taking our cordon away.
+pub(super) fn uncordoned(second: i64) -> Archived {
+    Archived {
+        node_uid: NODE_UID.to_owned(),
+        problem: KIND.to_owned(),
+        phase: Phase::Cancelled,
+        reason: Some(Reason::Uncordoned),
+        ended: at(second),
+        tried: Vec::new(),
     }
 }
 
@@ -274,6 +297,7 @@ fn a_replacement_whose_port_was_taken_away_is_discarded() {
     });
     let ports = vec![PortSeen {
         id: PortId::parse("p").unwrap(),
+        name: String::new(),
         device: None,
     }];
     unbound.cloud = CloudSeen::Fresh(CloudView {
@@ -306,12 +330,13 @@ fn a_pool_that_observes_is_told_what_it_would_do_and_touches_nothing() {
         acts: false,
         ..rules()
     };
-    let judging = Seen {
+    let mut judging = Seen {
         pool: Ok(observing),
         node: Some(node()),
         advice: advised(Remedy::Replace),
         ..seen(Phase::Judging)
     };
+    judging.record.rung = None;
     let next = decide(&judging).unwrap();
     assert_eq!((next.act, next.reason), (None, Reason::PoolObserves));
     assert!(
@@ -319,6 +344,93 @@ fn a_pool_that_observes_is_told_what_it_would_do_and_touches_nothing() {
         "{}",
         next.record.message
     );
+}
+
+#[test]
+fn a_pool_that_is_switched_to_observe_stops_its_open_repairs_and_keeps_the_cordon() {
+    let observing = Rules {
+        acts: false,
+        ..rules()
+    };
+    for phase in Phase::ALL {
+        let stopped = with_replacement(
+            Seen {
+                pool: Ok(observing.clone()),
+                advice: advised(Remedy::Replace),
+                ..seen(phase)
+            },
+            |_| {},
+        );
+        let next = decide(&stopped).unwrap();
+        let intrusive = next.act.as_ref().is_some_and(Act::is_intrusive);
+        assert!(
+            phase.is_committed() || !intrusive,
+            "{phase:?}: {:?}",
+            next.act
+        );
+        // a repair that ends by itself is still taken back
+        let ends = [Phase::Uncordoning, Phase::RollingBack].contains(&phase);
+        assert!(ends || next.act != Some(Act::Uncordon), "{phase:?}");
+    }
+    let drained = Seen {
+        pool: Ok(observing),
+        ..seen(Phase::RebootDraining)
+    };
+    let next = decide(&drained).unwrap();
+    assert_eq!(
+        (next.record.grant, next.reason),
+        (None, Reason::PoolObserves),
+        "nor is a reboot offered"
+    );
+}
+
+#[test]
+fn a_pool_that_is_switched_to_observe_takes_an_open_offer_back_and_counts_no_try() {
+    let mut offered = seen(Phase::GrantOffered);
+    offered.pool = Ok(Rules {
+        acts: false,
+        ..rules()
+    });
+    offered.record.grant = Some(grant());
+    offered.record.tried.push(Tried {
+        rung: Rung::Reboot,
+        since: at(90),
+        outcome: crate::policy::Outcome::Running,
+        reason: Reason::GrantOffered,
+    });
+    let next = decide(&offered).unwrap();
+    assert_eq!(next.record.phase, Phase::Judging);
+    assert!(next.record.grant.is_none() && next.record.tried.is_empty());
+}
+
+#[test]
+fn a_node_that_goes_away_after_its_reboot_ends_the_repair() {
+    for phase in [Phase::Rebooting, Phase::Settling] {
+        let gone = Seen {
+            node: None,
+            ..seen(phase)
+        };
+        let next = decide(&gone).unwrap();
+        assert_eq!(
+            (next.record.phase, next.reason),
+            (Phase::Judging, Reason::NodeGone)
+        );
+        let judged = decide(&Seen {
+            record: next.record,
+            ..gone
+        })
+        .unwrap();
+        assert_eq!(judged.record.phase, Phase::Cancelled);
+    }
+}
+
+fn grant() -> Grant {
+    Grant {
+        id: "g".to_owned(),
+        boot_id: "boot-1".to_owned(),
+        node_uid: NODE_UID.to_owned(),
+        until: at(1000),
+    }
 }
 
 #[test]

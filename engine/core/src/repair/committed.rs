@@ -1,0 +1,148 @@
+//! After the commit: the pods move, and the sick node goes. Only forward, and not one step while the replacement is not
+//! what was committed.
+
+use super::next::{Act, Next};
+use super::reboot::evict;
+use super::replace::fresh;
+use super::seen::{CloudView, NodeSeen, Seen};
+use super::{Phase, sick_node};
+use crate::policy::{Outcome, Status};
+use crate::reason::Reason;
+
+/// Committed: only forward from here. The replacement is let go to work, then the sick node is drained.
+pub(super) fn committed(seen: &Seen) -> Next {
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    let provisional = |node: &NodeSeen| {
+        node.taints
+            .iter()
+            .any(|taint| taint.starts_with("rectifier.dev/provisional:"))
+    };
+    match &view.replacement_node {
+        Some(node) if !provisional(node) => {
+            Next::enter(seen, Phase::Draining, Reason::Evicting, "")
+        }
+        Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
+        // The replacement went away after its commit: nothing is evicted towards a node that is not there.
+        None => Next::wait(seen, Reason::ReplacementLost, "its node is not there"),
+    }
+}
+
+/// What keeps the committed replacement from taking more off the sick node, if anything does. Looked at again before each
+/// step that cannot be taken back: minutes may have passed since the commit.
+fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
+    let replacement = seen.record.replacement.as_ref();
+    let committed = replacement.and_then(|replacement| replacement.node_uid.as_deref());
+    let Some(node) = &view.replacement_node else {
+        return Some("its node is not there".to_owned());
+    };
+    if committed != Some(node.uid.as_str()) {
+        return Some("its node is another one".to_owned());
+    }
+    (node.ready != Status::Yes).then(|| "its node is not Ready".to_owned())
+}
+
+/// Pods leave the sick node by eviction, within their budgets.
+pub(super) fn draining(seen: &Seen) -> Next {
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    if let Some(why) = lost(seen, view) {
+        return Next::wait(seen, Reason::ReplacementLost, why);
+    }
+    if sick_node(seen).is_some()
+        && let Some(next) = evict(seen)
+    {
+        return next;
+    }
+    // At another try the server may be gone, and what was recorded of it is all that is known.
+    let mut ports = seen.record.server_ports.clone();
+    for port in view.server.iter().flat_map(|server| &server.ports) {
+        if !ports.iter().any(|known| known == port.as_str()) {
+            ports.push(port.to_string());
+        }
+    }
+    let next = Next::enter(
+        seen,
+        Phase::DeletingServer,
+        Reason::DeletingServer,
+        seen.record.server_id.clone().unwrap_or_default(),
+    )
+    .with(|record| record.server_ports = ports);
+    match &view.server {
+        Some(server) => next.then(Act::DeleteServer(server.id.clone())),
+        None => next,
+    }
+}
+
+/// The sick server goes, and then its ports, which outlive it.
+pub(super) fn deleting_server(seen: &Seen) -> Next {
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return *next,
+    };
+    if let Some(server) = &view.server {
+        if let Some(why) = lost(seen, view) {
+            return Next::wait(seen, Reason::ReplacementLost, why);
+        }
+        return Next::act(
+            seen,
+            Act::DeleteServer(server.id.clone()),
+            Reason::DeletingServer,
+        );
+    }
+    // A 404 counts only from a cloud that, with the same token, shows another server of ours: a wrong project or a
+    // half-blind API would answer 404 to everything.
+    if view.replacements.is_empty() {
+        return Next::wait(
+            seen,
+            Reason::CloudUnavailable,
+            "it shows neither the sick server nor its replacement",
+        );
+    }
+    if !view.old_ports.is_empty() {
+        return Next::act(
+            seen,
+            Act::DeletePorts(view.old_ports.clone()),
+            Reason::DeletingServer,
+        );
+    }
+    let next = Next::enter(seen, Phase::DeletingNode, Reason::DeletingNode, "");
+    match sick_node(seen) {
+        Some(node) => next.then(Act::DeleteNode(node.uid.clone())),
+        None => next,
+    }
+}
+
+/// The Node goes last, by its UID.
+pub(super) fn deleting_node(seen: &Seen) -> Next {
+    match sick_node(seen) {
+        Some(node) => Next::act(
+            seen,
+            Act::DeleteNode(node.uid.clone()),
+            Reason::DeletingNode,
+        ),
+        None => {
+            let name = seen
+                .record
+                .replacement
+                .as_ref()
+                .map(|replacement| format!("by {}", replacement.name));
+            Next::enter(
+                seen,
+                Phase::Replaced,
+                Reason::Replaced,
+                name.unwrap_or_default(),
+            )
+            .with(|record| {
+                if let Some(last) = record.tried.last_mut() {
+                    last.outcome = Outcome::Recovered;
+                    last.reason = Reason::Replaced;
+                }
+            })
+        }
+    }
+}

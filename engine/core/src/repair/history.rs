@@ -1,0 +1,240 @@
+//! What earlier repairs of a node say about the next one. Without it every repair would begin with a clean memory, and
+//! what a person undid, or what failed three times, would be done again at once, and for ever.
+
+use jiff::Timestamp;
+
+use super::phase::Phase;
+use super::record::{Record, Request, Rung, Tried};
+use super::seen::Seen;
+use crate::clock::{SignedDuration, seconds_between};
+use crate::policy::{Outcome, Seconds};
+use crate::reason::Reason;
+
+/// For how long a person's word and a failed attempt count: 24 h, so that a person's night and day are covered.
+pub const REMEMBERED: Seconds = 24 * 3600;
+
+/// At most so many reboots of one node are granted in that time, whatever the problems. Arbitrary: far from a loop, and
+/// enough for three problems of which a reboot cures each.
+const REBOOTS: usize = 3;
+
+/// A repair that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// The UID of the Node that it was for.
+    pub node_uid: String,
+    /// The type of the condition that it was for.
+    pub problem: String,
+    /// How it ended.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// When.
+    pub ended: Timestamp,
+    /// What was tried.
+    pub tried: Vec<Tried>,
+}
+
+impl Archived {
+    /// The summary of a repair; `None` if it is not over.
+    pub fn of(request: &Request, record: &Record) -> Option<Archived> {
+        let ended = record.since.filter(|_| record.phase.is_final())?;
+        Some(Archived {
+            node_uid: request.node_uid.clone(),
+            problem: request.problem.kind.clone(),
+            phase: record.phase,
+            reason: record.reason,
+            ended,
+            tried: record.tried.clone(),
+        })
+    }
+
+    fn vetoes(&self) -> bool {
+        self.phase == Phase::Cancelled && self.reason == Some(Reason::Uncordoned)
+    }
+}
+
+/// Until when a person's uncordon keeps this node from being repaired for this problem, if one does.
+pub fn veto(
+    archive: &[Archived],
+    node_uid: &str,
+    problem: &str,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    archive
+        .iter()
+        .filter(|repair| repair.node_uid == node_uid && repair.problem == problem)
+        .filter(|repair| repair.vetoes() && seconds_between(repair.ended, now) < REMEMBERED)
+        .map(|repair| repair.ended + SignedDuration::from_secs(i64::from(REMEMBERED)))
+        .max()
+}
+
+/// What was tried on this node for this problem, in this repair and in those that ended before it, oldest first. A
+/// person who asks for another try wipes the slate.
+pub fn attempts(seen: &Seen) -> Vec<Tried> {
+    let earlier = seen
+        .archive
+        .iter()
+        .filter(|repair| {
+            repair.node_uid == seen.request.node_uid && repair.problem == seen.request.problem.kind
+        })
+        .flat_map(|repair| &repair.tried)
+        .filter(|tried| seconds_between(tried.since, seen.now) < REMEMBERED)
+        .map(ended);
+    let mut all: Vec<Tried> = earlier
+        .chain(seen.record.tried.iter().cloned())
+        .filter(|tried| counts(seen, tried))
+        .collect();
+    all.sort_by_key(|tried| tried.since);
+    all
+}
+
+/// Was it tried since a person last asked for another try?
+fn counts(seen: &Seen, tried: &Tried) -> bool {
+    seen.record
+        .retried_at
+        .is_none_or(|retried| tried.since >= retried)
+}
+
+/// An attempt of a repair that is over runs no more, whatever its record says.
+fn ended(tried: &Tried) -> Tried {
+    match tried.outcome {
+        Outcome::Running => Tried {
+            outcome: Outcome::Unknown,
+            ..tried.clone()
+        },
+        Outcome::Recovered
+        | Outcome::NoEffect
+        | Outcome::Failed
+        | Outcome::Refused
+        | Outcome::Unknown => tried.clone(),
+    }
+}
+
+/// May the node's engine be offered a reboot? Once for one problem, and not again for others without end: no chain of
+/// repairs becomes a reboot loop.
+pub(super) fn may_reboot(seen: &Seen) -> bool {
+    let is_reboot = |tried: &Tried| tried.rung == Rung::Reboot;
+    let for_this = attempts(seen)
+        .iter()
+        .any(|tried| is_reboot(tried) && happened(tried));
+    // within one repair an offer that nobody took is not made again, either
+    let offered = seen
+        .record
+        .tried
+        .iter()
+        .any(|tried| is_reboot(tried) && counts(seen, tried));
+    let of_node = seen
+        .archive
+        .iter()
+        .filter(|repair| repair.node_uid == seen.request.node_uid)
+        .flat_map(|repair| &repair.tried)
+        .filter(|tried| is_reboot(tried) && happened(tried))
+        .filter(|tried| seconds_between(tried.since, seen.now) < REMEMBERED)
+        .count();
+    !for_this && !offered && of_node < REBOOTS
+}
+
+/// An offer that nobody took is no reboot.
+fn happened(tried: &Tried) -> bool {
+    tried.outcome != Outcome::Refused
+}
+
+/// How many replacements of this node have failed.
+pub(super) fn failed_replacements(seen: &Seen) -> usize {
+    attempts(seen)
+        .iter()
+        .filter(|tried| tried.rung == Rung::Replace && tried.outcome == Outcome::Failed)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{KIND, NODE_UID, at, seen, uncordoned};
+    use super::*;
+
+    fn tried(rung: Rung, second: i64, outcome: Outcome) -> Tried {
+        Tried {
+            rung,
+            since: at(second),
+            outcome,
+            reason: Reason::NoEffect,
+        }
+    }
+
+    #[test]
+    fn a_veto_holds_for_a_day_and_for_the_same_problem_of_the_same_node_alone() {
+        let archive = [uncordoned(0)];
+        let day = i64::from(REMEMBERED);
+        assert_eq!(veto(&archive, NODE_UID, KIND, at(60)), Some(at(day)));
+        assert_eq!(veto(&archive, NODE_UID, KIND, at(day)), None);
+        assert_eq!(veto(&archive, NODE_UID, "DiskReadOnly", at(60)), None);
+        assert_eq!(veto(&archive, "newer", KIND, at(60)), None);
+    }
+
+    #[test]
+    fn only_a_persons_uncordon_is_a_veto() {
+        for (phase, reason) in [
+            (Phase::Cancelled, Reason::ProblemCleared),
+            (Phase::Cancelled, Reason::NodeGone),
+            (Phase::Recovered, Reason::Uncordoned),
+        ] {
+            let other = Archived {
+                phase,
+                reason: Some(reason),
+                ..uncordoned(0)
+            };
+            assert_eq!(veto(&[other], NODE_UID, KIND, at(60)), None, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_repair_that_is_not_over_is_no_history() {
+        let seen = seen(Phase::Joining);
+        assert_eq!(Archived::of(&seen.request, &seen.record), None);
+        let over = Record {
+            phase: Phase::Cancelled,
+            reason: Some(Reason::Uncordoned),
+            ..seen.record
+        };
+        assert!(Archived::of(&seen.request, &over).is_some_and(|repair| repair.vetoes()));
+    }
+
+    #[test]
+    fn attempts_of_earlier_repairs_count_for_a_day() {
+        let mut judging = seen(Phase::Judging);
+        judging.now = at(i64::from(REMEMBERED) + 50);
+        judging.archive = vec![Archived {
+            tried: vec![
+                tried(Rung::Replace, 0, Outcome::Failed),
+                tried(Rung::Replace, 60, Outcome::Running),
+            ],
+            ..uncordoned(70)
+        }];
+        judging.record.tried = vec![tried(Rung::Replace, 100, Outcome::Failed)];
+        let counted: Vec<Outcome> = attempts(&judging).iter().map(|one| one.outcome).collect();
+        assert_eq!(counted, [Outcome::Unknown, Outcome::Failed]);
+        judging.record.retried_at = Some(at(101));
+        assert!(attempts(&judging).is_empty(), "a person's try begins anew");
+    }
+
+    #[test]
+    fn no_chain_of_repairs_becomes_a_reboot_loop() {
+        let mut judging = seen(Phase::Judging);
+        assert!(may_reboot(&judging));
+        // recovered or not: the problem is there again
+        let before = |problem: &str, count: i64| Archived {
+            problem: problem.to_owned(),
+            phase: Phase::Recovered,
+            tried: (0..count)
+                .map(|second| tried(Rung::Reboot, second, Outcome::Recovered))
+                .collect(),
+            ..uncordoned(50)
+        };
+        judging.archive = vec![before(KIND, 1)];
+        assert!(!may_reboot(&judging), "once for one problem");
+        judging.archive = vec![before("Other", 2)];
+        assert!(may_reboot(&judging));
+        judging.archive = vec![before("Other", 3)];
+        assert!(!may_reboot(&judging), "nor for ever new problems");
+    }
+}

@@ -1,0 +1,76 @@
+//! What holds every step, whichever phase decided it: the pool's mode before the commit, and a deadline for the phases
+//! that wait for others.
+
+use super::next::Next;
+use super::seen::{CloudSeen, Rules, Seen};
+use super::{Phase, age};
+use crate::policy::Seconds;
+use crate::reason::Reason;
+
+/// The step as it may be taken now.
+pub(super) fn hold(seen: &Seen, next: Next) -> Next {
+    let next = frozen(seen, next);
+    overdue(seen, next)
+}
+
+/// A pool that was switched to observe stops its open repairs where they are: the cordon stays, nothing new is made or
+/// touched. What is ours may still be taken back. After the commit it is safer to finish than to stop.
+fn frozen(seen: &Seen, next: Next) -> Next {
+    let acts = seen.pool.as_ref().map_or(true, |rules| rules.acts);
+    let intrusive = next.act.as_ref().is_some_and(|act| act.is_intrusive());
+    let is_committed = seen.record.committed_at.is_some();
+    if acts || is_committed || !(intrusive || next.grants(&seen.record)) {
+        return next;
+    }
+    Next::wait(
+        seen,
+        Reason::PoolObserves,
+        format!("stopped in {:?}", seen.record.phase),
+    )
+}
+
+/// A phase that should have ended by now is shown to a person, with the words of what holds it.
+fn overdue(seen: &Seen, next: Next) -> Next {
+    let phase = seen.record.phase;
+    let waits = next.record.phase == phase && next.reason != Reason::PoolObserves;
+    // An outage of the cloud ends without a person's help; nothing is lost by waiting for it.
+    let outage = matches!(seen.cloud, CloudSeen::Unavailable(_));
+    let Ok(rules) = &seen.pool else {
+        return next;
+    };
+    let late = limit(phase, rules).is_some_and(|limit| age(seen).min(seen.watched) >= limit);
+    if !waits || outage || !late {
+        return next;
+    }
+    let state = format!(
+        "{phase:?} for {} s: {}",
+        age(seen),
+        next.record.message.as_str()
+    );
+    Next::enter(seen, Phase::NeedsHuman, Reason::Overdue, state)
+}
+
+/// How long a phase may take that depends on people's budgets, on the cloud or on the replacement. The other phases have
+/// deadlines of their own, or nothing in them can be late.
+fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
+    match phase {
+        Phase::RebootDraining | Phase::Draining => Some(rules.drain_within),
+        Phase::Committed | Phase::DeletingServer | Phase::DeletingNode => Some(rules.join),
+        Phase::HealingInNode
+        | Phase::Judging
+        | Phase::Cordoning
+        | Phase::GrantOffered
+        | Phase::Rebooting
+        | Phase::Settling
+        | Phase::Uncordoning
+        | Phase::CreatingPorts
+        | Phase::CreatingServer
+        | Phase::Joining
+        | Phase::Discarding
+        | Phase::RollingBack
+        | Phase::NeedsHuman
+        | Phase::Recovered
+        | Phase::Replaced
+        | Phase::Cancelled => None,
+    }
+}

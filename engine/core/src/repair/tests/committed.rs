@@ -1,0 +1,141 @@
+//! After the commit: not one step while the replacement is not Ready, and no wait without an end.
+
+use super::*;
+use crate::repair::drain::{Owner, PodSeen};
+
+fn pod(owner: Owner) -> PodSeen {
+    PodSeen {
+        namespace: "default".to_owned(),
+        name: "web".to_owned(),
+        uid: Uid::parse("pod").unwrap(),
+        owner,
+        finished: false,
+        leaving: false,
+        local_data: false,
+    }
+}
+
+/// In that phase, with a replacement that is as it was committed.
+fn replaced(phase: Phase) -> Seen {
+    let mut seen = with_replacement(seen(phase), |replacement| {
+        replacement.server_id = Some("new".to_owned());
+        replacement.node_uid = Some("new-node".to_owned());
+    });
+    seen.cloud = CloudSeen::Fresh(CloudView {
+        server: Some(server(OLD, NODE)),
+        replacements: vec![server("new", "x")],
+        replacement_node: Some(NodeSeen {
+            uid: Uid::parse("new-node").unwrap(),
+            ..node()
+        }),
+        ..CloudView::default()
+    });
+    seen
+}
+
+fn edit(mut seen: Seen, edit: impl FnOnce(&mut CloudView)) -> Seen {
+    if let CloudSeen::Fresh(view) = &mut seen.cloud {
+        edit(view);
+    }
+    seen
+}
+
+#[test]
+fn nothing_more_is_taken_from_the_sick_node_while_the_replacement_is_not_ready() {
+    let not_ready = |view: &mut CloudView| {
+        view.replacement_node.iter_mut().for_each(|node| {
+            node.ready = Status::Unknown;
+        })
+    };
+    let gone = |view: &mut CloudView| view.replacement_node = None;
+    let another = |view: &mut CloudView| view.replacement_node = Some(node());
+    let changes: [fn(&mut CloudView); 3] = [not_ready, gone, another];
+    for phase in [Phase::Draining, Phase::DeletingServer] {
+        let mut whole = replaced(phase);
+        whole.pods = Some(vec![pod(Owner::Controller)]);
+        assert!(decide(&whole).unwrap().act.is_some(), "{phase:?}");
+        for change in changes {
+            let next = decide(&edit(whole.clone(), change)).unwrap();
+            assert_eq!(
+                (next.act, next.reason, next.record.phase),
+                (None, Reason::ReplacementLost, phase)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_committed_phase_that_takes_too_long_is_shown_to_a_person_with_what_holds_it() {
+    let mut held = replaced(Phase::Draining);
+    held.pods = Some(vec![pod(Owner::Nobody)]);
+    assert_eq!(decide(&held).unwrap().reason, Reason::EvictionNotAllowed);
+    held.now = at(90 + 3600);
+    let next = decide(&held).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason, next.act),
+        (Phase::NeedsHuman, Reason::Overdue, None)
+    );
+    assert!(
+        next.record.message.contains("Draining") && next.record.message.contains("default/web"),
+        "{}",
+        next.record.message
+    );
+
+    for phase in [Phase::Committed, Phase::DeletingServer] {
+        let mut late = edit(replaced(phase), |view| view.replacement_node = None);
+        late.now = at(90 + 600);
+        assert_eq!(
+            decide(&late).unwrap().record.phase,
+            Phase::NeedsHuman,
+            "{phase:?}"
+        );
+    }
+}
+
+#[test]
+fn no_step_is_overdue_for_a_time_in_which_no_engine_was_there_or_the_cloud_was_away() {
+    let mut late = edit(replaced(Phase::Committed), |view| {
+        view.replacement_node = None;
+    });
+    late.now = at(9000);
+    late.watched = 10;
+    assert_eq!(decide(&late).unwrap().record.phase, Phase::Committed);
+    late.watched = 9000;
+    late.cloud = CloudSeen::Unavailable("503".to_owned());
+    assert_eq!(decide(&late).unwrap().record.phase, Phase::Committed);
+}
+
+#[test]
+fn a_drain_before_a_reboot_that_takes_too_long_is_shown_to_a_person() {
+    let mut held = seen(Phase::RebootDraining);
+    held.pods = Some(vec![pod(Owner::Nobody)]);
+    held.now = at(90 + 3600);
+    assert_eq!(decide(&held).unwrap().record.phase, Phase::NeedsHuman);
+}
+
+#[test]
+fn a_budget_that_holds_an_eviction_back_is_told_and_asked_again() {
+    let mut held = replaced(Phase::Draining);
+    held.pods = Some(vec![pod(Owner::Controller)]);
+    held.held_back = Some("default/web: the budget needs 2".to_owned());
+    let next = decide(&held).unwrap();
+    assert_eq!(next.reason, Reason::BlockedByBudget);
+    assert!(matches!(next.act, Some(Act::Evict(_))));
+    assert!(next.record.message.contains("default/web"));
+}
+
+#[test]
+fn another_try_forgets_no_port_of_a_server_that_is_gone() {
+    let mut again = edit(replaced(Phase::Draining), |view| view.server = None);
+    again.record.server_ports = vec!["port-of-old-server".to_owned()];
+    let next = decide(&again).unwrap();
+    assert_eq!(next.record.phase, Phase::DeletingServer);
+    assert_eq!(next.record.server_ports, ["port-of-old-server"]);
+}
+
+#[test]
+fn what_was_not_committed_never_passes_for_committed() {
+    let mut forged = replaced(Phase::Draining);
+    forged.record.committed_at = None;
+    assert!(decide(&forged).is_err());
+}
