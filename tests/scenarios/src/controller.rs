@@ -56,6 +56,8 @@ impl Controller {
                 "--cluster=scenario",
                 "--cloud=demo",
                 "--poll=1",
+                // any free port: it is not the machine's only listener
+                "--listen=127.0.0.1:0",
             ])
             .arg(format!("--policies={}", policies.display()))
             .arg(format!("--policy-cache={}", dir.join("cache").display()))
