@@ -80,7 +80,7 @@ impl Cache {
     /// The compiled form of a module with this digest, if one is here that is whole and fits this engine and CPU.
     pub(crate) fn load(&self, engine: &Engine, module: &[u8; 32]) -> Option<Compiled> {
         let path = self.path(module);
-        let bytes = match private::open(&path).and_then(|file| read(file)) {
+        let bytes = match private::open(&path).and_then(read) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {

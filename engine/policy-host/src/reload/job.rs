@@ -214,3 +214,104 @@ impl Workshop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Limits;
+    use crate::compile::{Cache, CompileLimits, Compiler};
+    use crate::directory::{Care, Stamps};
+
+    /// What it is asked to compile comes back unusable.
+    fn workshop(folder: &Path) -> Workshop {
+        let runtime = Arc::new(Runtime::new().unwrap());
+        let loader = Loader {
+            compiler: Compiler::new("/bin/false", &[], CompileLimits::default()),
+            cache: Cache::open(&folder.join("cache"), &runtime.engine).unwrap(),
+            limits: Limits::default(),
+        };
+        Workshop::new(folder.to_owned(), loader, runtime, None)
+    }
+
+    fn job(workshop: &Workshop) -> Job {
+        let (limits, mut stamps) = (Limits::default(), Stamps::default());
+        let look = directory::look(&workshop.directory, &limits, &mut stamps, Care::Quick);
+        let (name, seen) = look.unwrap().pop_first().unwrap();
+        Job {
+            name,
+            file: seen.file,
+            fingerprint: seen.fingerprint,
+            from: From::Directory(seen.module),
+        }
+    }
+
+    fn carried_out(workshop: Workshop, job: Job) -> Outcome {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(Arc::new(workshop).carry_out(job))
+    }
+
+    #[test]
+    fn only_what_the_look_saw_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wasm");
+        std::fs::write(&file, "seen").unwrap();
+        let workshop = workshop(folder.path());
+        let seen = job(&workshop);
+        std::fs::write(&file, "another").unwrap();
+        assert!(matches!(carried_out(workshop, seen), Outcome::Moved));
+    }
+
+    #[test]
+    fn what_is_gone_has_moved_and_what_is_no_policy_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wasm");
+        std::fs::write(&file, "no policy").unwrap();
+        let bad = workshop(folder.path());
+        let seen = job(&bad);
+        let Outcome::Bad(failure) = carried_out(bad, seen.clone()) else {
+            panic!("it was loaded");
+        };
+        assert!(failure.message.starts_with("a.wasm: "), "{failure}");
+        std::fs::remove_file(&file).unwrap();
+        let gone = carried_out(workshop(folder.path()), seen);
+        assert!(matches!(gone, Outcome::Moved));
+    }
+
+    #[test]
+    fn each_waits_with_its_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let workshop = workshop(folder.path());
+        std::fs::write(folder.path().join("a.wasm"), "small").unwrap();
+        let small = job(&workshop);
+        let with = |from| Job {
+            from,
+            ..small.clone()
+        };
+        let module = |sha256, bytes| with(From::Directory(Some(Module { sha256, bytes })));
+        let compiled = {
+            let compiling = crate::engine::compiling().unwrap();
+            let component = compiling
+                .precompile_component(b"\0asm\x0d\0\x01\0")
+                .unwrap();
+            let (cache, engine) = (&workshop.loader.cache, &workshop.runtime.engine);
+            cache.keep(engine, &[1; 32], &component).unwrap();
+            module([1; 32], LARGE_BYTES)
+        };
+        let lanes = &workshop.lanes;
+        for (job, lane) in [
+            (&small, &lanes.small),
+            (&module([2; 32], LARGE_BYTES - 1), &lanes.small),
+            (&module([2; 32], LARGE_BYTES), &lanes.large),
+            (&compiled, &lanes.compiled),
+            (&with(From::Store), &lanes.compiled),
+            (&with(From::Directory(None)), &lanes.compiled),
+        ] {
+            assert!(Arc::ptr_eq(&workshop.lane(job), lane), "{job:?}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use rectifier_policy_host::{Error, Mode, Options, Policies, Rollout, Set, Stage,
 use tokio::sync::watch::Receiver;
 
 use crate::reload::{advice, answering, remedy};
-use crate::support::{Bench, ESCALATE, Hands, REBOOT, next, on_one_thread, until};
+use crate::support::{Bench, ESCALATE, Hands, REBOOT, Small, next, on_one_thread, until};
 
 /// A node with policies, a clock and a state folder. It can be restarted.
 struct Node {
@@ -206,8 +206,20 @@ fn a_broken_version_does_not_end_the_rollout_but_holds_it_up() -> Result<()> {
         node.bench.put("a.wasm", "rubbish")?;
         next(&mut changed).await?;
         assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
-        for _ in 0..3 {
-            node.passes(STAGE)?;
+        for name in ["one", "two", "three"] {
+            node.clock.turn(STAGE)?;
+            // What makes the engine look at its clock, and shows that it did.
+            let other = Small {
+                name,
+                handles: "Other",
+                ..Small::default()
+            };
+            node.bench.put("b.wasm", other.build()?)?;
+            let is_here = |set: &Set| {
+                let other = set.policies().get(1).and_then(|loaded| loaded.name());
+                other.is_some_and(|other| other.as_str() == name)
+            };
+            until(&policies, &mut changed, is_here).await?;
         }
         node.bench.put("a.wasm", answering(REBOOT)?)?;
         until(&policies, &mut changed, |set| rolls_out(set).is_some()).await?;
@@ -302,10 +314,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn a_new_policy_beside_others_monitors_first() -> Result<()> {
     on_one_thread(async {
         let node = Node::new(300)?;
-        let other = crate::support::Small {
+        let other = Small {
             name: "other",
             handles: "Other",
-            ..crate::support::Small::default()
+            ..Small::default()
         };
         node.bench.put("z.wasm", other.build()?)?;
         let (policies, mut changed) = node.start().await?;
