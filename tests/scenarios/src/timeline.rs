@@ -77,13 +77,33 @@ pub struct Timeline {
 /// If a record cannot be read.
 pub async fn of(world: &World, mark: &Mark, bus: &Bus) -> Result<Timeline> {
     let collected = collect::all(world, mark, bus).await?;
-    let mut events: Vec<Event> = collected.iter().filter_map(ours::Entry::told).collect();
-    events.dedup_by(|later, earlier| later.actor == earlier.actor && later.text == earlier.text);
+    let events: Vec<Event> = collected.iter().filter_map(ours::Entry::told).collect();
     Ok(Timeline {
-        began: mark.at(),
-        events,
+        // not the mark: between it and the first event the scenario only looks around
+        began: events.first().map_or(mark.at(), |event| event.at),
+        events: folded(events),
         ours: ours::added(&collected),
     })
+}
+
+/// What is done again at once, by the same actor, is one line that says how often.
+fn folded(events: Vec<Event>) -> Vec<Event> {
+    let mut folded: Vec<(Event, usize)> = Vec::new();
+    for event in events {
+        match folded.last_mut() {
+            Some((last, times)) if last.actor == event.actor && last.text == event.text => {
+                *times += 1;
+            }
+            Some(_) | None => folded.push((event, 1)),
+        }
+    }
+    let said = folded.into_iter().map(|(mut event, times)| {
+        if times > 1 {
+            event.text = format!("{}, {times} times", event.text);
+        }
+        event
+    });
+    said.collect()
 }
 
 impl Timeline {
@@ -94,7 +114,7 @@ impl Timeline {
         self.ours
     }
 
-    /// From the scenario's beginning to the last event.
+    /// From the first event to the last.
     #[must_use]
     pub fn took(&self) -> SignedDuration {
         let end = self.events.last().map_or(self.began, |event| event.at);
@@ -147,5 +167,26 @@ impl fmt::Display for Timeline {
             seconds(self.took()),
             seconds(self.ours)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_at_once_is_one_line() {
+        let event = |actor, text: &str| Event {
+            at: Timestamp::UNIX_EPOCH,
+            actor,
+            text: text.to_owned(),
+        };
+        let events = vec![
+            event(Actor::NodeEngine, "restarts"),
+            event(Actor::NodeEngine, "restarts"),
+            event(Actor::Controller, "restarts"),
+        ];
+        let told: Vec<String> = folded(events).into_iter().map(|event| event.text).collect();
+        assert_eq!(told, ["restarts, 2 times", "restarts"]);
     }
 }

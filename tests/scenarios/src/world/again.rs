@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::watcher;
 use rectifier_bed::openstack::Fault;
+use serde_json::json;
 
 use super::{OTHERS, SICK, UP, World, deploy, without};
-use crate::wait::within;
+use crate::wait::{until, within};
 
 impl World {
     /// Takes back what a scenario leaves behind: faults, another policy, node engines that are stopped, a sick node that
@@ -42,16 +44,27 @@ impl World {
         Ok(())
     }
 
-    /// Deletes a node with its server and ports, as an operator would who needs it no more.
+    /// Empties a node and deletes it with its server and ports, as an operator would who needs it no more.
     async fn dismiss(&self, node: &str) -> Result<()> {
         let before = self.before(node).await?;
+        let nodes: Api<Node> = Api::all(self.kubernetes.admin());
+        let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
+        nodes.patch(node, &PatchParams::default(), &cordon).await?;
+        // now, by its kubelet: pods of a Node that is gone are collected a minute later
+        let pods: Api<Pod> = Api::namespaced(self.kubernetes.admin(), "default");
+        let here = format!("spec.nodeName={node}");
+        let all = ListParams::default().fields(&here);
+        pods.delete_collection(&DeleteParams::default(), &all)
+            .await?;
+        let left = watcher::Config::default().fields(&here);
+        let empty = until(pods, left, |all| all.is_empty().then_some(()));
+        within("the node to be empty", UP, empty).await?;
         let id = &before.server.id;
         self.openstack.demo.delete_server(id).await?;
         self.openstack.records.await_gone(id).await?;
         for port in &before.ports {
             self.openstack.demo.delete_port(&port.id).await?;
         }
-        let nodes: Api<Node> = Api::all(self.kubernetes.admin());
         nodes.delete(node, &DeleteParams::default()).await?;
         Ok(())
     }
