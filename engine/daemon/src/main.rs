@@ -38,7 +38,7 @@ enum Command {
     /// The engine of one node
     Node(node::Arguments),
     /// The control plane's engine
-    Controller(controller::Arguments),
+    Controller(Box<controller::Arguments>),
     /// Compiles one policy, from standard input to standard output (the engines start this themselves)
     #[command(hide = true)]
     Compile,
@@ -75,7 +75,7 @@ fn run(command: Command, log_format: logs::Format) -> anyhow::Result<()> {
         }
         Command::Controller(arguments) => {
             logs::start(log_format);
-            runtime()?.block_on(controller::run(arguments))
+            runtime()?.block_on(controller::run(*arguments))
         }
     }
 }

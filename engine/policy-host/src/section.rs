@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rectifier_core::policy::FailureClass;
 use serde::Serialize;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Parser, Payload};
 
 use crate::contract::Version;
 use crate::{Failure, Metadata};
@@ -104,20 +104,17 @@ struct Found<'a> {
 
 /// All of the metadata's sections, in the order in which they stand.
 fn sections(bytes: &[u8]) -> Result<Vec<Found<'_>>, Failure> {
-    let (mut found, mut depth, mut outermost) = (Vec::new(), 0_usize, true);
+    if Parser::is_core_wasm(bytes) && !has_start(bytes)? {
+        return Err(refuse(
+            "it is a core module without _start: neither a component nor a WASI command".to_owned(),
+        ));
+    }
+    let (mut found, mut depth) = (Vec::new(), 0_usize);
     // Where the section before ended: a custom section's own range begins behind its header.
     let mut end = 8;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| refuse(format!("it is no WebAssembly: {error}")))?;
         match &payload {
-            Payload::Version { encoding, .. } if std::mem::take(&mut outermost) => {
-                if *encoding == Encoding::Module && !has_start(bytes)? {
-                    return Err(refuse(
-                        "it is a core module without _start: neither a component nor a WASI command"
-                            .to_owned(),
-                    ));
-                }
-            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if section.name() == SECTION => found.push(Found {
