@@ -53,6 +53,7 @@ pub use log::LogLevel;
 pub use metadata::{Handles, Metadata, Needed, Needs, Pattern};
 pub use policies::{Error, Options, Policies};
 pub use policy::{Asked, Policy, Usage};
+pub use reload::DEBOUNCE;
 pub use rollout::{Rollout, Stage};
 pub use section::{Form, annotate, read as read_metadata};
 pub use set::{Loaded, Set, Status};

@@ -34,6 +34,7 @@ use watch::Watch;
 
 pub(crate) use files::Gradual;
 pub(crate) use job::Workshop;
+pub use watch::DEBOUNCE;
 
 /// What the watch missed is seen after this time.
 const RESCAN: Duration = Duration::from_secs(30);

@@ -20,7 +20,7 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
         .context("a policy that takes long to compile")?;
     println!(
         "\nreload: from the rename to the new version's decision, ms p50/p99 of {ROUNDS}; the file is quiet for {} ms first",
-        rectifier_policy_host::QUIET.as_millis()
+        rectifier_policy_host::DEBOUNCE.as_millis()
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

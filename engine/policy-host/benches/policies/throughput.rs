@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::policy::Advice;
 use rectifier_policy_host::{Allowed, Limits, Options, Policies, Telemetry};
 
@@ -59,6 +60,15 @@ pub(crate) fn run(built: &Built) -> Result<()> {
     Ok(())
 }
 
+/// Nothing here rolls out, so nobody asks for the time.
+struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
 /// For a directory `policies` and a cache in `folder`.
 pub(crate) fn options(folder: &std::path::Path) -> Result<Options> {
     Ok(Options {
@@ -69,5 +79,7 @@ pub(crate) fn options(folder: &std::path::Path) -> Result<Options> {
         ceiling: Limits::default(),
         allowed: Allowed::default(),
         telemetry: Telemetry::default(),
+        rollout: None,
+        clock: Arc::new(NoClock),
     })
 }

@@ -226,11 +226,13 @@ mod tests {
 
     /// What it is asked to compile comes back unusable.
     fn workshop(folder: &Path) -> Workshop {
-        let runtime = Arc::new(Runtime::new().unwrap());
+        let runtime = Arc::new(Runtime::new(crate::engine::Metering::Epoch).unwrap());
         let loader = Loader {
             compiler: Compiler::new("/bin/false", &[], CompileLimits::default()),
             cache: Cache::open(&folder.join("cache"), &runtime.engine).unwrap(),
             limits: Limits::default(),
+            ceiling: Limits::default(),
+            allowed: crate::allowed::Allowed::default(),
         };
         Workshop::new(folder.to_owned(), loader, runtime, None)
     }
@@ -294,7 +296,7 @@ mod tests {
         };
         let module = |sha256, bytes| with(From::Directory(Some(Module { sha256, bytes })));
         let compiled = {
-            let compiling = crate::engine::compiling().unwrap();
+            let compiling = crate::engine::compiling(crate::engine::Metering::Epoch).unwrap();
             let component = compiling
                 .precompile_component(b"\0asm\x0d\0\x01\0")
                 .unwrap();

@@ -19,7 +19,7 @@ use crate::directory;
 
 /// So long nothing may change before the directory is read. 15 ms: a hundred times what a ConfigMap's swap takes, and
 /// little beside what a compilation takes.
-const QUIET: Duration = Duration::from_millis(15);
+pub const DEBOUNCE: Duration = Duration::from_millis(15);
 /// A directory that is never quiet, or a file that is never closed, is read all the same.
 const LONGEST_UNREST: Duration = Duration::from_secs(2);
 /// Between two looks at the stamps where nothing can be watched. 2 s: nobody waits long for a policy, and a look costs
@@ -276,7 +276,7 @@ impl Unrest {
     /// Until when it lasts, if nothing else happens; `None`: it is over.
     fn lasts_until(&self, now: Instant, is_written: bool) -> Option<Instant> {
         let longest = self.first + LONGEST_UNREST;
-        let quiet = self.last + QUIET;
+        let quiet = self.last + DEBOUNCE;
         let until = if is_written {
             longest
         } else {

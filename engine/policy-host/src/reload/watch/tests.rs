@@ -42,21 +42,21 @@ const RENAMED: EventKind = EventKind::Modify(ModifyKind::Name(RenameMode::To));
 fn unrest_is_over_when_it_has_been_quiet() {
     let began = Instant::now();
     let mut unrest = Unrest::since(began);
-    assert_eq!(unrest.lasts_until(began, false), Some(began + QUIET));
-    let later = began + QUIET / 2;
+    assert_eq!(unrest.lasts_until(began, false), Some(began + DEBOUNCE));
+    let later = began + DEBOUNCE / 2;
     unrest.goes_on(later);
     assert_eq!(
-        unrest.lasts_until(began + QUIET, false),
-        Some(later + QUIET)
+        unrest.lasts_until(began + DEBOUNCE, false),
+        Some(later + DEBOUNCE)
     );
-    assert_eq!(unrest.lasts_until(later + QUIET, false), None);
+    assert_eq!(unrest.lasts_until(later + DEBOUNCE, false), None);
 }
 
 #[test]
 fn a_file_that_is_being_written_is_waited_for_within_bounds() {
     let began = Instant::now();
     let unrest = Unrest::since(began);
-    let quiet = began + QUIET * 20;
+    let quiet = began + DEBOUNCE * 20;
     assert_eq!(
         unrest.lasts_until(quiet, true),
         Some(began + LONGEST_UNREST)
@@ -69,7 +69,7 @@ fn a_file_that_is_being_written_is_waited_for_within_bounds() {
 fn a_directory_that_is_never_quiet_is_looked_at_all_the_same() {
     let began = Instant::now();
     let mut unrest = Unrest::since(began);
-    let late = began + LONGEST_UNREST - QUIET / 2;
+    let late = began + LONGEST_UNREST - DEBOUNCE / 2;
     unrest.goes_on(late);
     assert_eq!(
         unrest.lasts_until(late, false),
