@@ -55,6 +55,7 @@ pub use policies::{Error, Options, Policies};
 pub use policy::{Asked, Policy, Usage};
 pub use reload::DEBOUNCE;
 pub use rollout::{Rollout, Stage};
+pub use runtime::FUEL_PER_MILLISECOND;
 pub use section::{Form, annotate, read as read_metadata};
 pub use set::{Loaded, Set, Status};
 pub use sidecar::{Mode, Sidecar};

@@ -20,7 +20,7 @@ use crate::{Failure, Limits};
 
 /// Work that a millisecond of a limit stands for, in wasmtime's fuel: about one instruction each. A slow machine does as
 /// much.
-const FUEL_PER_MILLISECOND: u64 = 1_000_000;
+pub const FUEL_PER_MILLISECOND: u64 = 1_000_000;
 
 /// So often a guest with fuel gives way to the engine's other tasks.
 const FUEL_PER_TURN: u64 = 10 * FUEL_PER_MILLISECOND;

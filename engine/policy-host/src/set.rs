@@ -98,6 +98,18 @@ impl Set {
         Self { policies, routes }
     }
 
+    /// The set that these policies make in one directory, each under the name of its file: who of them answers, and who
+    /// is refused beside another.
+    pub fn of(policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
+        let loaded = |policy: Arc<Policy>| Loaded {
+            file: policy.file.clone(),
+            policy: Some(policy),
+            coming: None,
+            problem: None,
+        };
+        Self::new(policies.into_iter().map(loaded).collect())
+    }
+
     /// Does a policy answer for this condition there? (One that only monitors does not.)
     pub fn handles(&self, kind: &ConditionKind, site: SiteKind) -> bool {
         self.asked(kind, site, Mode::Enforce).next().is_some()

@@ -27,6 +27,7 @@ const MAY: &[(&str, &[&str])] = &[
         "rectifier-daemon",
         &["core", "api", "policy-host", "cloud", "node", "controller"],
     ),
+    ("rectifier-cli", &["core", "policy-host"]),
     ("rectifier-provision", &[]),
     ("rectifier-xtask", &["provision"]),
     ("rectifier-bed", &["provision"]),

@@ -1,0 +1,79 @@
+//! The program `rectifier`: what operators and authors of policies type.
+//!
+//! One grammar, `rectifier OBJECT VERB …`; one table for people and `--output json` for programs wherever there is an
+//! answer; four exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask. It is one file: the compiler of
+//! policies is this same program, started once more.
+
+mod completion;
+mod diagnostic;
+mod output;
+mod policy;
+mod progress;
+mod verdict;
+
+use std::io::{stdin, stdout};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::verdict::Verdict;
+
+const EXAMPLES: &str = "\
+Exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask
+
+Examples:
+  rectifier policy new restart-once     a policy from a template, and what tests it
+  rectifier policy check DIR            what an engine would say of a directory of policies
+  rectifier policy --help               all that can be done with policies";
+
+#[derive(Debug, Parser)]
+#[command(name = "rectifier", version, after_help = EXAMPLES)]
+#[command(
+    about = "Repairs the nodes of a Kubernetes cluster: for operators and authors of policies"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes, checks, tests and asks policies
+    Policy(Box<policy::Arguments>),
+    /// Prints what a shell needs to complete these commands
+    Completion(completion::Arguments),
+    /// Compiles one policy, from standard input to standard output (this program starts it itself)
+    #[command(name = policy::COMPILE, hide = true)]
+    PolicyCompile,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(verdict) => verdict.code(),
+        Err(error) => diagnostic::tell(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        // Nothing of the rest is set up for it: its streams are spoken for.
+        Command::PolicyCompile => {
+            rectifier_policy_host::compile::child_main(stdin().lock(), stdout().lock())?;
+            Ok(Verdict::Well)
+        }
+        Command::Policy(arguments) => policy::run(*arguments),
+        Command::Completion(arguments) => completion::print::<Cli>(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,76 @@
+//! The host, as the engines have it: the same limits, the same lists, the same compiler in a child.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rectifier_policy_host::compile::{CompileLimits, Compiler};
+use rectifier_policy_host::{Failure, Host, HostOptions, Metering, Policy};
+
+use super::node_config::NodeConfig;
+use crate::progress::Progress;
+
+/// For every command that loads a policy.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct HostArguments {
+    /// The node engine's configuration: its units, fixes and limits hold, as they will on the node
+    #[arg(long, value_name = "FILE")]
+    node_config: Option<PathBuf>,
+    /// The folder of compiled policies [default: rectifier/compiled-policies in the user's cache]
+    #[arg(long, value_name = "DIR", env = "RECTIFIER_POLICY_CACHE")]
+    cache: Option<PathBuf>,
+}
+
+impl HostArguments {
+    /// # Errors
+    /// The configuration or the cache cannot be used.
+    pub(crate) fn open(&self, metering: Metering) -> anyhow::Result<Host> {
+        let cache = match &self.cache {
+            Some(cache) => cache.clone(),
+            None => usual_cache()?,
+        };
+        self.open_with(cache, metering)
+    }
+
+    /// With another folder of compiled policies.
+    ///
+    /// # Errors
+    /// See [`HostArguments::open`].
+    pub(crate) fn open_with(&self, cache: PathBuf, metering: Metering) -> anyhow::Result<Host> {
+        let config = match &self.node_config {
+            Some(file) => NodeConfig::read(file)?,
+            None => NodeConfig::default(),
+        };
+        let (limits, ceiling) = config.limits().context("the policies' limits")?;
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        Ok(Host::open(HostOptions {
+            cache,
+            compiler: Compiler::new(program, &[super::COMPILE], CompileLimits::default()),
+            limits,
+            ceiling,
+            allowed: config.allowed(),
+            metering,
+        })?)
+    }
+}
+
+/// Loads it; while it compiles, that is said.
+pub(crate) async fn load(host: &Host, file: &Path) -> Result<Policy, Failure> {
+    let _shown = Progress::start(format!("loading {}", file.display()));
+    host.load(file).await
+}
+
+/// `$XDG_CACHE_HOME/rectifier/compiled-policies`, or that in `~/.cache`. (The host makes it for this user alone.)
+fn usual_cache() -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = match set("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(
+            set("HOME").context("neither XDG_CACHE_HOME nor HOME is set: give --cache DIR")?,
+        )
+        .join(".cache"),
+    };
+    let folder = home.join("rectifier");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder.join("compiled-policies"))
+}

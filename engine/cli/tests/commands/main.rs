@@ -1,0 +1,10 @@
+//! The program as people use it: its words, its answers, its exit codes.
+
+mod check;
+mod guide;
+mod new;
+mod replay;
+mod run;
+mod support;
+mod test;
+mod tools;
