@@ -9,6 +9,7 @@ use serde::Serialize;
 use wasmparser::{Parser, Payload};
 
 use crate::contract::Version;
+use crate::log::one_line;
 use crate::{Failure, Metadata};
 
 /// The custom section's name.
@@ -104,7 +105,7 @@ struct Found<'a> {
 
 /// All of the metadata's sections, in the order in which they stand.
 fn sections(bytes: &[u8]) -> Result<Vec<Found<'_>>, Failure> {
-    if Parser::is_core_wasm(bytes) && !has_start(bytes)? {
+    if form(bytes)? == Form::Command && !has_start(bytes)? {
         return Err(refuse(
             "it is a core module without _start: neither a component nor a WASI command".to_owned(),
         ));
@@ -113,7 +114,12 @@ fn sections(bytes: &[u8]) -> Result<Vec<Found<'_>>, Failure> {
     // Where the section before ended: a custom section's own range begins behind its header.
     let mut end = 8;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| refuse(format!("it is no WebAssembly: {error}")))?;
+        let payload = payload.map_err(|error| {
+            refuse(format!(
+                "it is no WebAssembly: {}",
+                one_line(&error.to_string())
+            ))
+        })?;
         match &payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -157,7 +163,12 @@ pub(crate) fn form(bytes: &[u8]) -> Result<Form, Failure> {
 /// Does a core module export the entry point of a WASI command?
 fn has_start(bytes: &[u8]) -> Result<bool, Failure> {
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| refuse(format!("it is no WebAssembly: {error}")))?;
+        let payload = payload.map_err(|error| {
+            refuse(format!(
+                "it is no WebAssembly: {}",
+                one_line(&error.to_string())
+            ))
+        })?;
         if let Payload::ExportSection(exports) = payload {
             return Ok(exports
                 .into_iter()

@@ -278,7 +278,7 @@ mod tests {
         let Outcome::Bad(failure) = carried_out(bad, seen.clone()) else {
             panic!("it was loaded");
         };
-        assert!(failure.message.starts_with("a.wasm: "), "{failure}");
+        assert!(failure.message.starts_with("a.wasm (sha256:"), "{failure}");
         std::fs::remove_file(&file).unwrap();
         let gone = carried_out(workshop(folder.path()), seen);
         assert!(matches!(gone, Outcome::Moved));
