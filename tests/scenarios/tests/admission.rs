@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Node, Pod, Secret};
+use k8s_openapi::api::core::v1::{Event, Node, Pod, Secret};
+use k8s_openapi::api::events::v1::Event as NewEvent;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use rectifier_api::{NodeRepair, NodeRepairSpec};
@@ -243,4 +244,125 @@ async fn the_controller_makes_bootstrap_tokens_and_no_other_secret() -> Result<(
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     anyhow::bail!("it may make any Secret")
+}
+
+/// By an admission policy, whichever it is and however it says it.
+const BY_POLICY: &str = "ValidatingAdmissionPolicy";
+
+/// Repeats, until it is refused, what a policy that is in force refuses: until then nothing is asserted.
+async fn until_refused<T>(ask: impl AsyncFn() -> kube::Result<T>, otherwise: &str) -> Result<()> {
+    for _ in 0..600 {
+        let answer = ask().await;
+        if answer.is_err() {
+            return refused(answer, BY_POLICY);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("{otherwise}")
+}
+
+#[tokio::test]
+async fn a_detectors_token_changes_only_its_own_conditions() -> Result<()> {
+    let bed = Bed::new("conditions")?;
+    let (kubernetes, _, _) = cluster(&bed).await?;
+    let nodes: Api<Node> = Api::all(agent(&kubernetes, "node-problem-detector").await?);
+    let patch = async |body: serde_json::Value| {
+        let patch = Patch::Strategic(body);
+        nodes
+            .patch_status("node-1", &PatchParams::default(), &patch)
+            .await
+    };
+    let says = |kind: &str, status: &str| json!({"type": kind, "status": status});
+    let dead = json!({"status": {"conditions": [says("Ready", "False")]}});
+    until_refused(
+        || patch(dead.clone()),
+        "it may say that its node is not Ready",
+    )
+    .await?;
+    for kind in ["MemoryPressure", "DiskPressure", "PIDPressure"] {
+        let body = json!({"status": {"conditions": [says("KernelDeadlock", "False"), says(kind, "True")]}});
+        refused(patch(body).await, BY_POLICY).with_context(|| kind.to_owned())?;
+    }
+    for (what, body) in [
+        ("capacity", json!({"status": {"capacity": {"cpu": "1"}}})),
+        (
+            "allocatable",
+            json!({"status": {"allocatable": {"cpu": "1"}}}),
+        ),
+        (
+            "boot id",
+            json!({"status": {"nodeInfo": {"bootID": "another"}}}),
+        ),
+        ("label", json!({"metadata": {"labels": {"pool": "none"}}})),
+        (
+            "annotation",
+            json!({"metadata": {"annotations": {"rectifier.dev/cordoned-by": "me"}}}),
+        ),
+    ] {
+        refused(patch(body).await, BY_POLICY).with_context(|| format!("its node's {what}"))?;
+    }
+    for status in ["True", "False"] {
+        let body = json!({"status": {"conditions": [says("KernelDeadlock", status)]}});
+        patch(body).await.context("its own condition")?;
+    }
+    Ok(())
+}
+
+/// An Event of the core API, as NPD writes it, and as `events.k8s.io` has it, as the node engine writes it.
+fn events(name: &str, kind: &str, about: &str) -> Result<(Event, NewEvent)> {
+    let about =
+        json!({"kind": kind, "name": about, "namespace": (kind == "Pod").then_some("default")});
+    let meta = json!({"name": name, "namespace": "default"});
+    let core = json!({
+        "metadata": meta, "involvedObject": about, "reason": "KernelDeadlock", "message": "it hangs", "type": "Warning",
+        "source": {"component": "kernel-monitor"}, "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z",
+    });
+    let mut meta = meta;
+    meta["name"] = json!(format!("{name}-new"));
+    let new = json!({
+        "metadata": meta, "regarding": about, "reason": "ProblemSeen", "note": "it is there", "type": "Warning",
+        "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "rectifier-node", "reportingInstance": "node-1",
+        "action": "Observe",
+    });
+    Ok((serde_json::from_value(core)?, serde_json::from_value(new)?))
+}
+
+#[tokio::test]
+async fn an_agents_events_are_about_its_own_node_alone() -> Result<()> {
+    let bed = Bed::new("events")?;
+    let (kubernetes, _, _) = cluster(&bed).await?;
+    let admin: Api<Event> = Api::namespaced(kubernetes.admin(), "default");
+    let (foreign, _) = events("foreign", "Node", "node-2")?;
+    admin.create(&PostParams::default(), &foreign).await?;
+    for account in ["rectifier-node", "node-problem-detector"] {
+        let client = agent(&kubernetes, account).await?;
+        let core: Api<Event> = Api::namespaced(client.clone(), "default");
+        let new: Api<NewEvent> = Api::namespaced(client, "default");
+        let post = PostParams::default();
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let (other, other_new) = events(&format!("{account}-other"), "Node", "node-2")?;
+        let may = format!("{account} may tell of another node");
+        until_refused(|| core.create(&dry, &other), &may).await?;
+        refused(new.create(&post, &other_new).await, BY_POLICY).context(may)?;
+        let (pod, pod_new) = events(&format!("{account}-pod"), "Pod", "web")?;
+        refused(core.create(&post, &pod).await, BY_POLICY).context("of a pod")?;
+        refused(new.create(&post, &pod_new).await, BY_POLICY).context("of a pod")?;
+        let count = Patch::Merge(json!({"count": 2}));
+        let patch = PatchParams::default();
+        refused(core.patch("foreign", &patch, &count).await, BY_POLICY)
+            .context("it may change what is told of another node")?;
+
+        let (own, own_new) = events(&format!("{account}-own"), "Node", "node-1")?;
+        let own = core.create(&post, &own).await.context("of its own node")?;
+        new.create(&post, &own_new)
+            .await
+            .context("of its own node")?;
+        core.patch(&own.name_any(), &patch, &count)
+            .await
+            .context("once more")?;
+    }
+    Ok(())
 }
