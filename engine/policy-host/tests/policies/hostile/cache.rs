@@ -1,0 +1,140 @@
+//! A cache that somebody spoilt.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use rectifier_core::policy::{Advice, Remedy};
+use rectifier_policy_host::Policies;
+
+use super::alone::alone;
+use super::guest::Guest;
+use super::vitals::Vitals;
+use crate::support::{Bench, ESCALATE, REBOOT, answer, observation, on_node};
+
+/// A directory with two policies that answer differently, both compiled.
+async fn compiled() -> Result<Bench> {
+    let bench = Bench::new()?;
+    for (name, remedy) in [("Escalates", ESCALATE), ("Reboots", REBOOT)] {
+        let guest = Guest {
+            name,
+            decide: &answer(remedy),
+            ..Guest::default()
+        };
+        bench.put(&format!("{name}.wasm"), guest.build()?)?;
+    }
+    answer_well(&bench.open().await?).await?;
+    Ok(bench)
+}
+
+async fn answer_well(policies: &Policies) -> Result<()> {
+    for (kind, remedy) in [("Escalates", Remedy::Escalate), ("Reboots", Remedy::Reboot)] {
+        let advice = policies.advise(&observation(kind, on_node(&[])?)?).await;
+        ensure!(
+            matches!(&advice, Advice::Decided { decision, .. } if decision.remedy == remedy),
+            "{kind}: {advice:?}"
+        );
+    }
+    Ok(())
+}
+
+fn files(bench: &Bench) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(bench.options().cache)?;
+    let mut files: Vec<_> = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// Spoils every file of the cache, opens the directory again, and finds all as it was.
+async fn survives(name: &str, spoil: impl Fn(&Path, &[u8]) -> Result<()>) -> Result<()> {
+    let bench = compiled().await?;
+    let before = Vitals::at_rest().await?;
+    for _ in 0..3 {
+        let files = files(&bench)?;
+        ensure!(files.len() == 2, "{name}: {files:?}");
+        for file in files {
+            let good = std::fs::read(&file).with_context(|| name.to_owned())?;
+            std::fs::remove_file(&file)?;
+            spoil(&file, &good).with_context(|| name.to_owned())?;
+        }
+        let policies = bench.open().await?;
+        answer_well(&policies)
+            .await
+            .with_context(|| name.to_owned())?;
+    }
+    before.are_back().await.with_context(|| name.to_owned())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes)?;
+    Ok(std::fs::set_permissions(
+        path,
+        Permissions::from_mode(0o600),
+    )?)
+}
+
+/// Of a cache's file: what it begins with, and the digest of the rest.
+const HEADER: usize = 48;
+
+#[test]
+fn a_poisoned_file_of_the_cache_is_compiled_again() -> Result<()> {
+    alone(|| async {
+        survives("empty", |file, _| write(file, b"")).await?;
+        survives("torn", |file, good| write(file, &good[..good.len() - 1])).await?;
+        survives("longer", |file, good| write(file, &[good, b"x"].concat())).await?;
+        survives("without header", |file, good| write(file, &good[HEADER..])).await?;
+        survives("header alone", |file, good| write(file, &good[..HEADER])).await?;
+        survives("rubbish", |file, good| {
+            write(file, &[&good[..HEADER], &[0x5a; 1000]].concat())
+        })
+        .await?;
+        for at in [0, 20, HEADER, HEADER + 1000] {
+            survives("flipped", |file, good| {
+                let mut flipped = good.to_vec();
+                flipped[at] ^= 0x10;
+                write(file, &flipped)
+            })
+            .await?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_others_could_write_or_is_a_link_is_not_taken_from_the_cache() -> Result<()> {
+    alone(|| async {
+        survives("for all", |file, good| {
+            write(file, good)?;
+            Ok(std::fs::set_permissions(
+                file,
+                Permissions::from_mode(0o666),
+            )?)
+        })
+        .await?;
+        let elsewhere = tempfile::tempdir()?;
+        survives("link", |file, good| {
+            let name = file.file_name().context("no name")?;
+            let target = elsewhere.path().join(name);
+            write(&target, good)?;
+            Ok(symlink(target, file)?)
+        })
+        .await
+    })
+}
+
+/// What cannot be replaced is compiled at each start, and the policies answer all the same.
+#[test]
+fn a_folder_in_the_place_of_a_file_of_the_cache_harms_nobody() -> Result<()> {
+    alone(|| async {
+        let bench = compiled().await?;
+        for file in files(&bench)? {
+            std::fs::remove_file(&file)?;
+            std::fs::create_dir(&file)?;
+            File::create(file.join("x"))?;
+        }
+        answer_well(&bench.open().await?).await
+    })
+}
