@@ -13,6 +13,9 @@
 //! What it leaves to others: whether advice is followed. Allow-lists, budgets and gates are the engines'.
 
 pub mod compile;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 mod allowed;
 mod breaker;

@@ -8,6 +8,7 @@ mod bench;
 mod clean;
 mod demo;
 mod environment;
+mod fuzz;
 mod generate;
 mod junit;
 mod layers;
@@ -49,7 +50,8 @@ enum Command {
     Test {
         /// Also what is long or seldom wanted; without a filter, the outcome goes to tests/RESULTS.md
         ///
-        /// Tests marked as ignored, the examples in docs, and without each step in turn two scenarios that need it.
+        /// Tests marked as ignored, the examples in docs, the fuzz targets for a while each, and without each step in turn
+        /// two scenarios that need it.
         #[arg(long)]
         full: bool,
         /// Run all scenarios that need this step of the loop with it switched off: what they claim must not come true

@@ -12,7 +12,7 @@ use crate::junit::Outcome;
 use crate::nextest::{Options, Which};
 use crate::table::{Table, Verdict};
 use crate::without::{Extent, Step};
-use crate::{generate, layers, nextest, results, setup, without};
+use crate::{fuzz, generate, layers, nextest, results, setup, without};
 
 pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitCode> {
     let mut table = Table::default();
@@ -56,6 +56,7 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
             let mut test = cargo(cache);
             well(test.args(["test", "--quiet", "--locked", "--workspace", "--doc"]))
         });
+        table.loud_part("fuzz targets", || fuzz::run(cache));
     }
     let mut told = table.show();
     for failed in &sum.failed {
@@ -89,13 +90,14 @@ fn verdict(outcome: &Outcome, filters: &[String]) -> Result<Verdict> {
     Ok(Verdict::Well(format!("{passed} passed")))
 }
 
-/// The workspace, and the crates that stand outside it: they are compiled for another target.
+/// The workspace, and the crates that stand outside it: they are compiled for another target, or in another way.
 fn format(cache: &Cache) -> Result<Verdict> {
     let policies = cache
         .policies()?
         .into_iter()
         .map(|name| format!("policies/{name}"));
-    let outside = policies.chain(["sdk/rust".to_owned()]).map(PathBuf::from);
+    let others = ["sdk/rust", fuzz::FOLDER].map(str::to_owned);
+    let outside = policies.chain(others).map(PathBuf::from);
     let outside = outside.map(|folder| folder.join("Cargo.toml"));
     let manifests = std::iter::once(PathBuf::from("Cargo.toml"))
         .chain(outside.filter(|manifest| cache.checkout().join(manifest).is_file()));

@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 /// policies/        policies as components, NAME-HASH/NAME.wasm
 /// policy-build/    what cargo keeps of compiling them
 /// engine/HASH/     the engine's program
-/// tools/           cargo-nextest, cargo-deny
+/// tools/           cargo-nextest, cargo-deny, cargo-fuzz
+/// fuzz/            what fuzz targets are compiled to, what they keep, what they found
 /// run/             folders of running beds
 /// log/             what the builders said
 /// locks/           one per part

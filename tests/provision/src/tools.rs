@@ -1,4 +1,4 @@
-//! The two programs of cargo's family that the tests are run with, and the target that policies are
+//! The programs of cargo's family that the tests are run with, and the target that policies are
 //! compiled for.
 
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub enum Tool {
     Nextest,
     /// Checks licences, bans and sources of all dependencies.
     Deny,
+    /// Builds and runs fuzz targets.
+    Fuzz,
 }
 
 impl Tool {
@@ -26,6 +28,7 @@ impl Tool {
         match self {
             Tool::Nextest => "cargo-nextest",
             Tool::Deny => "cargo-deny",
+            Tool::Fuzz => "cargo-fuzz",
         }
     }
 
@@ -33,6 +36,7 @@ impl Tool {
         match self {
             Tool::Nextest => "0.9.151",
             Tool::Deny => "0.20.2",
+            Tool::Fuzz => "0.13.2",
         }
     }
 
@@ -41,6 +45,7 @@ impl Tool {
         match self {
             Tool::Nextest => &["--no-default-features"],
             Tool::Deny => &["--no-default-features"],
+            Tool::Fuzz => &[],
         }
     }
 }
