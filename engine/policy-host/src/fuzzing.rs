@@ -3,14 +3,15 @@
 //!
 //! Behind the feature `fuzzing`, and part of no interface.
 
-use rectifier_core::policy::FailureClass;
+use rectifier_core::policy::{FailureClass, SiteKind};
 
+use crate::contract::v0_1::json;
 use crate::sidecar::Sidecar;
 use crate::{Failure, Limits, Pattern};
 
 /// Reads what a policy's bytes say of it.
 pub fn metadata(bytes: &[u8]) {
-    match crate::metadata::read(bytes) {
+    match crate::section::read(bytes) {
         Ok(metadata) => {
             let handles = metadata.handles.into_iter();
             for pattern in handles.flat_map(|handles| handles.conditions) {
@@ -39,7 +40,7 @@ pub fn sidecar(bytes: &[u8]) {
         Ok(sidecar) => {
             let settings = serde_json::from_str(&sidecar.settings());
             assert!(matches!(settings, Ok(serde_json::Value::Object(_))));
-            match sidecar.limits(FILE, ceiling) {
+            match sidecar.limits(FILE, ceiling, &ceiling) {
                 Ok(limits) => {
                     assert!(limits.decision <= ceiling.decision);
                     assert!(limits.memory_bytes <= ceiling.memory_bytes);
@@ -54,10 +55,31 @@ pub fn sidecar(bytes: &[u8]) {
     }
 }
 
+/// Reads what a WASI command wrote as its answer.
+pub fn answer(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    for site in [SiteKind::Node, SiteKind::ControlPlane] {
+        match json::decision(text, site) {
+            Ok(decision) => {
+                assert!(decision.reason.len() <= 1024 && !decision.reason.contains('\n'));
+                // What was understood can be written down, and is then understood the same.
+                let written = serde_json::to_string(&decision).unwrap_or_default();
+                assert_eq!(json::decision(&written, site), Ok(decision));
+            }
+            Err(failure) => is_told(
+                &failure,
+                &[FailureClass::InvalidOutput, FailureClass::GuestError],
+            ),
+        }
+    }
+}
+
 /// Of one of these classes, in one line for people.
 fn is_told(failure: &Failure, classes: &[FailureClass]) {
     assert!(classes.contains(&failure.class), "{failure}");
-    assert!(!failure.message.is_empty());
+    assert!(failure.class == FailureClass::GuestError || !failure.message.is_empty());
     assert!(!failure.message.contains('\n'), "{failure}");
 }
 
@@ -85,7 +107,7 @@ mod tests {
     fn the_seeds_of_the_metadata_target_pass() {
         let corpus = corpus("metadata");
         corpus.iter().for_each(|bytes| super::metadata(bytes));
-        let read = |bytes: &Vec<u8>| crate::metadata::read(bytes).is_ok();
+        let read = |bytes: &Vec<u8>| crate::section::read(bytes).is_ok();
         has_both(&corpus.iter().map(read).collect::<Vec<_>>());
     }
 
@@ -96,6 +118,18 @@ mod tests {
         let read = |bytes: &Vec<u8>| {
             let text = std::str::from_utf8(bytes);
             text.is_ok_and(|text| super::Sidecar::parse("a.yaml", text).is_ok())
+        };
+        has_both(&corpus.iter().map(read).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_seeds_of_the_answer_target_pass() {
+        use rectifier_core::policy::SiteKind;
+        let corpus = corpus("answer");
+        corpus.iter().for_each(|bytes| super::answer(bytes));
+        let read = |bytes: &Vec<u8>| {
+            let text = std::str::from_utf8(bytes);
+            text.is_ok_and(|text| super::json::decision(text, SiteKind::Node).is_ok())
         };
         has_both(&corpus.iter().map(read).collect::<Vec<_>>());
     }
