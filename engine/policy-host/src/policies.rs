@@ -93,6 +93,7 @@ struct Inner {
 pub(crate) struct Current {
     set: RwLock<Arc<Set>>,
     generation: watch::Sender<u64>,
+    at_rest: watch::Sender<bool>,
     telemetry: Telemetry,
 }
 
@@ -102,6 +103,14 @@ impl Current {
         self.telemetry.swapped(&set);
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         self.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
+impl Current {
+    /// Says whether the set is what the directory had when it was last looked at.
+    pub(crate) fn rest(&self, is_at_rest: bool) {
+        self.at_rest
+            .send_if_modified(|before| std::mem::replace(before, is_at_rest) != is_at_rest);
     }
 }
 
@@ -152,6 +161,7 @@ impl Policies {
         let current = Arc::new(Current {
             set: RwLock::new(Arc::new(set)),
             generation: watch::Sender::new(0),
+            at_rest: watch::Sender::new(false),
             telemetry: telemetry.clone(),
         });
         let (questions, asked) = monitor::questions();
@@ -183,6 +193,11 @@ impl Policies {
     /// Counts the changes of the set.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.inner.current.generation.subscribe()
+    }
+
+    /// Whether all that was last seen in the directory is in the set, loaded or refused: nothing is being compiled.
+    pub fn at_rest(&self) -> watch::Receiver<bool> {
+        self.inner.current.at_rest.subscribe()
     }
 
     /// Asks the most specific enforcing policy; whoever declines passes it on to the next less specific one. A policy

@@ -148,6 +148,7 @@ impl Reload {
                 current.swap(set);
             }
             self.save();
+            current.rest(self.is_at_rest());
         }
     }
 
@@ -307,6 +308,10 @@ impl Reload {
             Done::Saved(saved.unwrap_or_else(|died| Err(std::io::Error::other(died))))
         });
         true
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.loading.is_empty() && self.stale.is_none() && self.stamps.is_some()
     }
 
     fn is_stale(&mut self) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use rectifier_provision::{Cache, Features, Stderr, build_program, programs, subcommand};
+use rectifier_provision::{Cache, Features, Stderr, build_programs, programs, subcommand};
 
 use crate::table::Verdict;
 
@@ -105,7 +105,8 @@ struct Built {
 impl Built {
     fn new(cache: &Cache) -> Result<Self> {
         let engine = cache.engine(Features::Shipped, &mut Stderr::default())?;
-        let status = build_program(cache, CLI)
+        // as the engine is: with one set of features
+        let status = build_programs(cache)
             .arg("--quiet")
             .status()
             .context("cannot start cargo")?;

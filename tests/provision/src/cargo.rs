@@ -56,8 +56,8 @@ pub fn subcommand(cache: &Cache, program: &Path) -> Command {
     cargo
 }
 
-/// The programs that tests start, which are all built when one of them is.
-const PROGRAMS: [&str; 3] = [ENGINE, "hypervisor-hook", "story"];
+/// The programs that tests and tasks start, which are all built when one of them is.
+const PROGRAMS: [&str; 4] = [ENGINE, "rectifier", "hypervisor-hook", "story"];
 
 /// Builds the programs that tests start, with all dependencies as the workspace's tests have them.
 /// Cargo compiles a dependency once for each set of features that is asked of it, and asks for

@@ -92,7 +92,7 @@ fn rust(folder: &Path) -> anyhow::Result<Vec<u8>> {
                 && message["manifest_path"].as_str().map(OsStr::new) == Some(manifest.as_os_str())
         })
         .filter_map(|message| {
-            let files = message["filenames"]
+            let mut files = message["filenames"]
                 .as_array()?
                 .iter()
                 .filter_map(Value::as_str);

@@ -21,14 +21,13 @@ const FIX: u8 = 3;
 const FREE: u32 = 65536;
 const PAGES: u32 = 4;
 
-fn store(address: u32, value: u32) -> String {
+fn store(address: u32, value: impl std::fmt::Display) -> String {
     format!("(i32.store (i32.const {address}) (i32.const {value}))")
 }
 
 /// An answer of a remedy with a name, which lies at 2048.
 fn named(remedy: u8, name: &str) -> (String, String) {
-    let length = u32::try_from(name.len()).unwrap();
-    let decide = answer(remedy) + &store(1032, 2048) + &store(1036, length);
+    let decide = answer(remedy) + &store(1032, 2048) + &store(1036, name.len());
     (decide, format!("(data (i32.const 2048) {name:?})"))
 }
 
@@ -124,17 +123,17 @@ fn an_answer_whose_text_is_none_or_is_nowhere_is_none() -> Result<()> {
         let wrong = [
             Wrong::new(
                 "NoText",
-                store(2048, 0xffff_ffff) + &store(1048, 2048) + &store(1052, 4),
+                store(2048, 0xffff_ffff_u32) + &store(1048, 2048) + &store(1052, 4),
                 &["utf-8"],
             ),
             Wrong::new(
                 "HalfACharacter",
-                store(2048, 0xc3) + &store(1048, 2048) + &store(1052, 1),
+                store(2048, 0xc3_u32) + &store(1048, 2048) + &store(1052, 1),
                 &["utf-8"],
             ),
             Wrong::new(
                 "TextOutside",
-                store(1048, 0x7fff_0000) + &store(1052, 10),
+                store(1048, 0x7fff_0000_u32) + &store(1052, 10),
                 &["out of bounds"],
             ),
             Wrong::new(

@@ -185,6 +185,7 @@ async fn end(host: &Host, name: &str, kind: &str) -> Result<String> {
             format!("refused: {}", failure.class.label())
         }
         Status::KeptLastGood(failure) => bail!("{name}: {failure}"),
+        status @ (Status::Loading | Status::RollingOut { .. }) => bail!("{name}: {status:?}"),
         Status::Loaded => match host
             .policies
             .advise(&observation(kind, on_node(&[])?)?)

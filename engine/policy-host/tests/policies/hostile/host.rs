@@ -148,6 +148,10 @@ impl Host {
                 let change = tokio::time::timeout(PATIENCE, changed.changed());
                 change.await.context("the set did not change")??;
             }
+            // Each file is loaded by itself: the mark may be there before what was laid before it.
+            let mut at_rest = self.policies.at_rest();
+            let rest = tokio::time::timeout(PATIENCE, at_rest.wait_for(|rest| *rest));
+            rest.await.context("the host does not come to rest")??;
             Ok(())
         })
         .await
@@ -189,7 +193,10 @@ impl Host {
     pub(super) fn refusal(&self, file: &str) -> Result<(FailureClass, String)> {
         match self.loaded(file)?.status() {
             Status::Refused(failure) => Ok((failure.class, failure.message.clone())),
-            status @ (Status::Loaded | Status::KeptLastGood(_)) => bail!("{file}: {status:?}"),
+            status @ (Status::Loaded
+            | Status::Loading
+            | Status::RollingOut { .. }
+            | Status::KeptLastGood(_)) => bail!("{file}: {status:?}"),
         }
     }
 
