@@ -9,6 +9,9 @@ use wasmtime::{Config, Engine};
 /// Bumped when [`compiling`] changes in a way that the running engine's own hash does not show.
 const COMPILER_SETTINGS: u32 = 2;
 
+/// A guest's stack on the host: wasmtime's own default, named because it is a limit that people meet.
+pub(crate) const STACK_BYTES: usize = 512 << 10;
+
 /// How a guest that does not end is stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Metering {
@@ -26,6 +29,7 @@ fn common(metering: Metering) -> Config {
         Metering::Epoch => config.epoch_interruption(true),
         Metering::Fuel => config.consume_fuel(true),
     };
+    config.max_wasm_stack(STACK_BYTES);
     // Same module and observation, same decision: on every CPU.
     config.relaxed_simd_deterministic(true);
     // A trap's frames are of no use to an operator, and cost time while unwinding.

@@ -2,8 +2,11 @@
 
 use rectifier_core::policy::FailureClass;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 
 use crate::Limits;
+use crate::engine::STACK_BYTES;
+use crate::guest::RESOURCES;
 
 /// A policy that gave no usable answer, or a file that is no usable policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +79,10 @@ pub(crate) fn classify(error: &wasmtime::Error, during: During) -> Failure {
     if let Some(out_of_memory) = error.downcast_ref::<OutOfMemory>() {
         return Failure::new(FailureClass::Oom, out_of_memory.to_string());
     }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let why = format!("it had the host keep more than {RESOURCES} things for it");
+        return Failure::new(FailureClass::Oom, why);
+    }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Failure::new(FailureClass::Exit, format!("it called exit({})", exit.0));
     }
@@ -92,7 +99,11 @@ pub(crate) fn classify(error: &wasmtime::Error, during: During) -> Failure {
             | Trap::UnalignedPointer => FailureClass::InvalidOutput,
             _ => FailureClass::Trap,
         };
-        return Failure::new(class, trap.to_string());
+        let why = match trap {
+            Trap::StackOverflow => format!("{trap}: it used more than {} KiB", STACK_BYTES >> 10),
+            _ => trap.to_string(),
+        };
+        return Failure::new(class, why);
     }
     let class = match during {
         During::Instantiation => FailureClass::Link,

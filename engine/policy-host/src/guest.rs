@@ -16,7 +16,7 @@ use crate::stream::Written;
 
 /// Entries in a call's table of host resources: streams, pollables, errors. Arbitrary: a hundred times what a language's
 /// start-up makes, and too few to matter in memory.
-const RESOURCES: usize = 1000;
+pub(crate) const RESOURCES: usize = 1000;
 
 /// A store's data.
 pub(crate) struct Guest {

@@ -20,6 +20,10 @@ use serde_saphyr::{Location, Spanned};
 use crate::limits::LimitsPatch;
 use crate::{Failure, Handles, Limits, Needs};
 
+/// What aliases may stand for, in nodes: a few hundred bytes of aliases of aliases stand for millions. Arbitrary: more
+/// than anybody writes by hand.
+const ALIASED: usize = 10_000;
+
 /// Whether a policy's answers are followed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +80,10 @@ impl Sidecar {
         if said_nothing {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(text).map_err(|error| {
+        let options = serde_saphyr::options! {
+            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
+        };
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let error = error.without_snippet();
             let place = error.location().map_or(String::new(), place);
             Failure::new(FailureClass::Settings, format!("{file}{place}: {error}"))

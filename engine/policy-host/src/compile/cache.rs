@@ -1,7 +1,7 @@
 //! Keeps compiled policies between starts, so that an engine that comes back asks at once.
 //!
 //! What lies here is native code, and loading it is running it. So the folder is ours alone (checked: owner, mode, no
-//! link), files are written whole and renamed, and each begins with the digest of the rest: a torn or rotten file is
+//! link), files are written whole and renamed, and each begins with a digest of its module and the rest: a torn or rotten file is
 //! made again, never loaded. Nothing is ever taken from the directory of policies.
 //!
 //! It is bounded: room is made for a new file by removing those that were used longest ago. Nothing rests on a file being
@@ -22,7 +22,7 @@ use wasmtime::{Engine, Module, Precompiled};
 use crate::private;
 
 /// First bytes of each file. The number counts this layout's versions.
-const MAGIC: &[u8; 16] = b"rectifier-cwasm1";
+const MAGIC: &[u8; 16] = b"rectifier-cwasm2";
 const HEADER: usize = MAGIC.len() + 32;
 const COMPILED: &str = ".cwasm";
 
@@ -80,7 +80,7 @@ impl Cache {
     /// The compiled form of a module with this digest, if one is here that is whole and fits this engine and CPU.
     pub(crate) fn load(&self, engine: &Engine, module: &[u8; 32]) -> Option<Compiled> {
         let path = self.path(module);
-        let bytes = match private::open(&path).and_then(read) {
+        let bytes = match private::open(&path).and_then(|file| read(file, self.bound)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -88,7 +88,7 @@ impl Cache {
                 return None;
             }
         };
-        let Some(compiled) = whole(&bytes) else {
+        let Some(compiled) = whole(&bytes, module) else {
             tracing::warn!(file = %path.display(), "a compiled policy is not what we wrote: compiling it again");
             return None;
         };
@@ -132,7 +132,7 @@ impl Cache {
             return Ok(());
         }
         self.make_room(bytes);
-        let digest: [u8; 32] = Sha256::digest(compiled).into();
+        let digest = digest(module, compiled);
         private::write(
             &self.folder,
             &self.name(module),
@@ -195,8 +195,13 @@ impl Cache {
     }
 }
 
-/// All bytes. The file is marked as used now.
-fn read(mut file: File) -> std::io::Result<Vec<u8>> {
+/// All bytes, unless they are more than we ever keep. The file is marked as used now.
+fn read(mut file: File, bound: u64) -> std::io::Result<Vec<u8>> {
+    if file.metadata()?.len() > bound {
+        return Err(std::io::Error::other(
+            "it is larger than the whole cache may be",
+        ));
+    }
     // If the time cannot be set it is removed sooner than need be.
     let _ = futimens(&file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW);
     let mut bytes = Vec::new();
@@ -205,10 +210,19 @@ fn read(mut file: File) -> std::io::Result<Vec<u8>> {
 }
 
 /// What follows the header, if that says so.
-fn whole(bytes: &[u8]) -> Option<&[u8]> {
+fn whole<'a>(bytes: &'a [u8], module: &[u8; 32]) -> Option<&'a [u8]> {
     let (header, compiled) = bytes.split_at_checked(HEADER)?;
-    let (magic, digest) = header.split_at(MAGIC.len());
-    (magic == MAGIC && digest == &Sha256::digest(compiled)[..]).then_some(compiled)
+    let (magic, found) = header.split_at(MAGIC.len());
+    (magic == MAGIC && found == digest(module, compiled)).then_some(compiled)
+}
+
+/// Of native code and of the module that it was made of: one policy's code is not taken for another's.
+fn digest(module: &[u8; 32], compiled: &[u8]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(module)
+        .chain_update(compiled)
+        .finalize()
+        .into()
 }
 
 /// Lower-case hexadecimal digits.

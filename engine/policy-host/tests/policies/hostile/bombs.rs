@@ -201,7 +201,7 @@ fn a_policy_that_recurses_is_stopped_at_the_end_of_its_stack() -> Result<()> {
         .build()?;
         let stack = |name, bytes| Case {
             class: FailureClass::Stack,
-            ..oom(name, bytes, &["call stack exhausted"])
+            ..oom(name, bytes, &["call stack exhausted", "KiB"])
         };
         fail_when_asked(&[
             stack("Deep", &deep),
@@ -225,7 +225,7 @@ fn a_policy_that_recurses_while_it_is_given_its_settings_is_refused() -> Result<
         .build()?;
         let case = Case {
             class: FailureClass::Stack,
-            ..oom("Allocates", &allocates, &["call stack exhausted"])
+            ..oom("Allocates", &allocates, &["call stack exhausted", "KiB"])
         };
         are_refused(&[case]).await
     })

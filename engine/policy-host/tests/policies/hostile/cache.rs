@@ -1,10 +1,13 @@
 //! A cache that somebody spoilt.
 
 use std::fs::{File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::stat::Mode;
 use rectifier_core::policy::{Advice, Remedy};
 use rectifier_policy_host::Policies;
 
@@ -136,5 +139,76 @@ fn a_folder_in_the_place_of_a_file_of_the_cache_harms_nobody() -> Result<()> {
             File::create(file.join("x"))?;
         }
         answer_well(&bench.open().await?).await
+    })
+}
+
+/// Whole and ours, but of another policy: as if somebody had copied one over the other.
+#[test]
+fn what_was_compiled_of_one_policy_is_not_taken_for_another() -> Result<()> {
+    alone(|| async {
+        let bench = compiled().await?;
+        let files = files(&bench)?;
+        let contents = files.iter().map(std::fs::read);
+        let contents = contents.collect::<std::io::Result<Vec<_>>>()?;
+        for (file, content) in files.iter().zip(contents.iter().rev()) {
+            write(file, content)?;
+        }
+        answer_well(&bench.open().await?).await
+    })
+}
+
+#[test]
+fn a_file_of_the_cache_that_is_far_too_large_is_not_read() -> Result<()> {
+    alone(|| async {
+        let bench = compiled().await?;
+        for file in files(&bench)? {
+            std::fs::remove_file(&file)?;
+            write(&file, b"")?;
+            File::options().write(true).open(&file)?.set_len(2 << 30)?;
+        }
+        let before = Vitals::peak()?;
+        answer_well(&bench.open().await?).await?;
+        let grown = Vitals::peak()? - before;
+        ensure!(grown < 256 << 20, "{grown} bytes were read into memory");
+        Ok(())
+    })
+}
+
+/// Opening a pipe waits for somebody at its other end.
+#[test]
+fn a_pipe_in_the_place_of_a_file_of_the_cache_is_not_waited_for() -> Result<()> {
+    alone(|| async {
+        let bench = compiled().await?;
+        let files = files(&bench)?;
+        for file in &files {
+            std::fs::remove_file(file)?;
+            nix::unistd::mkfifo(file, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        }
+        // Comes to the help of a host that waits, so that the test ends.
+        let (done, until_done) = std::sync::mpsc::channel::<()>();
+        let helper = std::thread::spawn(move || {
+            let mut helped = false;
+            while until_done.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout)
+            {
+                for file in &files {
+                    let mut end = File::options();
+                    end.write(true).custom_flags(nix::libc::O_NONBLOCK);
+                    // It is a pipe still, and somebody waits at the other end.
+                    helped |= end
+                        .open(file)
+                        .is_ok_and(|end| end.metadata().is_ok_and(|of| of.file_type().is_fifo()));
+                }
+            }
+            helped
+        });
+        let answered = answer_well(&bench.open().await?).await;
+        drop(done);
+        let helped = helper.join().ok().context("the helper panicked")?;
+        answered?;
+        ensure!(
+            !helped,
+            "the host waited for somebody at the other end of a pipe"
+        );
+        Ok(())
     })
 }

@@ -124,13 +124,35 @@ fn a_sidecar_that_is_hostile_is_refused() -> Result<()> {
             ),
             Case {
                 class: FailureClass::Load,
-                ..settings("Pinned", "sha256: abc\n", &["Pinned.yaml pins"])
+                ..settings("Pinned", "sha256: abc\n", &["Pinned.yaml:2:9 pins"])
             },
             Case {
                 class: FailureClass::Load,
                 ..settings("Long", &long, &["Long.yaml", "65536 bytes"])
             },
         ])
+        .await
+    })
+}
+
+/// A few hundred bytes whose aliases stand for millions of words.
+#[test]
+fn a_sidecar_of_aliases_of_aliases_takes_no_memory() -> Result<()> {
+    alone(|| async {
+        let good = Guest::default().build()?;
+        let aliases = |n: usize| {
+            format!(
+                "  a{n}: &a{n} [{}]\n",
+                vec![format!("*a{}", n - 1); 5].join(", ")
+            )
+        };
+        let laughs: String = (1..20).map(aliases).collect();
+        let laughs = format!("settings:\n  a0: &a0 [ha]\n{laughs}");
+        are_refused(&[Case {
+            sidecar: &laughs,
+            class: FailureClass::Settings,
+            ..load("Laughs", &good, &["Laughs.yaml"])
+        }])
         .await
     })
 }
@@ -144,11 +166,15 @@ fn native() -> Result<Vec<u8>> {
     let mut stdin = child.stdin.take().context("no stdin")?;
     stdin.write_all(&(1_u64 << 30).to_le_bytes())?;
     stdin.write_all(&60_u64.to_le_bytes())?;
+    // stopped by time
+    stdin.write_all(&[0])?;
     stdin.write_all(&Guest::default().build()?)?;
     drop(stdin);
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "{}", output.status);
-    Ok(output.stdout)
+    // 0: it is compiled, and follows
+    let native = output.stdout.strip_prefix(&[0]);
+    Ok(native.context("it was not compiled")?.to_vec())
 }
 
 #[test]
@@ -183,7 +209,7 @@ fn what_is_no_regular_file_is_refused_and_not_waited_for() -> Result<()> {
             ("loop.wasm", "symbolic link"),
             ("pipe.wasm", "no regular file"),
             ("folder.wasm", "no regular file"),
-            ("socket.wasm", "cannot be read"),
+            ("socket.wasm", "no regular file"),
             ("sparse.wasm", "limit of 8388608 bytes"),
             ("linked.wasm", "linked.yaml: it is a symbolic link"),
             ("piped.wasm", "piped.yaml: it is no regular file"),

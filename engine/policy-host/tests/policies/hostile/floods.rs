@@ -164,3 +164,27 @@ fn a_policy_gets_no_socket() -> Result<()> {
         before.are_back().await
     })
 }
+
+const CLOCK: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))"#;
+
+/// What the host keeps for a guest (here things to wait for) is the host's own memory, which no linear memory shows.
+#[test]
+fn a_policy_that_has_the_host_keep_things_without_end_is_stopped() -> Result<()> {
+    alone(|| async {
+        let keeps = Guest {
+            name: "Keeps",
+            imports: CLOCK,
+            decide: "(loop (drop (call $after (i64.const -1))) (br 0))",
+            ..Guest::default()
+        }
+        .build()?;
+        let case = Case {
+            name: "Keeps",
+            bytes: &keeps,
+            sidecar: "",
+            class: FailureClass::Oom,
+            says: &[],
+        };
+        fail_when_asked(&[case]).await
+    })
+}

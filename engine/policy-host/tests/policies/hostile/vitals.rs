@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// By so much anonymous memory may have grown: what an allocator keeps for the next time. Generous, and a quarter of
-/// what a policy may take in one call; each case takes it several times.
-const MEMORY_SLACK: u64 = 16 << 20;
+/// By so much anonymous memory may have grown: what an allocator keeps for the next time, in an arena for each thread
+/// that read a file of 8 MiB. Generous, and less than what a policy may take in one call; each case takes it several
+/// times.
+const MEMORY_SLACK: u64 = 48 << 20;
 /// Likewise address space: an arena of the allocator is 64 MiB of it, one linear memory that was forgotten 4 GiB.
 const ADDRESS_SLACK: u64 = 1 << 30;
 /// What is given back in the background (a child that is reaped, a thread that ends) is waited for; so long, that
@@ -50,6 +51,12 @@ impl Vitals {
             }
             last = now;
         }
+    }
+
+    /// The most memory that this process ever had at once, file pages included.
+    pub(super) fn peak() -> Result<u64> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        Ok(field(&status, "VmHWM:")? << 10)
     }
 
     /// Waits until this process holds no more than then.
