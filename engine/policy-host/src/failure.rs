@@ -7,6 +7,7 @@ use wasmtime::component::ResourceTableError;
 use crate::Limits;
 use crate::engine::STACK_BYTES;
 use crate::guest::RESOURCES;
+use crate::log::one_line;
 
 /// A policy that gave no usable answer, or a file that is no usable policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +28,18 @@ impl Failure {
         }
     }
 
-    /// With the policy's file and digest and what to do about it, for whoever reads it far from here.
+    /// With the policy's file and digest and what to do about it, for whoever reads it far from here. In one line,
+    /// whatever stood in the file.
     pub(crate) fn told(self, file: &str, digest: Option<&str>) -> Self {
         // The first digits of a digest are enough to find it.
         let short = digest.map(|digest| digest.get(.."sha256:".len() + 12).unwrap_or(digest));
         let digest = short.map_or(String::new(), |short| format!(" ({short})"));
         Self {
-            message: format!("{file}{digest}: {}; {}", self.message, self.class.hint()),
+            message: format!(
+                "{file}{digest}: {}; {}",
+                one_line(&self.message),
+                self.class.hint()
+            ),
             ..self
         }
     }

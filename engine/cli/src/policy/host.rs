@@ -1,6 +1,7 @@
 //! The host, as the engines have it: the same limits, the same lists, the same compiler in a child.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
@@ -16,7 +17,12 @@ pub(crate) struct HostArguments {
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
     /// The folder of compiled policies [default: rectifier/compiled-policies in the user's cache]
-    #[arg(long, value_name = "DIR", env = "RECTIFIER_POLICY_CACHE")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RECTIFIER_POLICY_CACHE",
+        hide_env_values = true
+    )]
     cache: Option<PathBuf>,
 }
 
@@ -44,12 +50,20 @@ impl HostArguments {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         Ok(Host::open(HostOptions {
             cache,
-            compiler: Compiler::new(program, &[super::COMPILE], CompileLimits::default()),
+            compiler: Compiler::new(program, &[super::COMPILE], compile_limits()),
             limits,
             ceiling,
             allowed: config.allowed(),
             metering,
         })?)
+    }
+}
+
+/// The engines' limits, but for time: a machine on which policies are written or tested may be busy with anything.
+fn compile_limits() -> CompileLimits {
+    CompileLimits {
+        time: Duration::from_secs(600),
+        ..CompileLimits::default()
     }
 }
 

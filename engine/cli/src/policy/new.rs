@@ -24,7 +24,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
     /// The crate rectifier-policy [default: sdk/rust of the checkout around the new folder or the present one]
-    #[arg(long, value_name = "DIR", env = "RECTIFIER_SDK")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RECTIFIER_SDK",
+        hide_env_values = true
+    )]
     sdk: Option<PathBuf>,
     /// The folder to make [default: the name]
     #[arg(long, value_name = "DIR")]

@@ -196,5 +196,9 @@ fn decided(expected: &Node, decision: &Decision) -> Option<(Location, String, Op
         None => format!("its decision has no {}", path(&way)),
     };
     let diff = difference(&completed(&expected.value(), &actual), &actual);
-    Some((place, label, Some(format!("- expected, + decided\n{diff}"))))
+    Some((
+        place,
+        label,
+        Some(format!("expected (-) and decided (+):\n{diff}")),
+    ))
 }

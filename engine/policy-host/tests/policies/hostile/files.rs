@@ -41,6 +41,8 @@ fn a_file_that_is_no_policy_is_refused() -> Result<()> {
         };
         let no_json = json("{")?;
         let unknown_key = json(&metadata("A").replacen('{', r#"{"x":1,"#, 1))?;
+        // in JSON, and with the text format's own escape before it
+        let two_lines = json(&metadata("A").replacen('{', r#"{"x\\ny":1,"#, 1))?;
         let next_contract = json(&metadata("A").replace("0.1", "9.9"))?;
         let deep = json(&"[".repeat(100_000))?;
         are_refused(&[
@@ -54,6 +56,7 @@ fn a_file_that_is_no_policy_is_refused() -> Result<()> {
             load("Nameless", &nameless, &["custom section"]),
             load("NoJson", &no_json, &["unusable"]),
             load("UnknownKey", &unknown_key, &["unusable", "`x`"]),
+            load("TwoLines", &two_lines, &["unusable"]),
             load("NextContract", &next_contract, &["9.9", "0.1"]),
             load("Deep", &deep, &["unusable"]),
         ])
@@ -117,6 +120,7 @@ fn a_sidecar_that_is_hostile_is_refused() -> Result<()> {
                 &["UnknownKey.yaml:3:1"],
             ),
             settings("Deep", &deep, &["Deep.yaml"]),
+            settings("TwoLines", "\"x\\ny\": 1\n", &["TwoLines.yaml"]),
             settings(
                 "Raised",
                 "limits: {memoryMebibytes: 65}",

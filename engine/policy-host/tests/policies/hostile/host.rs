@@ -46,6 +46,7 @@ impl Case<'_> {
             message.starts_with(&file),
             "{name} does not begin with its file: {message}"
         );
+        ensure!(!message.contains('\n'), "{name}: not one line: {message}");
         self.says
             .iter()
             .try_for_each(|what| ensure_says(message, what))
