@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! mode: monitor            # its answers are recorded, not followed; default enforce
-//! sha256: 9f86d081…        # this very file, or none
+//! sha256: 9f86d081…        # this very module, unpacked, or none
 //! onFailure: escalate      # when it cannot answer; default wait
 //! handles: [{conditions: [KernelDeadlock, "Disk*"], sites: [node]}]  # instead of what the policy says
 //! needs: {units: [kubelet.service]}                                  # likewise
