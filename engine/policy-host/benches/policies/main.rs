@@ -58,7 +58,7 @@ pub(crate) struct Built {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The policies of the conformance suite: one for each language at hand, all with the same meaning.
+/// One that ships, and the conformance suite's: one for each language at hand, with the same meaning.
 fn policies() -> Result<Vec<Built>> {
     let cache = Cache::from_env()?;
     let mut report = Stderr::default();

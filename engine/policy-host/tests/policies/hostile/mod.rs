@@ -5,7 +5,7 @@
 //! it were alone; and when the file is gone, memory, threads, open files and child processes are back where they were
 //! (`vitals`). For that each test has a process of its own (`alone`).
 //!
-//! Not here yet: policies that are WASI commands.
+//! Here are components; what a WASI command can do wrong besides is in `command.rs`, without the vitals.
 
 mod alone;
 mod answers;
