@@ -165,6 +165,7 @@ impl Reload {
                 Event::Look(if is_whole { Care::Whole } else { Care::Quick })
             }
             () = at(swap) => Event::Time,
+            () = at(self.files.next_try()) => Event::Time,
             // No longer than the rescan: a wall clock may jump.
             () = after(stage.map(|left| left.min(RESCAN))) => Event::Time,
         }
@@ -182,6 +183,9 @@ impl Reload {
                 }
             }
             Event::Time => {}
+        }
+        for job in self.files.try_again(Instant::now()) {
+            self.load(job);
         }
         if self.files.advance() {
             self.is_stale();
@@ -216,7 +220,7 @@ impl Reload {
                     if matches!(outcome, Outcome::Moved) {
                         self.look_at = Some(Instant::now() + MOVED);
                     }
-                    let changes = self.files.loaded(&loading.job, outcome);
+                    let changes = self.files.loaded(&loading.job, outcome, Instant::now());
                     self.follow(changes);
                 }
             }

@@ -6,13 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rectifier_core::clock::{Clock, Timestamp};
+use rectifier_core::policy::FailureClass;
+use tokio::time::Instant;
 
 use super::job::{From, Job, Outcome, Version};
-use crate::directory::{Look, Seen};
+use crate::directory::{Look, Module, Seen};
 use crate::fingerprint::Fingerprint;
 use crate::rollout::{Ledger, Plan, Standing};
 use crate::set::{Coming, Loaded, Set};
 use crate::{Failure, Stage};
+
+/// A compiler that found no memory or no time may find it later: a node under stress is what policies are for. The
+/// first pause is a minute, each further one four times as long, up to six hours: a module that is simply too much
+/// costs three thousandths of a processor.
+const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_TIMES: u32 = 4;
+const AGAIN_AT_MOST: Duration = Duration::from_secs(6 * 3600);
 
 /// How changed versions come to enforce, if not at once.
 pub(crate) struct Gradual {
@@ -30,14 +39,24 @@ struct Known {
     file: String,
     /// What the directory has; `None` if that must be looked at again.
     offered: Option<Fingerprint>,
+    module: Option<Module>,
     /// Why that is not usable.
     problem: Option<Failure>,
+    /// When it is tried again, if the reason may be gone by then.
+    again: Option<Again>,
     /// The newest version that is usable.
     newest: Option<Version>,
     /// What enforces while the newest one is on its way to that.
     before: Option<Version>,
     /// It was there when nothing was remembered yet.
     baseline: bool,
+}
+
+/// Another try of the same version.
+struct Again {
+    pause: Duration,
+    /// `None` while it is tried.
+    at: Option<Instant>,
 }
 
 /// What a look leads to.
@@ -99,7 +118,9 @@ impl Files {
         let known = self.known.entry(name.clone()).or_insert_with(|| Known {
             file: file.clone(),
             offered: None,
+            module: None,
             problem: None,
+            again: None,
             newest: None,
             before: None,
             baseline: blank,
@@ -107,7 +128,7 @@ impl Files {
         if known.offered == Some(fingerprint) && known.file == file {
             return;
         }
-        known.offered = Some(fingerprint);
+        (known.offered, known.module, known.again) = (Some(fingerprint), module, None);
         known.file.clone_from(&file);
         changes.changed.push(name.clone());
         if let Some(version) = known.take_version(fingerprint, &file) {
@@ -128,7 +149,7 @@ impl Files {
     }
 
     /// Takes in what came of a loading; whether the set is another one, and what is to be loaded now.
-    pub(crate) fn loaded(&mut self, job: &Job, outcome: Outcome) -> Changes {
+    pub(crate) fn loaded(&mut self, job: &Job, outcome: Outcome, now: Instant) -> Changes {
         let mut changes = Changes::default();
         let enforcing = self.ledger().and_then(|ledger| ledger.enforcing(&job.name));
         let Some(known) = self.known.get_mut(&job.name) else {
@@ -138,6 +159,7 @@ impl Files {
             // Whatever the next look sees is news.
             (From::Directory(_), Outcome::Moved) => known.offered = None,
             (From::Directory(_), Outcome::Bad(failure)) => {
+                known.again = Again::after(&failure, known.again.take(), now);
                 known.problem = Some(failure);
                 changes.set = true;
             }
@@ -164,7 +186,7 @@ impl Files {
     /// Takes in a usable version that the directory offers; perhaps the one before it is to be loaded.
     fn good(&mut self, name: &str, version: Version) -> Option<Job> {
         let known = self.known.get_mut(name)?;
-        known.problem = None;
+        (known.problem, known.again) = (None, None);
         let fingerprint = version.fingerprint;
         let mode = version.policy.mode;
         let last = known.newest.replace(version);
@@ -236,6 +258,34 @@ impl Files {
             .min()
     }
 
+    /// What is to be tried again by now.
+    pub(crate) fn try_again(&mut self, now: Instant) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (name, known) in &mut self.known {
+            let Some(again) = &mut known.again else {
+                continue;
+            };
+            if again.at.is_some_and(|at| at <= now)
+                && let Some(fingerprint) = known.offered
+            {
+                again.at = None;
+                jobs.push(Job {
+                    name: name.clone(),
+                    file: known.file.clone(),
+                    fingerprint,
+                    from: From::Directory(known.module),
+                });
+            }
+        }
+        jobs
+    }
+
+    /// When the next is to be tried again.
+    pub(crate) fn next_try(&self) -> Option<Instant> {
+        let again = self.known.values().filter_map(|known| known.again.as_ref());
+        again.filter_map(|again| again.at).min()
+    }
+
     /// The set as it is now.
     pub(crate) fn set(&self) -> Set {
         let entry = |(name, known): (&String, &Known)| self.entry(name, known);
@@ -271,6 +321,21 @@ impl Files {
     }
 }
 
+impl Again {
+    /// If the failure may pass. What is wrong with the file itself does not.
+    fn after(failure: &Failure, before: Option<Again>, now: Instant) -> Option<Again> {
+        let may_pass = matches!(failure.class, FailureClass::Compile | FailureClass::Timeout);
+        may_pass.then(|| {
+            let longer = |before: Again| (before.pause * AGAIN_TIMES).min(AGAIN_AT_MOST);
+            let pause = before.map_or(AGAIN, longer);
+            Again {
+                pause,
+                at: Some(now + pause),
+            }
+        })
+    }
+}
+
 impl Known {
     /// Is its newest version what the directory offers? Only then does time pass for it: a broken file holds it up.
     fn is_coming(&self) -> bool {
@@ -286,5 +351,69 @@ impl Known {
         self.newest
             .take_if(is_it)
             .or_else(|| self.before.take_if(is_it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(module: u8) -> Look {
+        let module = Module {
+            sha256: [module; 32],
+            bytes: 10,
+        };
+        let seen = Seen {
+            file: "a.wasm".to_owned(),
+            fingerprint: Fingerprint::of(Ok(module.sha256), None),
+            module: Some(module),
+        };
+        Look::from([("a".to_owned(), seen)])
+    }
+
+    fn fails(files: &mut Files, job: &Job, class: FailureClass, now: Instant) {
+        let outcome = Outcome::Bad(Failure::new(class, "why"));
+        assert!(files.loaded(job, outcome, now).set);
+    }
+
+    #[test]
+    fn what_could_not_be_compiled_is_tried_again_less_and_less_often() {
+        let mut files = Files::new(None);
+        let mut now = Instant::now();
+        let mut jobs = files.looked(look(1)).load;
+        for minutes in [1, 4, 16, 64, 256, 360, 360] {
+            let [job] = jobs.as_slice() else {
+                panic!("{jobs:?}");
+            };
+            assert_eq!(files.next_try(), None);
+            fails(&mut files, job, FailureClass::Compile, now);
+            let pause = Duration::from_secs(60 * minutes);
+            assert_eq!(files.next_try(), Some(now + pause));
+            assert!(files.try_again(now + pause / 2).is_empty());
+            now += pause;
+            jobs = files.try_again(now);
+        }
+        // Another version begins anew.
+        fails(&mut files, &jobs[0], FailureClass::Compile, now);
+        let changed = files.looked(look(2)).load;
+        assert_eq!(files.next_try(), None);
+        fails(&mut files, &changed[0], FailureClass::Timeout, now);
+        assert_eq!(files.next_try(), Some(now + AGAIN));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_itself_is_not_tried_again() {
+        for class in [
+            FailureClass::Load,
+            FailureClass::Link,
+            FailureClass::Settings,
+        ] {
+            let mut files = Files::new(None);
+            let job = &files.looked(look(1)).load[0];
+            fails(&mut files, job, class, Instant::now());
+            assert_eq!(files.next_try(), None);
+            let again = files.looked(look(1));
+            assert!(again.load.is_empty() && !again.set);
+        }
     }
 }
