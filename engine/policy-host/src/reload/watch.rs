@@ -47,9 +47,13 @@ struct Attached {
     inode: Option<(u64, u64)>,
 }
 
+/// So many polls until a watch is tried again: half a minute. Each try is a thread.
+const TRY_TO_WATCH: u32 = 15;
+
 /// What the last two polls saw, and what was told.
 #[derive(Default)]
 struct Polled {
+    polls: u32,
     last: Option<Glance>,
     told: Option<Glance>,
 }
@@ -99,7 +103,9 @@ impl Watch {
             return self.attach() || heard.is_ok();
         }
         sleep(self.poll).await;
-        if self.attach() {
+        let polled = self.polling.get_or_insert_default();
+        polled.polls = (polled.polls + 1) % TRY_TO_WATCH;
+        if polled.polls == 0 && self.attach() {
             return true;
         }
         let directory = self.directory.clone();

@@ -422,3 +422,29 @@ fn a_change_during_the_first_loading_is_not_missed() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_directory_that_is_never_quiet_is_read_all_the_same() -> Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    on_one_thread(async {
+        let bench = Bench::new()?;
+        bench.put("a.wasm", answering(ESCALATE)?)?;
+        let policies = bench.open().await?;
+        let mut changed = policies.changed();
+        let noise_ends = std::sync::Arc::new(AtomicBool::new(false));
+        let noise = tokio::task::spawn_blocking({
+            let (path, ends) = (bench.directory().join("noise.yaml"), noise_ends.clone());
+            move || {
+                while !ends.load(Ordering::Relaxed) {
+                    std::fs::write(&path, "")?;
+                }
+                Ok::<_, std::io::Error>(())
+            }
+        });
+        bench.put("a.wasm", answering(REBOOT)?)?;
+        next(&mut changed).await?;
+        assert_eq!(remedy(&policies).await?, Some(Remedy::Reboot));
+        noise_ends.store(true, Ordering::Relaxed);
+        Ok(noise.await??)
+    })
+}
