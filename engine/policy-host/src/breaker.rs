@@ -32,6 +32,11 @@ impl Breaker {
             .filter(|left| !left.is_zero())
     }
 
+    /// Was the last answer a failure?
+    pub(crate) fn is_failing(&self) -> bool {
+        self.state().failures > 0
+    }
+
     pub(crate) fn succeeded(&self) {
         *self.state() = State::default();
     }
@@ -78,7 +83,9 @@ mod tests {
         let (breaker, now) = (Breaker::default(), Instant::now());
         breaker.failed(now);
         breaker.failed(now);
+        assert!(breaker.is_failing());
         breaker.succeeded();
+        assert!(!breaker.is_failing());
         breaker.failed(now);
         breaker.failed(now);
         assert_eq!(breaker.open_for(now), None);

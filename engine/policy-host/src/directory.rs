@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::file::Trouble;
 use self::form::Form;
+pub use self::form::unpack;
 use crate::fingerprint::Fingerprint;
 use crate::{Failure, Limits};
 

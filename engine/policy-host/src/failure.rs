@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTableError;
 
 use crate::Limits;
 use crate::engine::STACK_BYTES;
-use crate::guest::RESOURCES;
+use crate::guest::{Guest, RESOURCES};
 use crate::log::one_line;
 
 /// A policy that gave no usable answer, or a file that is no usable policy.
@@ -51,8 +51,23 @@ pub(crate) enum During {
     /// Making the instance.
     Instantiation,
     /// Running the guest, and reading what it returned.
-    Call,
+    Call {
+        /// The limit of what one host call may move.
+        host_call_bytes: usize,
+    },
 }
+
+impl During {
+    /// Running this guest.
+    pub(crate) fn call_of(guest: &Guest) -> Self {
+        Self::Call {
+            host_call_bytes: guest.limits.host_call_bytes,
+        }
+    }
+}
+
+/// What wasmtime says of a string or list that is larger than one host call may move: its error has no public type.
+const FLOOD: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// The time of a call is used up.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +126,14 @@ pub(crate) fn classify(error: &wasmtime::Error, during: During) -> Failure {
         };
         return Failure::new(class, why);
     }
-    let class = match during {
-        During::Instantiation => FailureClass::Link,
+    let said = format!("{error:#}");
+    match during {
+        During::Instantiation => Failure::new(FailureClass::Link, said),
+        During::Call { host_call_bytes } if said.contains(FLOOD) => {
+            let why = format!("it moved more than {host_call_bytes} bytes in one host call");
+            Failure::new(FailureClass::InvalidOutput, why)
+        }
         // Not a trap, and nothing that the host refused: what it returned could not be read.
-        During::Call => FailureClass::InvalidOutput,
-    };
-    Failure::new(class, format!("{error:#}"))
+        During::Call { .. } => Failure::new(FailureClass::InvalidOutput, said),
+    }
 }

@@ -48,6 +48,7 @@ mod ticker;
 pub use allowed::{Allowed, FACTS};
 pub use contract::Version;
 pub use contract::v0_1::schema::schemas;
+pub use directory::unpack;
 pub use engine::Metering;
 pub use failure::Failure;
 pub use host::{Host, HostOptions};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use rectifier_core::policy::Observation;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::runtime::Runtime;
@@ -34,10 +35,12 @@ pub(crate) fn ask_beside(questions: &Sender<Question>, set: &Arc<Set>, seen: &Ob
     }
 }
 
-/// Asks until nobody is left who could queue a question.
+/// Asks until nobody is left who could queue a question. Whether a policy fails may decide how far it rolls out: `due` is
+/// told when that is another.
 pub(crate) async fn run(
     runtime: Arc<Runtime>,
     telemetry: Telemetry,
+    due: Arc<Notify>,
     mut questions: Receiver<Question>,
 ) {
     while let Some((set, seen)) = questions.recv().await {
@@ -45,7 +48,12 @@ pub(crate) async fn run(
         for policy in set.asked(problem, seen.site.kind(), Mode::Monitor) {
             let (name, digest) = (&policy.reference.name, &policy.reference.digest);
             let node = &seen.node.name;
-            match policy.ask(&runtime, &telemetry, &seen).await {
+            let failed = policy.breaker.is_failing();
+            let answer = policy.ask(&runtime, &telemetry, &seen).await;
+            if policy.breaker.is_failing() != failed {
+                due.notify_one();
+            }
+            match answer {
                 Ok(decision) => {
                     let (remedy, reason) = (&decision.remedy, &decision.reason);
                     tracing::info!(%node, %problem, policy = %name, digest, %remedy, reason, "a monitoring policy would have answered");

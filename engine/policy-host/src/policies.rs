@@ -153,6 +153,7 @@ impl Policies {
         let mut reload = Reload::new(workshop, gradual);
         // Before the directory is read, so that nothing changes unseen in between.
         let watch = reload.watch();
+        let due = reload.due();
         let set = reload
             .first()
             .await
@@ -168,7 +169,7 @@ impl Policies {
         let mut tasks = JoinSet::new();
         tasks.spawn(watch);
         tasks.spawn(reload.run(current.clone()));
-        tasks.spawn(monitor::run(runtime.clone(), telemetry.clone(), asked));
+        tasks.spawn(monitor::run(runtime.clone(), telemetry.clone(), due, asked));
         Ok(Policies {
             inner: Arc::new(Inner {
                 runtime,

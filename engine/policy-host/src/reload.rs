@@ -112,6 +112,11 @@ impl Reload {
         }
     }
 
+    /// Whoever knows that a look is due tells this.
+    pub(crate) fn due(&self) -> Arc<Notify> {
+        self.due.clone()
+    }
+
     /// Watches the directory from now on. The future never ends; it must be polled for anything to be noticed.
     pub(crate) fn watch(&self) -> impl Future<Output = ()> + Send + use<> {
         Watch::new(&self.workshop.directory).run(self.due.clone())

@@ -16,6 +16,8 @@ pub struct Set {
     policies: Vec<Loaded>,
     /// The most specific first.
     routes: Vec<Route>,
+    /// Files whose coming version is refused beside another policy.
+    clashing: Vec<String>,
 }
 
 /// One file of the directory, and what became of it.
@@ -36,6 +38,8 @@ pub(crate) struct Coming {
     pub(crate) policy: Arc<Policy>,
     /// On this node it enforces already: it is the one that is asked.
     pub(crate) here: bool,
+    /// Its last answer was a failure: it goes no further.
+    pub(crate) held: bool,
 }
 
 /// How a file stands.
@@ -54,6 +58,8 @@ pub enum Status<'a> {
         /// Whether it enforces on this node already. If not it monitors, and the version before it, if there is one,
         /// enforces still.
         here: bool,
+        /// Whether it goes no further for the time being, since its last answer was a failure.
+        held: bool,
     },
     /// This version is unusable; the last good one is asked still.
     KeptLastGood(&'a Failure),
@@ -76,26 +82,49 @@ impl Set {
         policies.sort_by(|a, b| a.file.cmp(&b.file));
         let mut routes: Vec<Route> = Vec::new();
         for loaded in &mut policies {
-            let own = loaded.routes();
-            match own
-                .iter()
-                .find_map(|route| Some((route, routes.iter().find(|other| route.clashes(other))?)))
-            {
-                Some((route, other)) => {
-                    let (file, first) = (&loaded.file, &other.policy.file);
-                    let (pattern, site) = (&route.pattern, route.site.label());
-                    let why = format!(
-                        "{file} and {first} both answer for {pattern} at {site}: {first} is kept; \
-                         let one handle less, or set its mode to monitor"
-                    );
-                    loaded.problem = Some(Failure::new(FailureClass::Load, why));
+            let own = loaded.routes_asked();
+            match clash(&loaded.file, &own, routes.iter()) {
+                Some(clash) => {
+                    loaded.problem = Some(clash);
                     (loaded.policy, loaded.coming) = (None, None);
                 }
                 None => routes.extend(own),
             }
         }
+        // What only monitors yet is held against the others as if it enforced: it must not come so far.
+        let mut later = routes.clone();
+        let mut clashing = Vec::new();
+        for loaded in &mut policies {
+            let Some(coming) = loaded.coming.as_ref().filter(|coming| !coming.here) else {
+                continue;
+            };
+            let own = routes_of(&coming.policy, coming.policy.mode);
+            let monitors = routes_of(&coming.policy, Mode::Monitor);
+            let file = &loaded.file;
+            let others = later.iter().filter(|route| route.policy.file != *file);
+            match clash(file, &own, others) {
+                Some(clash) => {
+                    loaded.problem.get_or_insert(clash);
+                    loaded.coming = None;
+                    clashing.push(loaded.file.clone());
+                }
+                None => {
+                    later.extend(own);
+                    routes.extend(monitors);
+                }
+            }
+        }
         routes.sort_by_key(|route| std::cmp::Reverse(route.pattern.specificity()));
-        Self { policies, routes }
+        Self {
+            policies,
+            routes,
+            clashing,
+        }
+    }
+
+    /// Files whose coming version would answer for what another policy answers for.
+    pub(crate) fn clashing(&self) -> impl Iterator<Item = &str> {
+        self.clashing.iter().map(String::as_str)
     }
 
     /// The set that these policies make in one directory, each under the name of its file: who of them answers, and who
@@ -163,6 +192,24 @@ fn routes_of(policy: &Arc<Policy>, mode: Mode) -> Vec<Route> {
         .collect()
 }
 
+/// Why a version of `file` with these routes is refused beside the others.
+fn clash<'a>(
+    file: &str,
+    own: &[Route],
+    others: impl Iterator<Item = &'a Route> + Clone,
+) -> Option<Failure> {
+    let (route, other) = own.iter().find_map(|route| {
+        let other = others.clone().find(|other| route.clashes(other))?;
+        Some((route, other))
+    })?;
+    let (first, pattern, site) = (&other.policy.file, &route.pattern, route.site.label());
+    let why = format!(
+        "{file} and {first} both answer for {pattern} at {site}: {first} is kept; \
+         let one handle less, or set its mode to monitor"
+    );
+    Some(Failure::new(FailureClass::Load, why))
+}
+
 impl Route {
     /// Would it be open which of the two answers?
     fn clashes(&self, other: &Route) -> bool {
@@ -172,14 +219,11 @@ impl Route {
 }
 
 impl Loaded {
-    /// A coming version monitors, unless it enforces here and is the one that is asked.
-    fn routes(&self) -> Vec<Route> {
+    /// Of what is asked, in its own mode.
+    fn routes_asked(&self) -> Vec<Route> {
         let asked = self.policy.iter();
-        let beside = self.coming.iter().filter(|coming| !coming.here);
         asked
-            .map(|policy| routes_of(policy, policy.mode))
-            .chain(beside.map(|coming| routes_of(&coming.policy, Mode::Monitor)))
-            .flatten()
+            .flat_map(|policy| routes_of(policy, policy.mode))
             .collect()
     }
 
@@ -232,6 +276,7 @@ impl Loaded {
                 digest: &coming.policy.reference.digest,
                 stage: coming.stage,
                 here: coming.here,
+                held: coming.held,
             },
             (None, Some(_), None) => Status::Loaded,
             (None, None, None) => Status::Loading,

@@ -81,6 +81,8 @@ impl Sidecar {
             return Ok(Self::default());
         }
         let options = serde_saphyr::options! {
+            // `yes` is a word here, as it is in cases and in what a policy is shown: only `true` and `false` are none.
+            strict_booleans: true,
             alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
         };
         serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -178,6 +180,12 @@ mod tests {
         let json =
             r#"{"rules":[{"attempts":2,"condition":"A","reboot":false,"unit":"a.service"}]}"#;
         assert_eq!(sidecar.settings(), json);
+    }
+
+    #[test]
+    fn only_true_and_false_are_no_words() {
+        let sidecar = Sidecar::parse("a.yaml", "settings: {a: yes, b: off, c: true}").unwrap();
+        assert_eq!(sidecar.settings(), r#"{"a":"yes","b":"off","c":true}"#);
     }
 
     #[test]

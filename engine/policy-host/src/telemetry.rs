@@ -107,6 +107,8 @@ pub struct ComingStatus {
     pub percent: u8,
     /// Whether this node is one of them.
     pub here: bool,
+    /// Whether it goes no further for the time being, since its last answer was a failure.
+    pub held: bool,
 }
 
 impl Telemetry {
@@ -220,10 +222,12 @@ impl FileStatus {
                 digest,
                 stage,
                 here,
+                held,
             } => Some(ComingStatus {
                 digest: digest.to_owned(),
                 percent: stage.percent(),
                 here,
+                held,
             }),
             Status::Loaded | Status::Loading | Status::KeptLastGood(_) | Status::Refused(_) => None,
         };

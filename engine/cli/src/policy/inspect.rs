@@ -3,15 +3,16 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use flate2::Compression;
-use flate2::read::{GzDecoder, GzEncoder};
+use flate2::read::GzEncoder;
 use rectifier_policy_host::{Metadata, Needed, Needs, read_metadata};
 use serde_json::{Value, json};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::check::handles;
 use super::files::{beside, the_policy};
+use super::tree::parse;
 use crate::output::{self, OutputArguments, Table, bytes, paint};
 use crate::verdict::Verdict;
 
@@ -19,6 +20,10 @@ const EXAMPLES: &str = "\
 Nothing of the policy is run, so it may be a file that no engine would load. Examples:
   rectifier policy inspect restart-once.wasm
   rectifier policy inspect . --output json";
+
+/// As an engine would: a small file may hold a large one, but not without end. 64 MiB: three times the largest policy that
+/// any language makes.
+const UNPACKED: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -33,7 +38,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let file = the_policy(&arguments.path)?;
     let packed = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let bytes = unpacked(packed, &file)?;
+    let name = file.to_string_lossy();
+    let bytes = rectifier_policy_host::unpack(&name, &packed, UNPACKED)
+        .with_context(|| format!("{name} cannot be unpacked"))?;
     let module =
         Module::read(&bytes).with_context(|| format!("{} is no WebAssembly", file.display()))?;
     let metadata = read_metadata(&bytes);
@@ -121,26 +128,6 @@ impl Module {
     }
 }
 
-fn unpacked(bytes: Vec<u8>, file: &Path) -> anyhow::Result<Vec<u8>> {
-    // As an engine would: a small file may hold a large one, but not without end.
-    const MOST: u64 = 64 << 20;
-    if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        bail!(
-            "{} is packed with zstd: unpack it first (zstd -d)",
-            file.display()
-        );
-    }
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
-    }
-    let mut unpacked = Vec::new();
-    GzDecoder::new(bytes.as_slice())
-        .take(MOST)
-        .read_to_end(&mut unpacked)
-        .with_context(|| format!("{} cannot be unpacked", file.display()))?;
-    Ok(unpacked)
-}
-
 /// How large it would be as `NAME.wasm.gz`.
 fn gzipped(bytes: &[u8]) -> anyhow::Result<usize> {
     let mut packed = Vec::new();
@@ -156,8 +143,7 @@ fn sidecar(policy: &Path) -> anyhow::Result<Option<Value>> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {name}"))?;
     let source = crate::diagnostic::Source { name, text };
-    let said: Option<Value> =
-        serde_saphyr::from_str(&source.text).map_err(|error| source.unreadable(&error))?;
+    let said: Option<Value> = parse(&source.text).map_err(|error| source.unreadable(&error))?;
     Ok(Some(said.unwrap_or_default()))
 }
 

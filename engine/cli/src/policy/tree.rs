@@ -38,7 +38,7 @@ pub(crate) fn path(steps: &[Step]) -> String {
     text
 }
 
-/// Words of YAML 1.1 that are no truth values here: a condition's status is `yes` or `no`.
+/// As an engine reads a sidecar: `yes` and `no` are words, such as a condition's status.
 ///
 /// # Errors
 /// It is no YAML, or not of that type.

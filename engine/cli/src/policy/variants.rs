@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::files::beside;
 use super::host;
+use super::tree::parse;
 
 /// A policy, or why there is none.
 pub(crate) type Loaded = Result<Rc<Policy>, Failure>;
@@ -66,7 +67,7 @@ impl Variants {
         let names = (beside(&self.file, ".yaml"), beside(&copy, ".yaml"));
         if let (Some(original), Some(sidecar)) = names {
             let mut said = match std::fs::read_to_string(&original) {
-                Ok(text) => serde_saphyr::from_str::<Option<Value>>(&text)
+                Ok(text) => parse::<Option<Value>>(&text)
                     .map_err(|error| anyhow::anyhow!("{}: {error}", original.display()))?
                     .unwrap_or_default(),
                 Err(_) => Value::Null,

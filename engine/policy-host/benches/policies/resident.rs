@@ -28,7 +28,10 @@ pub(crate) fn run(built: &Built) -> Result<()> {
             0 => "KubeletUnhealthy".to_owned(),
             n => format!("Other{n}"),
         };
-        let sidecar = format!("handles: [{{conditions: [{handles}], sites: [node]}}]\n");
+        let sidecar = format!(
+            "handles: [{{conditions: [{handles}], sites: [node]}}]\n\
+             settings: {{rules: [{{condition: {handles}, unit: kubelet.service}}]}}\n"
+        );
         std::fs::write(directory.join(format!("policy-{n}.yaml")), sidecar)?;
     }
     let program = std::env::current_exe()?;
@@ -71,7 +74,8 @@ pub(crate) fn child(folder: &Path) -> Result<()> {
                 n => format!("Other{n}"),
             };
             seen.episode.problem.kind = kind.try_into()?;
-            ensure!(!matches!(policies.advise(&seen).await, Advice::None), "nobody was asked");
+            let advice = policies.advise(&seen).await;
+            ensure!(matches!(advice, Advice::Decided { .. }), "{advice:?}");
         }
         let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
         let kibibytes = |name: &str| -> Result<f64> {

@@ -67,7 +67,7 @@ pub(super) async fn decide(
         .rectifier_policy_decider()
         .call_decide(&mut *store, seen.episode.problem.kind.as_str(), tried)
         .await
-        .map_err(|error| classify(&error, During::Call))?
+        .map_err(|error| classify(&error, During::call_of(store.data())))?
         .map_err(|error| Failure::new(FailureClass::GuestError, one_line(&error)))?;
     let remedy = match answered.as_str() {
         "escalate" => Remedy::Escalate,

@@ -68,6 +68,18 @@ impl Form {
     }
 }
 
+/// The module in a file of this name, unpacked as its name says.
+///
+/// # Errors
+/// It is torn, or holds more than `limit` bytes.
+pub fn unpack(file: &str, packed: &[u8], limit: u64) -> Result<Vec<u8>> {
+    let found = Form::ALL.iter().rfind(|(_, end)| file.ends_with(end));
+    let form = found.map_or(Form::Plain, |(form, _)| *form);
+    let mut bytes = Vec::new();
+    form.unpack(packed, limit, &mut |piece| bytes.extend_from_slice(piece))?;
+    Ok(bytes)
+}
+
 /// It is more than the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("it is larger than the limit of {0} bytes")]
@@ -133,6 +145,19 @@ mod tests {
                 format!("it is larger than the limit of {} bytes", size - 1)
             );
         }
+    }
+
+    #[test]
+    fn a_file_is_unpacked_as_its_name_says() {
+        for (file, packed) in [
+            ("a.wasm", b"one".to_vec()),
+            ("a.wasm.gz", gzip(b"one")),
+            ("a.wasm.zst", zstd(b"one")),
+        ] {
+            assert_eq!(unpack(file, &packed, 3).unwrap(), b"one", "{file}");
+            assert!(unpack(file, &packed, 2).is_err(), "{file}");
+        }
+        assert!(unpack("a.wasm.gz", b"one", 3).is_err());
     }
 
     #[test]

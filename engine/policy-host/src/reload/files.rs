@@ -1,7 +1,7 @@
 //! What is known of every policy of the directory, and the set that follows from it. It changes here, synchronously, by
 //! what a look saw, what a loading gave and what the clock says; waiting is elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct Gradual {
 pub(crate) struct Files {
     known: BTreeMap<String, Known>,
     gradual: Option<Gradual>,
+    /// Policies whose new version would answer for what another one answers for, as the last set found.
+    clashing: BTreeSet<String>,
 }
 
 struct Known {
@@ -48,6 +50,8 @@ struct Known {
     newest: Option<Version>,
     /// What enforces while the newest one is on its way to that.
     before: Option<Version>,
+    /// The newest one is on its way, and fails: it goes no further.
+    held: bool,
     /// It was there when nothing was remembered yet.
     baseline: bool,
 }
@@ -77,6 +81,7 @@ impl Files {
         Self {
             known: BTreeMap::new(),
             gradual,
+            clashing: BTreeSet::new(),
         }
     }
 
@@ -123,6 +128,7 @@ impl Files {
             again: None,
             newest: None,
             before: None,
+            held: false,
             baseline: blank,
         });
         if known.offered == Some(fingerprint) && known.file == file {
@@ -228,31 +234,39 @@ impl Files {
         })
     }
 
-    /// Lets versions pass the stages whose time is over; whether one did.
+    /// Lets versions pass the stages whose time is over, but for those that fail, or could not be asked in the end
+    /// beside another policy; whether the set is another one.
     pub(crate) fn advance(&mut self) -> bool {
         let Some(gradual) = &mut self.gradual else {
             return false;
         };
         let now = gradual.clock.now();
-        let mut passed = false;
-        for (name, known) in self.known.iter_mut().filter(|(_, known)| known.is_coming()) {
+        let mut is_another = false;
+        for (name, known) in &mut self.known {
+            let fails = known.is_coming() && known.newest_fails();
+            is_another |= std::mem::replace(&mut known.held, fails) != fails;
+            if !known.is_coming() || known.held || self.clashing.contains(name) {
+                continue;
+            }
             match gradual.ledger.advance(&gradual.plan, name, now) {
                 Some(Stage::Everybody) => {
                     known.before = None;
-                    passed = true;
+                    is_another = true;
                 }
-                Some(Stage::Nobody | Stage::OneInHundred | Stage::OneInTen) => passed = true,
+                Some(Stage::Nobody | Stage::OneInHundred | Stage::OneInTen) => is_another = true,
                 None => {}
             }
         }
-        passed
+        is_another
     }
 
     /// How long until a stage ends.
     pub(crate) fn next_stage_in(&self) -> Option<Duration> {
         let gradual = self.gradual.as_ref()?;
         let now: Timestamp = gradual.clock.now();
-        let coming = self.known.iter().filter(|(_, known)| known.is_coming());
+        let coming = self.known.iter().filter(|(name, known)| {
+            known.is_coming() && !known.held && !self.clashing.contains(*name)
+        });
         coming
             .filter_map(|(name, _)| gradual.ledger.stage_lasts(&gradual.plan, name, now))
             .min()
@@ -287,9 +301,16 @@ impl Files {
     }
 
     /// The set as it is now.
-    pub(crate) fn set(&self) -> Set {
+    pub(crate) fn set(&mut self) -> Set {
         let entry = |(name, known): (&String, &Known)| self.entry(name, known);
-        Set::new(self.known.iter().map(entry).collect())
+        let set = Set::new(self.known.iter().map(entry).collect());
+        let clashing = |file: &str| set.clashing().any(|other| other == file);
+        let known = self.known.iter();
+        self.clashing = known
+            .filter(|(_, known)| clashing(&known.file))
+            .map(|(name, _)| name.clone())
+            .collect();
+        set
     }
 
     fn entry(&self, name: &str, known: &Known) -> Loaded {
@@ -304,6 +325,7 @@ impl Files {
             (Some(Standing::Coming { stage, here }), Some(newest)) => Some(Coming {
                 stage,
                 here,
+                held: known.held,
                 policy: newest.policy.clone(),
             }),
             (Some(Standing::Coming { .. } | Standing::Settled) | None, _) => None,
@@ -341,6 +363,12 @@ impl Known {
     fn is_coming(&self) -> bool {
         let newest = self.newest.as_ref().map(|version| version.fingerprint);
         self.problem.is_none() && newest.is_some() && newest == self.offered
+    }
+
+    /// Was its newest version's last answer a failure?
+    fn newest_fails(&self) -> bool {
+        let newest = self.newest.as_ref();
+        newest.is_some_and(|version| version.policy.breaker.is_failing())
     }
 
     /// A version that is loaded, if it is this one. (It names its file in what it says.)

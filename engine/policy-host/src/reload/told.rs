@@ -71,7 +71,23 @@ fn say(loaded: &Loaded) {
         Status::RollingOut {
             digest: coming,
             stage,
+            held: true,
+            ..
+        } => {
+            let percent = stage.percent();
+            tracing::warn!(
+                file,
+                name,
+                coming,
+                percent,
+                "policy rolls out no further: the new version's last answer was a failure"
+            );
+        }
+        Status::RollingOut {
+            digest: coming,
+            stage,
             here: false,
+            held: false,
         } => {
             let percent = stage.percent();
             let enforcing = loaded.policy.as_ref().and(digest).unwrap_or("none");
@@ -88,6 +104,7 @@ fn say(loaded: &Loaded) {
             digest: coming,
             stage,
             here: true,
+            held: false,
         } => {
             let percent = stage.percent();
             tracing::info!(

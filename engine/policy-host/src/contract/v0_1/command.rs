@@ -74,7 +74,7 @@ async fn run(pre: &InstancePre<Guest>, store: &mut Store<Guest>) -> Result<Strin
         Ok(()) => Ok(0),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
-            None => Err(classify(&error, During::Call)),
+            None => Err(classify(&error, During::call_of(store.data()))),
         },
     };
     let (answer, complaint) = store.data_mut().command_said();

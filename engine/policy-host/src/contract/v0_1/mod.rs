@@ -58,7 +58,7 @@ pub(super) async fn validate(
         .rectifier_policy_decider()
         .call_validate_settings(&mut *store, settings)
         .await
-        .map_err(|error| classify(&error, During::Call))?
+        .map_err(|error| classify(&error, During::call_of(store.data())))?
         .map_err(|refusal| Failure::new(FailureClass::Settings, one_line(&refusal)))
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn decide(
         .rectifier_policy_decider()
         .call_decide(&mut *store, &shown, settings)
         .await
-        .map_err(|error| classify(&error, During::Call))?
+        .map_err(|error| classify(&error, During::call_of(store.data())))?
         .map_err(|error| Failure::new(FailureClass::GuestError, one_line(&error)))?;
     let (size, limit) = (
         size::of_decision(&answered),
