@@ -3,10 +3,12 @@
 //! What a repair's spec and status mean is decided in `core`; here they become Kubernetes objects, with the rules that
 //! the API server itself enforces.
 
+mod client;
 mod crds;
 mod pool;
 mod repair;
 
+pub use client::{ClientError, client};
 pub use crds::crds;
 pub use pool::{Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, Timing};
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};

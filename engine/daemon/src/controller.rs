@@ -128,9 +128,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
     .await?;
     let ctx = Context {
-        client: kube::Client::try_default()
-            .await
-            .context("no Kubernetes client")?,
+        client: rectifier_api::client().await?,
         cloud: Arc::new(OpenStack::new(OpenStackConfig {
             clouds,
             cloud,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Node;
-use kube::{Api, Client};
+use kube::Api;
 use rectifier_api::{NodeRepair, repair_name};
 use rectifier_core::clock::Clock;
 use rectifier_core::episode::{Limits, Memory, Watched};
@@ -47,12 +47,9 @@ pub enum Error {
     /// The path of this program is not known, so that it cannot start its compiler.
     #[error("cannot find this program's own file")]
     Program(#[source] std::io::Error),
-    /// There is no way to the API server in files or environment.
-    #[error("no Kubernetes configuration")]
-    Configuration(#[source] kube::config::InferConfigError),
     /// The client of the API server cannot be made.
-    #[error("no Kubernetes client")]
-    Client(#[source] kube::Error),
+    #[error(transparent)]
+    Client(#[from] rectifier_api::ClientError),
     /// A task that never ends has ended.
     #[error("the engine's task {0} ended")]
     TaskEnded(&'static str),
@@ -109,7 +106,7 @@ impl Engine {
         })
         .await
         .map_err(Error::Policies)?;
-        let client = client().await?;
+        let client = rectifier_api::client().await?;
         let systemd = Arc::new(Systemd::new(
             config.systemd.address.as_str(),
             Duration::from_secs(config.systemd.job_within.into()),
@@ -220,11 +217,6 @@ fn untimely(ended: Result<&'static str, JoinError>) -> Error {
         Ok(name) => Error::TaskEnded(name),
         Err(error) => Error::TaskDied(error),
     }
-}
-
-async fn client() -> Result<Client, Error> {
-    let config = kube::Config::infer().await.map_err(Error::Configuration)?;
-    Client::try_from(config).map_err(Error::Client)
 }
 
 /// Wakes the engine when systemd has done something to a unit that concerns it.

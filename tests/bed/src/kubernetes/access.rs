@@ -34,6 +34,15 @@ impl Kubernetes {
         self.admin.clone()
     }
 
+    /// The same, but what the server refuses for now (429, 503) is heard, not tried again.
+    ///
+    /// # Errors
+    /// If no client can be made.
+    pub async fn admin_who_asks_once(&self) -> Result<Client> {
+        let credential = self.layout.admin()?;
+        self.layout.client_that_asks_once(&credential).await
+    }
+
     /// Somebody with a client certificate and whatever RBAC gives to these names.
     ///
     /// # Errors
@@ -163,6 +172,14 @@ impl Layout {
 
     pub(super) async fn client(&self, credential: &Credential) -> Result<Client> {
         self.client_at(&self.url(), credential).await
+    }
+
+    pub(super) async fn client_that_asks_once(&self, credential: &Credential) -> Result<Client> {
+        let file = Kubeconfig::from_yaml(&self.kubeconfig_text(&self.url(), credential))?;
+        let mut config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
     }
 
     pub(super) async fn client_at(&self, url: &str, credential: &Credential) -> Result<Client> {

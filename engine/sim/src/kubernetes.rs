@@ -1,0 +1,155 @@
+//! A Kubernetes API server in memory, below an unchanged [`kube::Client`].
+//!
+//! ```text
+//! client ─► door ──────────────► serve ───────► verbs ─────────► store
+//!           a request belongs    path, query,   what each verb   objects, revisions,
+//!           to the world from    body; the      means            what watches are told
+//!           here: it lands at    answer
+//!           a drawn time
+//! ```
+//!
+//! Faithful in what the engines use: opaque resource versions and 409 on stale ones; watches with initial events, lag, cuts
+//! and 410; the status subresource; merge and JSON patches; selectors; eviction with PodDisruptionBudgets (429);
+//! finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs refuse. Server-side
+//! apply is answered with 415, as everything is that it does not know: a gap must not look like an answer. It asks for no
+//! credentials: RBAC is the test bed's to prove.
+
+mod answer;
+mod door;
+mod eviction;
+mod kind;
+mod label;
+mod object;
+mod rules;
+mod schema;
+mod serve;
+mod store;
+mod target;
+mod verb;
+mod watch;
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Client;
+use rectifier_core::clock::Clock;
+use tokio::task::JoinSet;
+
+use door::Door;
+pub use rules::UnknownRule;
+use store::Store;
+
+/// What a world's API server is like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides every delay, UID and token. The same seed, and the same requests at the same times, give the same world.
+    pub seed: u64,
+    /// How long a request takes to land, an answer to come back, and an event to reach a watch: each is drawn from this.
+    pub delay: RangeInclusive<Duration>,
+    /// How many changes are remembered for watches; whoever asks for older ones gets 410.
+    pub history: usize,
+}
+
+impl Default for Options {
+    /// Seed 0, delays of 1 to 20 ms, 10 000 changes.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            delay: Duration::from_millis(1)..=Duration::from_millis(20),
+            history: 10_000,
+        }
+    }
+}
+
+/// The API server. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct ApiServer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    store: Mutex<Store>,
+    chance: Mutex<fastrand::Rng>,
+    requests: Mutex<Vec<Request>>,
+    /// Requests that are on their way. They land whether their sender lives or not.
+    landing: Mutex<JoinSet<()>>,
+}
+
+/// One request, as the world's own record has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Who asked: the name that its [client](ApiServer::client) was made with.
+    pub who: String,
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// The answer's HTTP status.
+    pub code: u16,
+}
+
+impl ApiServer {
+    /// An empty cluster.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
+        let mut chance = fastrand::Rng::with_seed(options.seed);
+        let store = Store::new(options.history, chance.fork());
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                clock,
+                store: Mutex::new(store),
+                chance: Mutex::new(chance),
+                requests: Mutex::default(),
+                landing: Mutex::default(),
+            }),
+        }
+    }
+
+    /// A client of it. To be made and used on a runtime of one thread.
+    pub fn client(&self, who: &str) -> Client {
+        Client::new(Door::new(self.clone(), who), "default")
+    }
+
+    /// Serves the kind that `crd` defines.
+    ///
+    /// # Errors
+    /// It has a CEL rule that is not known here.
+    pub fn install(&self, crd: &CustomResourceDefinition) -> Result<(), UnknownRule> {
+        let kind = kind::Kind::defined(crd)?;
+        lock(&self.inner.store).kinds.push(Arc::new(kind));
+        Ok(())
+    }
+
+    /// All requests that have landed, in their order.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.inner.requests).clone()
+    }
+
+    /// Ends every watch, as a connection that breaks does.
+    pub fn cut_watches(&self) {
+        lock(&self.inner.store).cut_watches();
+    }
+
+    /// Forgets all changes until now, as etcd's compaction does: who asks for later ones than he has seen gets 410.
+    pub fn forget_history(&self) {
+        lock(&self.inner.store).forget_history();
+    }
+
+    fn delay(&self) -> Duration {
+        let (least, most) = (
+            *self.inner.options.delay.start(),
+            *self.inner.options.delay.end(),
+        );
+        let span = most.saturating_sub(least).as_micros();
+        let drawn = lock(&self.inner.chance).u64(0..=u64::try_from(span).unwrap_or(u64::MAX));
+        least + Duration::from_micros(drawn)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,178 @@
+//! Evictions, which PodDisruptionBudgets may refuse.
+
+use serde_json::{Value, json};
+
+use super::answer::Refusal;
+use super::label::{matches_labels, of_selector};
+use super::object::{at, is_being_deleted, map_of, meta};
+use super::store::Store;
+use super::verb::{Done, Verb};
+
+const BUDGETS: &str = "poddisruptionbudgets.policy";
+
+impl Verb<'_> {
+    /// Deletes the pod, unless a budget is against it.
+    pub(super) fn evict(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        eviction: &Value,
+    ) -> Result<Done, Refusal> {
+        let named = meta(eviction, "name");
+        if !named.is_empty() && named != name {
+            return Err(Refusal::bad_request(format!(
+                "name in URL does not match name in Eviction object: {name}"
+            )));
+        }
+        let pods = self.store.all("pods", Some(namespace));
+        let pod = pods
+            .map(|(_, pod)| pod)
+            .find(|pod| meta(pod, "name") == name)
+            .cloned();
+        if let Some(pod) = pod {
+            may_go(self.store, namespace, &pod)?;
+        }
+        self.delete(Some(namespace), name, &eviction["deleteOptions"])
+    }
+}
+
+fn may_go(store: &Store, namespace: &str, pod: &Value) -> Result<(), Refusal> {
+    let phase = at(pod, &["status", "phase"]).as_str().unwrap_or_default();
+    // Nobody misses what does not run.
+    if ["Succeeded", "Failed", "Pending"].contains(&phase) || is_being_deleted(pod) {
+        return Ok(());
+    }
+    let budgets: Vec<_> = store
+        .all(BUDGETS, Some(namespace))
+        .map(|(_, budget)| budget)
+        .filter(|budget| matches_labels(&of_selector(&budget["spec"]["selector"]), pod))
+        .collect();
+    let budget = match budgets.as_slice() {
+        [] => return Ok(()),
+        [budget] => *budget,
+        _ => {
+            let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            return Err(Refusal::new(500, "", why));
+        }
+    };
+    let Counts {
+        healthy, wanted, ..
+    } = counts(store, namespace, budget);
+    let policy = at(budget, &["spec", "unhealthyPodEvictionPolicy"]).as_str();
+    let is_spare =
+        !is_ready(pod) && (policy == Some("AlwaysAllow") || (healthy >= wanted && wanted > 0));
+    if is_spare || healthy > wanted {
+        return Ok(());
+    }
+    let name = meta(budget, "name");
+    let mut refusal = Refusal::new(
+        429,
+        "TooManyRequests",
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+    );
+    refusal.details = json!({"causes": [{
+        "reason": "DisruptionBudget",
+        "message": format!("The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"),
+    }]});
+    Err(refusal)
+}
+
+struct Counts {
+    healthy: u64,
+    wanted: u64,
+    all: u64,
+}
+
+/// Writes what the budgets of a namespace allow, as the disruption controller does; here at once.
+pub(super) fn settle(store: &mut Store, namespace: &str) {
+    let budgets: Vec<_> = store
+        .all(BUDGETS, Some(namespace))
+        .map(|(key, budget)| (key.clone(), budget.clone()))
+        .collect();
+    for (key, budget) in budgets {
+        let Counts {
+            healthy,
+            wanted,
+            all,
+        } = counts(store, namespace, &budget);
+        let status = json!({
+            "currentHealthy": healthy, "desiredHealthy": wanted, "expectedPods": all,
+            "disruptionsAllowed": healthy.saturating_sub(wanted),
+            "observedGeneration": budget["metadata"]["generation"],
+        });
+        if budget["status"] != status {
+            let mut budget = budget.as_ref().clone();
+            map_of(&mut budget).insert("status".to_owned(), status);
+            store.put(key, budget);
+        }
+    }
+}
+
+/// As the disruption controller counts them.
+fn counts(store: &Store, namespace: &str, budget: &Value) -> Counts {
+    let selector = of_selector(&budget["spec"]["selector"]);
+    let pods: Vec<_> = store
+        .all("pods", Some(namespace))
+        .map(|(_, pod)| pod)
+        .filter(|pod| matches_labels(&selector, pod))
+        .collect();
+    let healthy = pods
+        .iter()
+        .filter(|pod| is_ready(pod) && !is_being_deleted(pod))
+        .count() as u64;
+    let spec = &budget["spec"];
+    let wanted = match (&spec["minAvailable"], &spec["maxUnavailable"]) {
+        (Value::Number(least), _) => least.as_u64().unwrap_or_default(),
+        (Value::String(least), _) => share(least, expected(store, namespace, &pods)),
+        (_, Value::Number(most)) => {
+            let most = most.as_u64().unwrap_or_default();
+            expected(store, namespace, &pods).saturating_sub(most)
+        }
+        (_, Value::String(most)) => {
+            let all = expected(store, namespace, &pods);
+            all.saturating_sub(share(most, all))
+        }
+        _ => 0,
+    };
+    Counts {
+        healthy,
+        wanted,
+        all: pods.len() as u64,
+    }
+}
+
+/// A percentage, rounded up.
+fn share(percent: &str, of: u64) -> u64 {
+    let percent: u64 = percent.trim_end_matches('%').parse().unwrap_or(100);
+    (of * percent).div_ceil(100)
+}
+
+/// How many pods there should be, by those who make them.
+fn expected(store: &Store, namespace: &str, pods: &[&std::sync::Arc<Value>]) -> u64 {
+    let owner = |pod: &Value| {
+        let owners = pod["metadata"]["ownerReferences"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let controller = owners
+            .into_iter()
+            .find(|owner| owner["controller"] == true)?;
+        controller["uid"].as_str().map(str::to_owned)
+    };
+    let owners: std::collections::BTreeSet<_> = pods.iter().filter_map(|pod| owner(pod)).collect();
+    let sets = store
+        .all("replicasets.apps", Some(namespace))
+        .map(|(_, set)| set);
+    let wanted = sets.filter(|set| owners.contains(meta(set, "uid")));
+    wanted
+        .map(|set| at(set, &["spec", "replicas"]).as_u64().unwrap_or(1))
+        .sum()
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = at(pod, &["status", "conditions"]).as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}

@@ -1,0 +1,41 @@
+//! The CEL rules of our CRDs, each as one function. A rule that is not here is refused when its CRD is installed, so that none
+//! is forgotten; that each says the same as the real server's is what the conformance suite compares.
+
+use serde_json::Value;
+
+/// `self` and `oldSelf`, that must be so.
+pub(super) type Rule = fn(new: &Value, old: &Value) -> bool;
+
+/// A CRD has a CEL rule for which there is no function here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the world has no function for the CEL rule {0:?}: add one to kubernetes/rules.rs")]
+pub struct UnknownRule(pub String);
+
+const RULES: [(&str, Rule); 3] = [
+    (
+        "self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem \
+         && self.requestedBy == oldSelf.requestedBy",
+        |new, old| {
+            let fields = ["nodeName", "nodeUid", "problem", "requestedBy"];
+            fields.iter().all(|field| new[field] == old[field])
+        },
+    ),
+    (
+        "self.asks == oldSelf.asks || self.asks == 'Escalate' || (self.asks == 'Reboot' && oldSelf.asks == 'InNode')",
+        |new, old| {
+            let (new, old) = (&new["asks"], &old["asks"]);
+            new == old || new == "Escalate" || (new == "Reboot" && old == "InNode")
+        },
+    ),
+    ("self.withdrawn || !oldSelf.withdrawn", |new, old| {
+        new["withdrawn"] == true || old["withdrawn"] != true
+    }),
+];
+
+/// The function of a rule.
+pub(super) fn rule(text: &str) -> Result<Rule, UnknownRule> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = words(text);
+    let found = RULES.iter().find(|(known, _)| words(known) == wanted);
+    found.map(|(_, rule)| *rule).ok_or(UnknownRule(wanted))
+}

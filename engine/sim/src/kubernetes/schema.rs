@@ -1,0 +1,293 @@
+//! What a CRD's schema does to an object: prunes what it does not know, fills in defaults, refuses what is wrong.
+
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use serde_json::{Map, Value};
+
+use super::rules::{Rule, UnknownRule, rule};
+
+/// The schema of one version.
+#[derive(Debug)]
+pub(super) struct Schema {
+    root: Value,
+    rules: Vec<Placed>,
+}
+
+/// A CEL rule that compares a field with what it was.
+#[derive(Debug)]
+struct Placed {
+    path: Vec<String>,
+    rule: Rule,
+    message: String,
+}
+
+impl Schema {
+    /// # Errors
+    /// A CEL rule is not known.
+    pub(super) fn new(schema: &JSONSchemaProps) -> Result<Self, UnknownRule> {
+        let root = serde_json::to_value(schema).unwrap_or_default();
+        let mut rules = Vec::new();
+        collect(&root, &mut Vec::new(), &mut rules)?;
+        Ok(Self { root, rules })
+    }
+
+    /// Makes of `object` what would be stored. Returns the paths of what was pruned.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(super) fn accept(
+        &self,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<Vec<String>, String> {
+        let mut unknown = Vec::new();
+        if let (Some(fields), Some(known)) =
+            (object.as_object_mut(), self.root["properties"].as_object())
+        {
+            fields.retain(|key, value| {
+                let Some(schema) = known.get(key) else {
+                    return ["apiVersion", "kind", "metadata"].contains(&key.as_str());
+                };
+                if key != "metadata" {
+                    prune(schema, value, key, &mut unknown);
+                }
+                true
+            });
+            for (key, schema) in known {
+                fill_in(schema, fields, key);
+            }
+        }
+        let mut wrong = Vec::new();
+        for key in ["spec", "status"] {
+            let schema = &self.root["properties"][key];
+            if let Some(value) = object.get(key).filter(|_| schema.is_object()) {
+                check(schema, value, key, &mut wrong);
+            }
+        }
+        for required in texts(&self.root["required"]) {
+            if object.get(required).is_none() {
+                wrong.push(format!("{required}: Required value"));
+            }
+        }
+        if let (true, Some(old)) = (wrong.is_empty(), old) {
+            for Placed {
+                path,
+                rule,
+                message,
+            } in &self.rules
+            {
+                let field = |object| {
+                    path.iter()
+                        .try_fold(object, |value: &Value, key| value.get(key))
+                };
+                if let (Some(new), Some(old)) = (field(object), field(old))
+                    && !rule(new, old)
+                {
+                    wrong.push(format!("{}: Invalid value: {message}", path.join(".")));
+                }
+            }
+        }
+        match wrong.is_empty() {
+            true => Ok(unknown),
+            false => Err(wrong.join(", ")),
+        }
+    }
+}
+
+fn collect(
+    schema: &Value,
+    path: &mut Vec<String>,
+    rules: &mut Vec<Placed>,
+) -> Result<(), UnknownRule> {
+    for placed in schema["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let text = placed["rule"].as_str().unwrap_or_default();
+        rules.push(Placed {
+            path: path.clone(),
+            rule: rule(text)?,
+            message: placed["message"].as_str().unwrap_or(text).to_owned(),
+        });
+    }
+    for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+        path.push(key.clone());
+        collect(schema, path, rules)?;
+        path.pop();
+    }
+    Ok(())
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// The schema of a field: by its name, or that of any field.
+fn below<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    let any = &schema["additionalProperties"];
+    schema["properties"]
+        .get(key)
+        .or(any.is_object().then_some(any))
+}
+
+/// Removes what the schema does not know, and nulls where there can be none.
+fn prune(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    let keeps_all = schema["x-kubernetes-preserve-unknown-fields"] == true
+        || schema["additionalProperties"] == true;
+    match value {
+        Value::Object(fields) => fields.retain(|key, value| {
+            let path = format!("{path}.{key}");
+            match below(schema, key) {
+                Some(schema) if value.is_null() => schema["nullable"] == true,
+                Some(schema) => {
+                    prune(schema, value, &path, unknown);
+                    true
+                }
+                None if keeps_all => true,
+                None => {
+                    unknown.push(path);
+                    false
+                }
+            }
+        }),
+        Value::Array(items) => {
+            for (at, item) in items.iter_mut().enumerate() {
+                prune(&schema["items"], item, &format!("{path}[{at}]"), unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fill_in(schema: &Value, fields: &mut Map<String, Value>, key: &str) {
+    if let (None, Some(default)) = (fields.get(key), schema.get("default")) {
+        fields.insert(key.to_owned(), default.clone());
+    }
+    if let Some(value) = fields.get_mut(key) {
+        fill_in_below(schema, value);
+    }
+}
+
+fn fill_in_below(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+                fill_in(schema, fields, key);
+            }
+            if schema["additionalProperties"].is_object() {
+                for value in fields.values_mut() {
+                    fill_in_below(&schema["additionalProperties"], value);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                fill_in_below(&schema["items"], item);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
+    if value.is_null() && schema["nullable"] == true {
+        return;
+    }
+    let mut refuse = |why: String| wrong.push(format!("{path}: Invalid value: {why}"));
+    let is_of_type = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some(_) | None => true,
+    };
+    if !is_of_type {
+        refuse(format!("it must be of type {}", schema["type"]));
+        return;
+    }
+    if let Some(known) = schema["enum"].as_array()
+        && !known.contains(value)
+    {
+        wrong.push(format!("{path}: Unsupported value: {value}"));
+        return;
+    }
+    match value {
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap_or_default();
+            if schema["minimum"]
+                .as_f64()
+                .is_some_and(|least| number < least)
+            {
+                refuse(format!("it must be at least {}", schema["minimum"]));
+            }
+            if schema["maximum"].as_f64().is_some_and(|most| number > most) {
+                refuse(format!("it must be at most {}", schema["maximum"]));
+            }
+        }
+        Value::String(text) => {
+            let length = text.chars().count() as u64;
+            if schema["minLength"]
+                .as_u64()
+                .is_some_and(|least| length < least)
+            {
+                refuse(format!(
+                    "it must be at least {} chars long",
+                    schema["minLength"]
+                ));
+            }
+            if schema["maxLength"]
+                .as_u64()
+                .is_some_and(|most| length > most)
+            {
+                refuse(format!(
+                    "it must not be longer than {} chars",
+                    schema["maxLength"]
+                ));
+            }
+            if schema["format"] == "date-time" && text.parse::<Timestamp>().is_err() {
+                refuse("it must be a date and time".to_owned());
+            }
+        }
+        Value::Array(items) => {
+            let length = items.len() as u64;
+            if schema["minItems"]
+                .as_u64()
+                .is_some_and(|least| length < least)
+            {
+                refuse(format!(
+                    "it must have at least {} items",
+                    schema["minItems"]
+                ));
+            }
+            if schema["maxItems"]
+                .as_u64()
+                .is_some_and(|most| length > most)
+            {
+                refuse(format!("it must have at most {} items", schema["maxItems"]));
+            }
+            for (at, item) in items.iter().enumerate() {
+                check(&schema["items"], item, &format!("{path}[{at}]"), wrong);
+            }
+        }
+        Value::Object(fields) => {
+            for required in texts(&schema["required"]) {
+                if !fields.contains_key(required) {
+                    wrong.push(format!("{path}.{required}: Required value"));
+                }
+            }
+            for (key, value) in fields {
+                if let Some(schema) = below(schema, key) {
+                    check(schema, value, &format!("{path}.{key}"), wrong);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}

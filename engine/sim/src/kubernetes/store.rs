@@ -1,0 +1,221 @@
+//! The objects, in their order, and what has changed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::kind::Kind;
+use super::label::is_in;
+use super::object::metadata;
+
+/// Where an object is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) stored_as: String,
+    /// Empty for what is the cluster's.
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// One change of one object.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) revision: u64,
+    pub(super) key: Key,
+    pub(super) before: Option<Arc<Value>>,
+    /// `None`: it is gone. What it was last is `before`, with this revision.
+    pub(super) after: Option<Arc<Value>>,
+}
+
+/// The rest of a list that is read in pages, as it was when its first page was read.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) revision: u64,
+    pub(super) items: VecDeque<Arc<Value>>,
+}
+
+pub(super) struct Store {
+    pub(super) kinds: Vec<Arc<Kind>>,
+    objects: BTreeMap<Key, Arc<Value>>,
+    revision: u64,
+    changes: VecDeque<Arc<Change>>,
+    history: usize,
+    /// Changes up to this one are forgotten.
+    forgotten: u64,
+    listeners: Vec<UnboundedSender<Arc<Change>>>,
+    pages: BTreeMap<String, Rest>,
+    chance: fastrand::Rng,
+}
+
+impl Store {
+    /// As a new cluster is: with the namespaces that every one has.
+    pub(super) fn new(history: usize, chance: fastrand::Rng) -> Self {
+        let mut store = Self {
+            kinds: Kind::built_in().into_iter().map(Arc::new).collect(),
+            objects: BTreeMap::new(),
+            // Not from 1, and not one by one: nobody may count on it.
+            revision: 100,
+            changes: VecDeque::new(),
+            history,
+            forgotten: 0,
+            listeners: Vec::new(),
+            pages: BTreeMap::new(),
+            chance,
+        };
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let key = Key {
+                stored_as: "namespaces".to_owned(),
+                namespace: String::new(),
+                name: name.to_owned(),
+            };
+            let uid = store.uid();
+            let object = json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": name, "uid": uid, "labels": {"kubernetes.io/metadata.name": name}},
+                "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+            });
+            store.put(key, object);
+        }
+        store
+    }
+
+    pub(super) fn kind(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
+        let is_it = |kind: &&Arc<Kind>| {
+            kind.group == group && kind.version == version && kind.plural == plural
+        };
+        self.kinds.iter().find(is_it).cloned()
+    }
+
+    /// Is there any kind of this group and version?
+    pub(super) fn serves(&self, group: &str, version: &str) -> bool {
+        let is_of = |kind: &Arc<Kind>| kind.group == group && kind.version == version;
+        self.kinds.iter().any(is_of)
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.objects.get(key).cloned()
+    }
+
+    /// Of one kind, by namespace and name.
+    pub(super) fn all<'a>(
+        &'a self,
+        stored_as: &'a str,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+        let first = Key {
+            stored_as: stored_as.to_owned(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
+        self.objects
+            .range(first..)
+            .take_while(move |(key, _)| key.stored_as == stored_as)
+            .take_while(move |(key, _)| namespace.is_none_or(|wanted| key.namespace == wanted))
+            .filter(move |(_, object)| is_in(object, namespace))
+    }
+
+    /// Stores it, under a new revision.
+    pub(super) fn put(&mut self, key: Key, mut object: Value) -> Arc<Value> {
+        self.revise(&mut object);
+        let object = Arc::new(object);
+        let before = self.objects.insert(key.clone(), object.clone());
+        self.changed(key, before, Some(object.clone()));
+        object
+    }
+
+    /// Removes it; what it was last, under the revision of its removal.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+        let mut last = self.objects.remove(key)?.as_ref().clone();
+        self.revise(&mut last);
+        let last = Arc::new(last);
+        self.changed(key.clone(), Some(last.clone()), None);
+        Some(last)
+    }
+
+    fn revise(&mut self, object: &mut Value) {
+        self.revision += self.chance.u64(1..=3);
+        let revision = Value::String(self.revision.to_string());
+        metadata(object).insert("resourceVersion".to_owned(), revision);
+    }
+
+    fn changed(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
+        let change = Arc::new(Change {
+            revision: self.revision,
+            key,
+            before,
+            after,
+        });
+        self.listeners
+            .retain(|listener| listener.send(change.clone()).is_ok());
+        self.changes.push_back(change);
+        while self.changes.len() > self.history {
+            self.forget_one();
+        }
+    }
+
+    fn forget_one(&mut self) {
+        if let Some(change) = self.changes.pop_front() {
+            self.forgotten = change.revision;
+        }
+    }
+
+    pub(super) fn forget_history(&mut self) {
+        while !self.changes.is_empty() {
+            self.forget_one();
+        }
+        self.pages.clear();
+    }
+
+    pub(super) fn cut_watches(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// All that changes from now on.
+    pub(super) fn listen(&mut self) -> UnboundedReceiver<Arc<Change>> {
+        let (listener, heard) = unbounded_channel();
+        self.listeners.push(listener);
+        heard
+    }
+
+    /// What has changed since; `None` if that is forgotten.
+    pub(super) fn since(&self, revision: u64) -> Option<Vec<Arc<Change>>> {
+        if revision < self.forgotten {
+            return None;
+        }
+        let later = self
+            .changes
+            .iter()
+            .filter(|change| change.revision > revision);
+        Some(later.cloned().collect())
+    }
+
+    /// Keeps the rest of a list; by what it is asked for.
+    pub(super) fn keep_rest(&mut self, rest: Rest) -> String {
+        let token = format!("{:016x}", self.chance.u64(..));
+        self.pages.insert(token.clone(), rest);
+        token
+    }
+
+    pub(super) fn rest(&mut self, token: &str) -> Option<Rest> {
+        self.pages.remove(token)
+    }
+
+    /// Five letters, as the API server appends them to a `generateName`.
+    pub(super) fn suffix(&mut self) -> String {
+        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        let letter = |_| char::from(LETTERS[self.chance.usize(..LETTERS.len())]);
+        (0..5).map(letter).collect()
+    }
+
+    pub(super) fn uid(&mut self) -> String {
+        let drawn = format!("{:032x}", self.chance.u128(..));
+        let (a, b, c, d) = (&drawn[..8], &drawn[8..12], &drawn[13..16], &drawn[17..20]);
+        format!("{a}-{b}-4{c}-8{d}-{}", &drawn[20..])
+    }
+}

@@ -1,0 +1,458 @@
+//! What the verbs that change something mean.
+
+use std::sync::Arc;
+
+use rectifier_core::clock::Timestamp;
+use serde_json::{Value, json};
+
+use super::answer::Refusal;
+use super::kind::{Kind, POD};
+use super::object::{at, finalizers, is_being_deleted, map_of, meta, metadata, stamp};
+use super::store::{Key, Store};
+
+/// Which half of an object is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All but the status, where that is a subresource.
+    Main,
+    Status,
+}
+
+/// One request that changes something.
+pub(super) struct Verb<'a> {
+    pub(super) store: &'a mut Store,
+    pub(super) kind: Arc<Kind>,
+    pub(super) now: Timestamp,
+    /// Nothing is stored.
+    pub(super) dry: bool,
+    /// Fields that are not known are refused, not pruned.
+    pub(super) strict: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// This is there now.
+    Is(Arc<Value>),
+    /// This was made.
+    Made(Arc<Value>),
+    /// This was there.
+    Gone(Arc<Value>),
+}
+
+impl Verb<'_> {
+    fn key(&self, namespace: Option<&str>, name: &str) -> Key {
+        Key {
+            stored_as: self.kind.qualified(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn found(&self, key: &Key) -> Result<Arc<Value>, Refusal> {
+        let found = self.store.get(key);
+        found.ok_or_else(|| Refusal::not_found(&self.kind.qualified(), &key.name))
+    }
+
+    fn invalid(&self, name: &str, why: &str) -> Refusal {
+        let kind = match self.kind.group.as_str() {
+            "" => self.kind.kind.clone(),
+            group => format!("{}.{group}", self.kind.kind),
+        };
+        Refusal::invalid(&kind, name, why)
+    }
+
+    pub(super) fn create(
+        &mut self,
+        namespace: Option<&str>,
+        mut object: Value,
+    ) -> Result<Done, Refusal> {
+        self.is_of_kind(&object)?;
+        self.settle_namespace(namespace, &mut object)?;
+        if meta(&object, "name").is_empty() {
+            let prefix = meta(&object, "generateName").to_owned();
+            if prefix.is_empty() {
+                return Err(self.invalid(
+                    "",
+                    "metadata.name: Required value: name or generateName is required",
+                ));
+            }
+            let name = format!("{prefix}{}", self.store.suffix());
+            metadata(&mut object).insert("name".to_owned(), name.into());
+        }
+        let name = meta(&object, "name").to_owned();
+        if !is_subdomain(&name) {
+            return Err(self.invalid(&name, &format!("metadata.name: Invalid value: {name:?}")));
+        }
+        if !meta(&object, "resourceVersion").is_empty() {
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(Refusal::new(500, "", why));
+        }
+        let key = self.key(namespace, &name);
+        if self.store.get(&key).is_some() {
+            return Err(Refusal::exists(&self.kind.qualified(), &name));
+        }
+        if let Some(namespace) = namespace
+            && self
+                .store
+                .all("namespaces", None)
+                .all(|(key, _)| key.name != namespace)
+        {
+            return Err(Refusal::not_found("namespaces", namespace));
+        }
+        let uid = self.store.uid();
+        let fields = metadata(&mut object);
+        for key in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
+            "selfLink",
+        ] {
+            fields.remove(key);
+        }
+        fields.insert("uid".to_owned(), uid.into());
+        fields.insert("creationTimestamp".to_owned(), stamp(self.now));
+        match self.kind.counts {
+            true => fields.insert("generation".to_owned(), 1.into()),
+            false => fields.remove("generation"),
+        };
+        // A Node brings its own status with it: its kubelet wrote both.
+        if self.kind.status && !self.kind.is("Node") {
+            map_of(&mut object).remove("status");
+        }
+        self.complete(&mut object);
+        self.accept(&mut object, None)?;
+        Ok(Done::Made(self.put(key, object)))
+    }
+
+    /// What the API server adds of itself.
+    fn complete(&self, object: &mut Value) {
+        if self.kind.is("Secret") {
+            let texts = map_of(object).remove("stringData");
+            for (key, text) in texts
+                .as_ref()
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                let text = text.as_str().unwrap_or_default();
+                object["data"][key] = json!(k8s_openapi::ByteString(text.as_bytes().to_vec()));
+            }
+            map_of(object)
+                .entry("type")
+                .or_insert_with(|| "Opaque".into());
+        }
+        if self.kind.is(POD) {
+            if !object["spec"]["terminationGracePeriodSeconds"].is_u64() {
+                object["spec"]["terminationGracePeriodSeconds"] = 30.into();
+            }
+            if !object["status"]["phase"].is_string() {
+                object["status"]["phase"] = "Pending".into();
+            }
+        }
+    }
+
+    fn is_of_kind(&self, object: &Value) -> Result<(), Refusal> {
+        let is = |key: &str, wanted: &str| object[key].as_str().is_none_or(|is| is == wanted);
+        let (version, kind) = (self.kind.api_version(), &self.kind.kind);
+        if object.is_object() && is("apiVersion", &version) && is("kind", kind) {
+            return Ok(());
+        }
+        let why =
+            format!("the object provided is unrecognized: it must be of {version}, kind {kind}");
+        Err(Refusal::bad_request(why))
+    }
+
+    fn settle_namespace(&self, namespace: Option<&str>, object: &mut Value) -> Result<(), Refusal> {
+        let own = meta(object, "namespace");
+        if !own.is_empty() && Some(own) != namespace {
+            let why = "the namespace of the provided object does not match the namespace sent on the request";
+            return Err(Refusal::bad_request(why));
+        }
+        if let Some(namespace) = namespace {
+            metadata(object).insert("namespace".to_owned(), namespace.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        mut object: Value,
+        part: Part,
+    ) -> Result<Done, Refusal> {
+        self.is_of_kind(&object)?;
+        self.settle_namespace(namespace, &mut object)?;
+        self.is_named(&object, name)?;
+        let key = self.key(namespace, name);
+        if self.kind.made_by_replacing && self.store.get(&key).is_none() {
+            return self.create(namespace, object);
+        }
+        let before = self.found(&key)?;
+        if meta(&object, "resourceVersion").is_empty() && !self.kind.unconditional {
+            let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+            return Err(self.invalid(name, why));
+        }
+        self.write(key, &before, object, part)
+    }
+
+    fn is_named(&self, object: &Value, name: &str) -> Result<(), Refusal> {
+        let own = meta(object, "name");
+        if own == name {
+            return Ok(());
+        }
+        let why =
+            format!("the name of the object ({own}) does not match the name on the URL ({name})");
+        Err(Refusal::bad_request(why))
+    }
+
+    pub(super) fn patch(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        patch: impl FnOnce(&mut Value) -> Result<(), Refusal>,
+        part: Part,
+    ) -> Result<Done, Refusal> {
+        let key = self.key(namespace, name);
+        let before = self.found(&key)?;
+        let mut object = before.as_ref().clone();
+        patch(&mut object)?;
+        if self.is_of_kind(&object).is_err() {
+            let why = "apiVersion, kind: Invalid value: a patch cannot change them";
+            return Err(self.invalid(name, why));
+        }
+        self.is_named(&object, name)?;
+        self.write(key, &before, object, part)
+    }
+
+    /// Replaces `before` by `object`, as far as `part` goes.
+    fn write(
+        &mut self,
+        key: Key,
+        before: &Arc<Value>,
+        object: Value,
+        part: Part,
+    ) -> Result<Done, Refusal> {
+        let (plural, name) = (self.kind.qualified(), key.name.clone());
+        let (uid, own) = (meta(&object, "uid"), meta(before, "uid"));
+        if !uid.is_empty() && uid != own {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
+            );
+            return Err(Refusal::conflict(&plural, &name, &why));
+        }
+        let seen = meta(&object, "resourceVersion");
+        if !seen.is_empty() && seen != meta(before, "resourceVersion") {
+            return Err(Refusal::stale(&plural, &name));
+        }
+        let mut after = self.merged(before, object, part);
+        for field in [
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+        ] {
+            match &before["metadata"][field] {
+                Value::Null => metadata(&mut after).remove(field),
+                value => metadata(&mut after).insert(field.to_owned(), value.clone()),
+            };
+        }
+        if is_being_deleted(before) {
+            let had = finalizers(before);
+            if finalizers(&after)
+                .iter()
+                .any(|finalizer| !had.contains(finalizer))
+            {
+                let why = "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted";
+                return Err(self.invalid(&name, why));
+            }
+        }
+        self.complete(&mut after);
+        self.accept(&mut after, Some(before))?;
+        if after == **before {
+            return Ok(Done::Is(before.clone()));
+        }
+        if self.kind.counts && without_status(&after) != without_status(before) {
+            let generation = before["metadata"]["generation"]
+                .as_u64()
+                .unwrap_or_default()
+                + 1;
+            metadata(&mut after).insert("generation".to_owned(), generation.into());
+        }
+        let is_over = is_being_deleted(&after) && finalizers(&after).is_empty();
+        if is_over
+            && after["metadata"]["deletionGracePeriodSeconds"]
+                .as_u64()
+                .unwrap_or_default()
+                == 0
+        {
+            // It waited for its last finalizer alone. What is told is what was written.
+            if !self.dry {
+                self.put(key.clone(), after.clone());
+                self.store.remove(&key);
+            }
+            return Ok(Done::Is(Arc::new(after)));
+        }
+        Ok(Done::Is(self.put(key, after)))
+    }
+
+    fn merged(&self, before: &Value, mut object: Value, part: Part) -> Value {
+        if !self.kind.status {
+            return object;
+        }
+        let (mut base, other) = match part {
+            Part::Main => (object, before),
+            Part::Status => {
+                let mut base = before.clone();
+                if !self.kind.is_custom() {
+                    // Labels and annotations, too.
+                    base["metadata"] = object["metadata"].take();
+                }
+                map_of(&mut base).remove("status");
+                (base, &object)
+            }
+        };
+        match &other["status"] {
+            Value::Null => map_of(&mut base).remove("status"),
+            status => map_of(&mut base).insert("status".to_owned(), status.clone()),
+        };
+        base
+    }
+
+    fn accept(&self, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal> {
+        let Some(schema) = &self.kind.schema else {
+            return Ok(());
+        };
+        let name = meta(object, "name").to_owned();
+        let unknown = schema
+            .accept(object, old)
+            .map_err(|why| self.invalid(&name, &why))?;
+        if self.strict && !unknown.is_empty() {
+            let why = format!(
+                "strict decoding error: unknown field \"{}\"",
+                unknown.join("\", \"")
+            );
+            return Err(Refusal::bad_request(why));
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        options: &Value,
+    ) -> Result<Done, Refusal> {
+        let key = self.key(namespace, name);
+        let before = self.found(&key)?;
+        for (field, told) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+            let (wanted, is) = (&options["preconditions"][field], meta(&before, field));
+            if let Some(wanted) = wanted.as_str().filter(|wanted| *wanted != is) {
+                let why = format!(
+                    "Precondition failed: {told} in precondition: {wanted}, {told} in object meta: {is}"
+                );
+                return Err(Refusal::conflict(&self.kind.qualified(), name, &why));
+            }
+        }
+        if let Some(policy @ ("Foreground" | "Orphan")) = options["propagationPolicy"].as_str() {
+            return Err(Refusal::bad_request(format!(
+                "the world knows no propagation {policy}"
+            )));
+        }
+        let grace = self.grace(&before, options);
+        if finalizers(&before).is_empty() && grace == 0 {
+            let last = match self.dry {
+                true => before,
+                false => self.store.remove(&key).unwrap_or(before),
+            };
+            return Ok(Done::Gone(last));
+        }
+        if is_being_deleted(&before) {
+            let left = before["metadata"]["deletionGracePeriodSeconds"].as_u64();
+            if left.is_some_and(|left| left <= grace) {
+                return Ok(Done::Is(before));
+            }
+        }
+        let mut after = before.as_ref().clone();
+        let fields = metadata(&mut after);
+        fields.insert("deletionTimestamp".to_owned(), stamp(self.later(grace)));
+        fields.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+        if let Some(generation) = fields.get("generation").and_then(Value::as_u64) {
+            fields.insert("generation".to_owned(), (generation + 1).into());
+        }
+        Ok(Done::Is(self.put(key, after)))
+    }
+
+    fn later(&self, seconds: u64) -> Timestamp {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let second = self.now.as_second().saturating_add(seconds);
+        Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How long it may take to end. Only what runs on a node needs time.
+    fn grace(&self, object: &Value, options: &Value) -> u64 {
+        let is_over = ["Succeeded", "Failed"].contains(
+            &at(object, &["status", "phase"])
+                .as_str()
+                .unwrap_or_default(),
+        );
+        let is_placed = at(object, &["spec", "nodeName"])
+            .as_str()
+            .is_some_and(|node| !node.is_empty());
+        if !self.kind.is(POD) || is_over || !is_placed {
+            return 0;
+        }
+        let usual = at(object, &["spec", "terminationGracePeriodSeconds"]).as_u64();
+        options["gracePeriodSeconds"]
+            .as_u64()
+            .or(usual)
+            .unwrap_or(30)
+    }
+
+    fn put(&mut self, key: Key, object: Value) -> Arc<Value> {
+        match self.dry {
+            true => Arc::new(object),
+            false => self.store.put(key, object),
+        }
+    }
+}
+
+/// What a generation counts the changes of.
+fn without_status(object: &Value) -> Value {
+    let mut rest = object.clone();
+    let fields = map_of(&mut rest);
+    fields.remove("status");
+    fields.remove("metadata");
+    rest
+}
+
+fn is_subdomain(name: &str) -> bool {
+    let is_end = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.starts_with(is_end)
+            && label.ends_with(is_end)
+            && label.chars().all(|letter| is_end(letter) || letter == '-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// How a deletion is answered: with what is still there, or with a word.
+pub(super) fn told_of_deletion(kind: &Kind, done: &Done) -> Value {
+    match done {
+        Done::Is(object) | Done::Made(object) => object.as_ref().clone(),
+        Done::Gone(object) if kind.is(POD) => object.as_ref().clone(),
+        Done::Gone(object) => {
+            let mut status = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "details": {"name": meta(object, "name"), "kind": kind.plural, "uid": meta(object, "uid")},
+            });
+            if !kind.group.is_empty() {
+                status["details"]["group"] = kind.group.clone().into();
+            }
+            status
+        }
+    }
+}
