@@ -80,6 +80,7 @@ impl Linkers {
         v0_0::add_to_linker(&mut components)?;
         let mut commands = wasmtime::Linker::new(engine);
         wasmtime_wasi::p1::add_to_linker_async(&mut commands, Guest::preview1)?;
+        v0_1::command::replace_in_linker(&mut commands)?;
         Ok(Self {
             components,
             commands,

@@ -98,12 +98,19 @@ impl SlowCompiler {
     }
 }
 
-async fn open(bench: &Bench, compiler: &SlowCompiler) -> Result<Policies> {
+/// A directory with these files, its slow compiler, and its policies.
+async fn open(files: &[(&str, Vec<u8>)]) -> Result<(Bench, SlowCompiler, Policies)> {
+    let bench = Bench::new()?;
+    for (name, bytes) in files {
+        bench.put(name, bytes)?;
+    }
+    let compiler = SlowCompiler::new(&bench)?;
     let options = Options {
         compiler: compiler.compiler()?,
         ..bench.options()
     };
-    Ok(Policies::open(options).await?)
+    let policies = Policies::open(options).await?;
+    Ok((bench, compiler, policies))
 }
 
 fn slow(handles: &str, remedy: u8) -> Result<Vec<u8>> {
@@ -123,9 +130,7 @@ fn handles(set: &Set, kind: &str) -> bool {
 #[test]
 fn a_policy_that_takes_long_to_compile_delays_no_other() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        let policies = open(&bench, &compiler).await?;
+        let (bench, mut compiler, policies) = open(&[]).await?;
         let mut changed = policies.changed();
         bench.put("slow.wasm", slow("Slow", ESCALATE)?)?;
         compiler.has_begun().await?;
@@ -146,10 +151,8 @@ fn a_policy_that_takes_long_to_compile_delays_no_other() -> Result<()> {
 #[test]
 fn what_changes_together_takes_effect_without_waiting_for_the_slowest() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        bench.put("slow.wasm", answering(ESCALATE)?)?;
-        let policies = open(&bench, &compiler).await?;
+        let files = [("slow.wasm", answering(ESCALATE)?)];
+        let (bench, mut compiler, policies) = open(&files).await?;
         let mut changed = policies.changed();
         let other = Small {
             name: "other",
@@ -173,10 +176,8 @@ fn what_changes_together_takes_effect_without_waiting_for_the_slowest() -> Resul
 #[test]
 fn a_newer_version_ends_the_compilation_of_the_one_before() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        bench.put("a.wasm", answering(ESCALATE)?)?;
-        let policies = open(&bench, &compiler).await?;
+        let files = [("a.wasm", answering(ESCALATE)?)];
+        let (bench, mut compiler, policies) = open(&files).await?;
         let mut changed = policies.changed();
         bench.put("a.wasm", slow("Sick", ESCALATE)?)?;
         compiler.has_begun().await?;
@@ -199,10 +200,8 @@ fn a_newer_version_ends_the_compilation_of_the_one_before() -> Result<()> {
 #[test]
 fn going_back_to_the_version_that_is_loaded_ends_the_compilation_too() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        bench.put("a.wasm", answering(ESCALATE)?)?;
-        let policies = open(&bench, &compiler).await?;
+        let files = [("a.wasm", answering(ESCALATE)?)];
+        let (bench, mut compiler, policies) = open(&files).await?;
         bench.put("a.wasm", slow("Sick", REBOOT)?)?;
         compiler.has_begun().await?;
         bench.put("a.wasm", answering(ESCALATE)?)?;
@@ -215,9 +214,7 @@ fn going_back_to_the_version_that_is_loaded_ends_the_compilation_too() -> Result
 #[test]
 fn a_file_that_is_removed_or_policies_that_are_dropped_end_the_compilation() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        let policies = open(&bench, &compiler).await?;
+        let (bench, mut compiler, policies) = open(&[]).await?;
         bench.put("a.wasm", slow("Sick", REBOOT)?)?;
         compiler.has_begun().await?;
         std::fs::remove_file(bench.directory().join("a.wasm"))?;
@@ -235,9 +232,7 @@ fn a_file_that_is_removed_or_policies_that_are_dropped_end_the_compilation() -> 
 #[test]
 fn what_a_reload_costs_while_another_policy_is_compiled() -> Result<()> {
     on_one_thread(async {
-        let bench = Bench::new()?;
-        let mut compiler = SlowCompiler::new(&bench)?;
-        let policies = open(&bench, &compiler).await?;
+        let (bench, mut compiler, policies) = open(&[]).await?;
         let mut changed = policies.changed();
         bench.put("slow.wasm", slow("Slow", ESCALATE)?)?;
         compiler.has_begun().await?;

@@ -5,6 +5,7 @@ mod compiling;
 mod conformance;
 mod hostile;
 mod packed;
+mod polling;
 mod reload;
 mod rollout;
 mod shipped;

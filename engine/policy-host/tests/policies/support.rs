@@ -146,6 +146,8 @@ pub(crate) struct Small<'a> {
     pub(crate) decide: &'a str,
     /// More fields of the module.
     pub(crate) fields: &'a str,
+    /// Instructions that say where what it is shown goes. Usually all to one place: nobody reads it.
+    pub(crate) realloc: &'a str,
 }
 
 impl Default for Small<'_> {
@@ -155,6 +157,7 @@ impl Default for Small<'_> {
             handles: "Sick",
             decide: "",
             fields: "",
+            realloc: "(i32.const 4096)",
         }
     }
 }
@@ -169,6 +172,24 @@ pub(crate) fn answer(remedy: u8) -> String {
     format!("(i32.store8 (i32.const 1028) (i32.const {remedy}))")
 }
 
+/// Instructions, so many times over. `$n` counts them from 0; nothing may stand before these.
+pub(crate) fn times(count: u32, what: &str) -> String {
+    format!(
+        "(local $n i32)
+         (loop $again
+            {what}
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $n) (i32.const {count}))))"
+    )
+}
+
+/// What a policy of that name says of itself.
+pub(crate) fn metadata(name: &str, handles: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","version":"1.0.0","contract":"0.1","handles":[{{"conditions":["{handles}"],"sites":["node","control-plane"]}}]}}"#
+    )
+}
+
 impl Small<'_> {
     pub(crate) fn build(&self) -> Result<Vec<u8>> {
         let Self {
@@ -176,19 +197,21 @@ impl Small<'_> {
             handles,
             decide,
             fields,
+            realloc,
         } = self;
+        let metadata = metadata(name, handles).replace('"', "\\\"");
         let text = format!(
             r#"(module
                 (import "rectifier:policy/log@0.1.0" "write" (func $log (param i32 i32 i32)))
                 (memory (export "memory") 2)
                 {fields}
-                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc})
                 (func (export "rectifier:policy/decider@0.1.0#validate-settings")
                     (param i32 i32) (result i32) (i32.const 1024))
                 (func (export "rectifier:policy/decider@0.1.0#decide") (param i32) (result i32)
                     {decide}
                     (i32.const 1024))
-                (@custom "rectifier:policy" "{{\"name\":\"{name}\",\"version\":\"1.0.0\",\"contract\":\"0.1\",\"handles\":[{{\"conditions\":[\"{handles}\"],\"sites\":[\"node\",\"control-plane\"]}}]}}"))"#
+                (@custom "rectifier:policy" "{metadata}"))"#
         );
         component(&text)
     }

@@ -2,7 +2,7 @@
 //! error. For every language that has no tools for components.
 
 use rectifier_core::policy::{Decision, FailureClass, Observation, SiteKind};
-use wasmtime::{InstancePre, Store};
+use wasmtime::{InstancePre, Linker, Store};
 use wasmtime_wasi::I32Exit;
 
 use super::json;
@@ -55,6 +55,33 @@ pub(in crate::contract) async fn decide(
 ) -> Result<Decision, Failure> {
     let said = run(pre, store).await?;
     json::decision(&said, site)
+}
+
+/// `ENOTSOCK` of WASI preview 1.
+const NOT_A_SOCKET: i32 = 57;
+
+/// What of WASI's preview 1 is ours: an exit with any code, where wasmtime refuses those from 126 up; and sockets without a
+/// word, of which wasmtime writes a line into the engine's log at every call.
+pub(in crate::contract) fn replace_in_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    const MODULE: &str = "wasi_snapshot_preview1";
+    linker.allow_shadowing(true);
+    linker.func_wrap(MODULE, "proc_exit", |code: i32| -> wasmtime::Result<()> {
+        Err(I32Exit(code).into())
+    })?;
+    linker.func_wrap(MODULE, "sock_accept", |_: i32, _: i32, _: i32| NOT_A_SOCKET)?;
+    linker.func_wrap(
+        MODULE,
+        "sock_recv",
+        |_: i32, _: i32, _: i32, _: i32, _: i32, _: i32| NOT_A_SOCKET,
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "sock_send",
+        |_: i32, _: i32, _: i32, _: i32, _: i32| NOT_A_SOCKET,
+    )?;
+    linker.func_wrap(MODULE, "sock_shutdown", |_: i32, _: i32| NOT_A_SOCKET)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// Runs it to its end: what it wrote, if it says that this is valid.

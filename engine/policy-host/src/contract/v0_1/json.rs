@@ -126,13 +126,27 @@ fn parse(text: &str) -> Result<Answer, Failure> {
     if text.is_empty() {
         return Err(invalid("it wrote no answer to standard output".to_owned()));
     }
-    let answer: Answer = serde_json::from_str(text)
-        .map_err(|error| invalid(format!("its answer is no decision: {error}")))?;
+    let no_decision =
+        |error: serde_json::Error| invalid(format!("its answer is no decision: {error}"));
+    let answer: Answer = serde_json::from_str(text).map_err(no_decision)?;
+    // Where the contract has an object serde would take a list of its fields, too. It has no list anywhere.
+    if has_list(&serde_json::from_str(text).map_err(no_decision)?) {
+        let why = "its answer is no decision: a list is nowhere in one".to_owned();
+        return Err(invalid(why));
+    }
     match &answer.api_version {
         Some(version) if version != API_VERSION => Err(invalid(format!(
             "its answer is of {version:?}; it was asked in {API_VERSION}"
         ))),
         Some(_) | None => Ok(answer),
+    }
+}
+
+fn has_list(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Array(_) => true,
+        serde_json::Value::Object(fields) => fields.values().any(has_list),
+        _ => false,
     }
 }
 

@@ -177,7 +177,7 @@ fn an_answer_that_is_too_long_is_none() -> Result<()> {
                 ..Wrong::new(
                     "Endless",
                     store(1048, FREE) + &store(1052, 2_000_000),
-                    &["too much data"],
+                    &["1048576 bytes in one host call"],
                 )
             },
         ];

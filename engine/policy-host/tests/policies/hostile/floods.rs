@@ -1,43 +1,26 @@
 //! Policies that pour out more than anybody wants: into the log, and into the host's calls.
 
 use anyhow::Result;
-use rectifier_core::policy::{Advice, FailureClass};
+use rectifier_core::policy::FailureClass;
 
 use super::alone::alone;
 use super::guest::Guest;
-use super::host::{Case, Host, fail_when_asked};
-use super::vitals::Vitals;
-use crate::support::{ESCALATE, answer, observation, on_node};
+use super::host::{Case, fail_when_asked, still_answers};
+use crate::support::{ESCALATE, answer, times};
 
 #[test]
 fn a_policy_that_logs_a_gigabyte_still_answers() -> Result<()> {
     alone(|| async {
-        let host = Host::new().await?;
-        let before = Vitals::at_rest().await?;
-        // 1100 times nearly 1 MiB of zero bytes, which are text
-        let decide = format!(
-            "(local $n i32)
-             (loop $again
-                (call $log (i32.const 1) (i32.const 8192) (i32.const 1000000))
-                (local.set $n (i32.add (local.get $n) (i32.const 1)))
-                (br_if $again (i32.lt_u (local.get $n) (i32.const 1100))))
-             {}",
-            answer(ESCALATE)
-        );
+        // nearly 1 MiB of zero bytes, which are text
+        let log = "(call $log (i32.const 1) (i32.const 8192) (i32.const 1000000))";
         let talks = Guest {
             name: "Talks",
             pages: 17,
-            decide: &decide,
+            decide: &(times(1100, log) + &answer(ESCALATE)),
             ..Guest::default()
         }
         .build()?;
-        host.after(|| host.bench.put("talks.wasm", &talks)).await?;
-        let seen = observation("Talks", on_node(&[])?)?;
-        let call = async { Ok(host.policies.advise(&seen).await) };
-        let advice = host.while_well(call).await?;
-        assert!(matches!(advice, Advice::Decided { .. }), "{advice:?}");
-        host.is_well().await?;
-        before.are_back().await
+        still_answers("Talks", &talks).await
     })
 }
 
@@ -78,7 +61,7 @@ fn a_line_of_log_that_is_too_long_or_no_text_ends_the_call() -> Result<()> {
             says,
         };
         fail_when_asked(&[
-            invalid("Long", &long, &["too much data"]),
+            invalid("Long", &long, &["1048576 bytes in one host call"]),
             invalid("Outside", &outside, &["string"]),
             invalid("NoText", &no_text, &["utf-8"]),
             invalid("NoLevel", &no_level, &["discriminant"]),
@@ -137,31 +120,17 @@ fn a_policy_that_has_the_host_work_without_end_is_stopped() -> Result<()> {
 #[test]
 fn a_policy_gets_no_socket() -> Result<()> {
     alone(|| async {
-        let host = Host::new().await?;
-        let before = Vitals::at_rest().await?;
-        // ten thousand times; the first one that it got would be an answer that it must not give
-        let decide = format!(
-            "(local $n i32)
-             (loop $again
-                (call $socket (i32.const 0) (i32.const 512))
-                (if (i32.eqz (i32.load8_u (i32.const 512))) (then (unreachable)))
-                (local.set $n (i32.add (local.get $n) (i32.const 1)))
-                (br_if $again (i32.lt_u (local.get $n) (i32.const 10000))))
-             {}",
-            answer(ESCALATE)
-        );
+        // the first one that it got would be an answer that it must not give
+        let socket = "(call $socket (i32.const 0) (i32.const 512))
+            (if (i32.eqz (i32.load8_u (i32.const 512))) (then (unreachable)))";
         let asks = Guest {
             name: "Asks",
             imports: r#"(import "wasi:sockets/udp-create-socket@0.2.0" "create-udp-socket" (func $socket (param i32 i32)))"#,
-            decide: &decide,
+            decide: &(times(10_000, socket) + &answer(ESCALATE)),
             ..Guest::default()
         }
         .build()?;
-        host.after(|| host.bench.put("asks.wasm", &asks)).await?;
-        let seen = observation("Asks", on_node(&[])?)?;
-        let advice = host.policies.advise(&seen).await;
-        assert!(matches!(advice, Advice::Decided { .. }), "{advice:?}");
-        before.are_back().await
+        still_answers("Asks", &asks).await
     })
 }
 

@@ -131,10 +131,7 @@ impl Guest<'_> {
 
 /// What a policy of that name, for the condition of that name, says of itself.
 pub(super) fn metadata(name: &str) -> String {
-    format!(
-        r#"{{"name":"{}","version":"1.0.0","contract":"0.1","handles":[{{"conditions":["{name}"],"sites":["node","control-plane"]}}]}}"#,
-        name.to_lowercase()
-    )
+    crate::support::metadata(&name.to_lowercase(), name)
 }
 
 /// A component of a core module.

@@ -268,3 +268,22 @@ pub(super) async fn are_refused_by(host: &Host, cases: &[Case<'_>]) -> Result<()
     host.is_well().await?;
     before.are_back().await
 }
+
+/// The policy answers [`ESCALATE`], whatever it does besides; nobody is hurt, and nothing of it stays behind.
+pub(super) async fn still_answers(name: &str, bytes: &[u8]) -> Result<()> {
+    let host = Host::new().await?;
+    let before = Vitals::at_rest().await?;
+    let file = format!("{name}.wasm");
+    host.after(|| host.bench.put(&file, bytes)).await?;
+    let seen = observation(name, on_node(&[])?)?;
+    let call = async { Ok(host.policies.advise(&seen).await) };
+    let advice = host.while_well(call).await?;
+    ensure!(
+        matches!(&advice, Advice::Decided { decision, .. } if decision.remedy == Remedy::Escalate),
+        "{name}: {advice:?}"
+    );
+    host.is_well().await?;
+    let path = host.bench.directory().join(&file);
+    host.after(|| Ok(std::fs::remove_file(path)?)).await?;
+    before.are_back().await
+}

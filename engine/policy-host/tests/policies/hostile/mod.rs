@@ -5,7 +5,7 @@
 //! it were alone; and when the file is gone, memory, threads, open files and child processes are back where they were
 //! (`vitals`). For that each test has a process of its own (`alone`).
 //!
-//! Here are components; what a WASI command can do wrong besides is in `command.rs`, without the vitals.
+//! They are components; those that are WASI commands stand in `commands`.
 
 mod alone;
 mod answers;
@@ -13,6 +13,7 @@ mod bombs;
 mod breaker;
 mod bytes;
 mod cache;
+mod commands;
 mod compiler;
 mod files;
 mod floods;

@@ -5,13 +5,13 @@
 //! for ever: it lasts, and the runtime's timeout ends it.
 
 use anyhow::Result;
-use rectifier_core::policy::{Advice, FailureClass};
+use rectifier_core::policy::FailureClass;
 
 use super::alone::alone;
 use super::guest::Guest;
-use super::host::{Case, Host, are_refused, fail_when_asked};
+use super::host::{Case, Host, are_refused, fail_when_asked, still_answers};
 use super::vitals::Vitals;
-use crate::support::{observation, on_node};
+use crate::support::{ESCALATE, answer};
 
 const IMPORTS: &str = r#"
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))
@@ -82,24 +82,14 @@ fn a_policy_that_sleeps_while_it_checks_its_settings_is_refused() -> Result<()> 
 #[test]
 fn a_policy_that_sleeps_within_its_limit_still_answers() -> Result<()> {
     alone(|| async {
-        let host = Host::new().await?;
-        let decide = format!(
-            "{} {}",
-            sleeping("1_000_000"),
-            crate::support::answer(crate::support::ESCALATE)
-        );
         let naps = Guest {
             name: "Naps",
             imports: IMPORTS,
-            decide: &decide,
+            decide: &(sleeping("1_000_000") + &answer(ESCALATE)),
             ..Guest::default()
         }
         .build()?;
-        host.after(|| host.bench.put("naps.wasm", &naps)).await?;
-        let seen = observation("Naps", on_node(&[])?)?;
-        let advice = host.policies.advise(&seen).await;
-        assert!(matches!(advice, Advice::Decided { .. }), "{advice:?}");
-        host.is_well().await
+        still_answers("Naps", &naps).await
     })
 }
 
