@@ -29,14 +29,14 @@ mod verb;
 mod watch;
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use rectifier_core::clock::Clock;
-use tokio::task::JoinSet;
 
+use crate::landing::{Landing, lock};
 use door::Door;
 pub use rules::UnknownRule;
 use store::Store;
@@ -70,13 +70,10 @@ pub struct ApiServer {
 }
 
 struct Inner {
-    options: Options,
     clock: Arc<dyn Clock>,
     store: Mutex<Store>,
-    chance: Mutex<fastrand::Rng>,
     requests: Mutex<Vec<Request>>,
-    /// Requests that are on their way. They land whether their sender lives or not.
-    landing: Mutex<JoinSet<()>>,
+    landing: Landing,
 }
 
 /// One request, as the world's own record has it.
@@ -99,12 +96,10 @@ impl ApiServer {
         let store = Store::new(options.history, chance.fork());
         Self {
             inner: Arc::new(Inner {
-                options,
                 clock,
                 store: Mutex::new(store),
-                chance: Mutex::new(chance),
                 requests: Mutex::default(),
-                landing: Mutex::default(),
+                landing: Landing::new(options.delay, chance),
             }),
         }
     }
@@ -138,18 +133,4 @@ impl ApiServer {
     pub fn forget_history(&self) {
         lock(&self.inner.store).forget_history();
     }
-
-    fn delay(&self) -> Duration {
-        let (least, most) = (
-            *self.inner.options.delay.start(),
-            *self.inner.options.delay.end(),
-        );
-        let span = most.saturating_sub(least).as_micros();
-        let drawn = lock(&self.inner.chance).u64(0..=u64::try_from(span).unwrap_or(u64::MAX));
-        least + Duration::from_micros(drawn)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,13 @@
 //! The embedded world: what the engines stand on, in one process and in virtual time, as one seed decides.
 //!
-//! So far: the Kubernetes API server ([`kubernetes::ApiServer`]), below an unchanged `kube::Client` and without a socket,
-//! and the [clock]. It does what the engines use, and that as the real one does it: one conformance suite
-//! (`tests/conformance`) asks both the same, and a difference is a defect here.
+//! So far: a Kubernetes API server ([`kubernetes::ApiServer`]) below an unchanged `kube::Client`, Nova and Neutron
+//! ([`openstack::World`]) below the engine's own OpenStack code, neither with a socket, and the [clock]. They do what the
+//! engines use, and that as the real ones do it: each has a conformance suite (`tests/`) that asks both the same, and a
+//! difference is a defect here.
 //!
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.
 
 pub mod clock;
 pub mod kubernetes;
+mod landing;
+pub mod openstack;

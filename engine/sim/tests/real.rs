@@ -1,11 +1,19 @@
-//! The real API server gives the answers that the world gives.
+//! The real API server gives the answers that the world's gives, and real OpenStack services keep the contract that the
+//! world's cloud keeps. One stack serves all of its parts, since it takes half a minute to start.
 
 mod conformance;
+mod openstack;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use conformance::{Subject, cases};
+use openstack::{Stack, Trouble};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::{Kubernetes, Options};
+use rectifier_bed::openstack::{self as bed, Effect, Fault, HttpFault};
+use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
+use rectifier_cloud::{Cloud, Shape};
+use rectifier_core::name::ServerId;
+use rectifier_provision::Stderr;
 
 #[tokio::test]
 async fn the_real_api_server_answers_as_the_world_does() -> Result<()> {
@@ -23,5 +31,113 @@ async fn the_real_api_server_answers_as_the_world_does() -> Result<()> {
     for case in cases() {
         subject.answers(&case).await?;
     }
+    Ok(())
+}
+
+struct Real {
+    stack: bed::OpenStack,
+    cloud: OpenStack,
+    shape: Shape,
+    network: String,
+}
+
+impl Real {
+    async fn new(stack: bed::OpenStack) -> Result<Self> {
+        let cloud = OpenStack::new(OpenStackConfig {
+            clouds: stack.clouds_yaml(),
+            cloud: "demo".to_owned(),
+            region: None,
+        })?;
+        let flavors = stack.records.flavors().await?;
+        let flavor = flavors
+            .iter()
+            .find(|flavor| flavor.name == "m1.small")
+            .context("m1.small")?;
+        let images = stack.records.images().await?;
+        let shape = Shape {
+            flavor: flavor.id.clone(),
+            image: images.first().map(|image| image.id.clone()),
+            key_name: None,
+            zone: None,
+            server_group: None,
+            config_drive: false,
+        };
+        let network = stack.records.network().await?;
+        Ok(Self {
+            stack,
+            cloud,
+            shape,
+            network,
+        })
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl Stack for Real {
+    fn cloud(&self) -> &OpenStack {
+        &self.cloud
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn network(&self) -> String {
+        self.network.clone()
+    }
+
+    async fn foreign_server(&self, name: &str) -> Result<ServerId> {
+        let wanted = bed::NewServer {
+            name: name.to_owned(),
+            flavor: "m1.small".to_owned(),
+            ..bed::NewServer::default()
+        };
+        Ok(ServerId::parse(
+            self.stack.demo.create_server(&wanted).await?.id,
+        )?)
+    }
+
+    async fn trouble(&self, trouble: Trouble) -> Result<()> {
+        let next = |method, path, effect| Fault::Http(HttpFault::next(method, path, effect));
+        self.stack
+            .fault(match trouble {
+                Trouble::LostCreate => next("POST", "/servers$", Effect::AnswerLost),
+                Trouble::NoValidHost => Fault::NoValidHost(1),
+                Trouble::NoQuota => Fault::Quota(0),
+                Trouble::Answered(status, headers) => {
+                    next("GET", "/servers/", Effect::Answer { status, headers })
+                }
+                Trouble::HostStopped(host) => Fault::HostStopped(host),
+            })
+            .await
+    }
+
+    async fn no_more_trouble(&self) -> Result<()> {
+        self.stack.clear_faults().await
+    }
+
+    async fn host_of(&self, server: &ServerId) -> Result<String> {
+        let server = self.stack.records.server(server.as_str()).await?;
+        server
+            .and_then(|server| server.host)
+            .context("it has no host")
+    }
+
+    async fn ports_left(&self) -> Result<usize> {
+        Ok(self.stack.records.ports().await?.len())
+    }
+}
+
+#[tokio::test]
+async fn real_services_keep_the_contract() -> Result<()> {
+    let bed = Bed::new("cloud")?;
+    let stack =
+        bed::OpenStack::start(&bed, &bed::Options::default(), &mut Stderr::default()).await?;
+    let real = Real::new(stack).await?;
+    openstack::keeps_the_contract(&real).await?;
+    // A token that was revoked is replaced.
+    real.stack.fault(Fault::TokensRevoked).await?;
+    ensure!(real.cloud.find_by_tag("nothing").await?.is_empty());
+    real.stack.stop().await;
     Ok(())
 }

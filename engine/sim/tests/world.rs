@@ -1,20 +1,30 @@
-//! The world's API server gives the answers that the real one gave: `conformance/` holds the questions, and
-//! `conformance/answers` what was answered.
+//! The world's API server gives the answers that the real one gave (`conformance/` holds the questions, and
+//! `conformance/answers` what was answered), and its cloud keeps the contract that the real one keeps (`openstack/`).
 
 mod conformance;
+mod openstack;
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use conformance::{Subject, cases};
+use openstack::{Stack, Trouble};
+use rectifier_cloud::Shape;
+use rectifier_cloud::openstack::OpenStack;
+use rectifier_cloud::openstack::transport::Method;
 use rectifier_core::clock::Timestamp;
+use rectifier_core::name::ServerId;
 use rectifier_sim::clock::WorldClock;
 use rectifier_sim::kubernetes::{ApiServer, Options};
+use rectifier_sim::openstack::{self as sim, Effect, Fault, World};
+
+fn clock() -> Result<Arc<WorldClock>> {
+    let at: Timestamp = "2026-01-01T00:00:00Z".parse()?;
+    Ok(Arc::new(WorldClock::starting(at)))
+}
 
 fn world(seed: u64) -> Result<ApiServer> {
-    let clock = Arc::new(WorldClock::starting(
-        "2026-01-01T00:00:00Z".parse::<Timestamp>()?,
-    ));
+    let clock = clock()?;
     let options = Options {
         seed,
         ..Options::default()
@@ -62,5 +72,95 @@ async fn a_seed_gives_the_same_world_every_time() -> Result<()> {
     let (one, other, third) = (trace(7).await?, trace(7).await?, trace(8).await?);
     assert_eq!(one, other);
     assert_ne!(one.1, third.1);
+    Ok(())
+}
+
+struct Cloud {
+    world: World,
+    cloud: OpenStack,
+}
+
+#[async_trait::async_trait(?Send)]
+impl Stack for Cloud {
+    fn cloud(&self) -> &OpenStack {
+        &self.cloud
+    }
+
+    fn shape(&self) -> Shape {
+        let stock = self.world.stock();
+        let small = stock
+            .flavors
+            .into_iter()
+            .find(|(name, _)| name == "m1.small");
+        Shape {
+            flavor: small.map_or(String::new(), |(_, id)| id),
+            image: Some(stock.image),
+            key_name: None,
+            zone: None,
+            server_group: None,
+            config_drive: false,
+        }
+    }
+
+    fn network(&self) -> String {
+        self.world.stock().network
+    }
+
+    async fn foreign_server(&self, name: &str) -> Result<ServerId> {
+        Ok(ServerId::parse(self.world.foreign_server(name))?)
+    }
+
+    async fn trouble(&self, trouble: Trouble) -> Result<()> {
+        let door = |method, path_ends: &str, effect| Fault::Door {
+            method,
+            path_ends: path_ends.to_owned(),
+            effect,
+        };
+        self.world.fault(match trouble {
+            Trouble::LostCreate => door(Method::Post, "/servers", Effect::AnswerLost),
+            Trouble::NoValidHost => Fault::NoValidHost(1),
+            Trouble::NoQuota => Fault::Quota(0),
+            Trouble::Answered(status, headers) => {
+                let headers = headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_lowercase(), value));
+                let headers = headers.collect();
+                door(Method::Get, "", Effect::Answer { status, headers })
+            }
+            Trouble::HostStopped(host) => Fault::HostStopped(host),
+        });
+        Ok(())
+    }
+
+    async fn no_more_trouble(&self) -> Result<()> {
+        self.world.clear_faults();
+        Ok(())
+    }
+
+    async fn host_of(&self, server: &ServerId) -> Result<String> {
+        self.world
+            .host_of(server.as_str())
+            .context("it has no host")
+    }
+
+    async fn ports_left(&self) -> Result<usize> {
+        Ok(self.world.ports().len())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_worlds_cloud_keeps_the_contract() -> Result<()> {
+    for seed in 0..20 {
+        let options = sim::Options {
+            seed,
+            ..sim::Options::default()
+        };
+        let world = World::new(options, clock()?);
+        let cloud = OpenStack::over(world.clone());
+        let stack = Cloud { world, cloud };
+        openstack::keeps_the_contract(&stack)
+            .await
+            .with_context(|| format!("seed {seed}"))?;
+    }
     Ok(())
 }

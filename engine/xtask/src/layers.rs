@@ -27,7 +27,7 @@ const MAY: &[(&str, &[&str])] = &[
         "rectifier-daemon",
         &["core", "api", "policy-host", "cloud", "node", "controller"],
     ),
-    ("rectifier-sim", &["core"]),
+    ("rectifier-sim", &["core", "cloud"]),
     ("rectifier-cli", &["core", "policy-host"]),
     ("rectifier-provision", &[]),
     ("rectifier-xtask", &["provision"]),

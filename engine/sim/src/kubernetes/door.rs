@@ -4,15 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use http::Response;
 use http_body_util::BodyExt;
 use kube::client::Body as Asked;
-use tokio::sync::oneshot;
-use tokio::time::sleep;
 use tower_service::Service;
 
+use super::ApiServer;
 use super::answer::{Body, Refusal};
-use super::{ApiServer, lock};
 
 /// The service below a [`kube::Client`].
 pub(super) struct Door {
@@ -38,30 +37,18 @@ impl Service<http::Request<Asked>> for Door {
 
     /// From here on the request belongs to the world: it lands though its sender be gone by then.
     fn call(&mut self, request: http::Request<Asked>) -> Self::Future {
-        let (answer, answered) = oneshot::channel();
         let (server, who) = (self.server.clone(), self.who.clone());
-        let (there, back) = (server.delay(), server.delay());
-        let lands = async move {
-            let (head, body) = request.into_parts();
-            // It is all in memory.
-            let body = body.collect().await;
-            sleep(there).await;
-            let response = match body {
-                Ok(body) => server.serve(&who, &head, &body.to_bytes()),
-                Err(error) => Refusal::bad_request(error.to_string()).respond(),
-            };
-            sleep(back).await;
-            // Nobody may be there to hear it.
-            drop(answer.send(response));
-        };
-        let mut landing = lock(&self.server.inner.landing);
-        while landing.try_join_next().is_some() {}
-        landing.spawn(lands);
-        drop(landing);
+        let (head, body) = request.into_parts();
+        // It is all in memory.
+        let body = body.collect().now_or_never();
+        let answered = self.server.inner.landing.send(move || match body {
+            Some(Ok(body)) => server.serve(&who, &head, &body.to_bytes()),
+            Some(Err(error)) => Refusal::bad_request(error.to_string()).respond(),
+            None => Refusal::bad_request("the world takes no body that comes in pieces").respond(),
+        });
         Box::pin(async move {
-            Ok(answered.await.unwrap_or_else(|_| {
-                let why = "the world ended before it answered";
-                Refusal::new(500, "InternalError", why).respond()
+            Ok(answered.await.unwrap_or_else(|ended| {
+                Refusal::new(500, "InternalError", ended.to_string()).respond()
             }))
         })
     }

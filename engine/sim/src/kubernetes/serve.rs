@@ -14,7 +14,8 @@ use super::store::{Key, Rest, Store};
 use super::target::Target;
 use super::verb::{Done, Part, Verb, told_of_deletion};
 use super::watch::{self, Wish};
-use super::{ApiServer, Request, lock};
+use super::{ApiServer, Request};
+use crate::landing::lock;
 
 /// What stands after the question mark.
 struct Query(Vec<(String, String)>);

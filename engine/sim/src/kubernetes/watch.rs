@@ -122,7 +122,7 @@ impl Watch {
                 }
                 change = self.heard.recv(), if arrives.is_none() => {
                     // Cut, if there is none.
-                    let at = Instant::now() + self.server.delay();
+                    let at = Instant::now() + self.server.inner.landing.delay();
                     self.coming = Some((at.max(self.arrived), change?));
                 }
                 () = sleep_until(self.bookmark_at), if self.wish.bookmarks => {

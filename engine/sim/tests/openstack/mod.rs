@@ -1,93 +1,93 @@
-//! The OpenStack implementation against real services: each part of the contract that only they can show.
-//!
-//! One stack serves all parts, since it takes half a minute to start; each makes its own servers and ports,
-//! under a name of its own, and leaves none.
+//! One suite for two clouds, the real one and the world's: each part of the contract of [`Cloud`] that only services can
+//! show. Each part makes its own servers and ports, under a name of its own, and leaves none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rectifier_bed::Bed;
-use rectifier_bed::openstack::{self as bed, Effect, Fault, HttpFault};
-use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
+use rectifier_cloud::openstack::OpenStack;
 use rectifier_cloud::{
     Cloud, CloudError, Port, PortSpec, PortTemplate, Reboot, Retry, Server, ServerSpec,
     ServerStatus, Shape,
 };
 use rectifier_core::name::ServerId;
-use rectifier_provision::Stderr;
 
 /// Nova cannot be watched.
 const POLL: Duration = Duration::from_millis(250);
 /// As long as the bed itself waits for Nova.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A stack, our view of it, and what a server there needs.
-struct Real {
-    stack: bed::OpenStack,
-    cloud: OpenStack,
+/// What goes wrong in the suite.
+#[derive(Debug, Clone)]
+pub(crate) enum Trouble {
+    /// The next create is carried out, and its answer lost.
+    LostCreate,
+    /// The next server finds no host.
+    NoValidHost,
+    /// No server may be made.
+    NoQuota,
+    /// The next description is answered at the front door.
+    Answered(u16, Vec<(String, String)>),
+    /// A host stops.
+    HostStopped(String),
+}
+
+/// A cloud that is asked.
+#[async_trait::async_trait(?Send)]
+pub(crate) trait Stack {
+    fn cloud(&self) -> &OpenStack;
+    fn shape(&self) -> Shape;
+    fn network(&self) -> String;
+    /// A server that somebody else made, running; with the groups and the subnet that a project gives to whoever names none.
+    async fn foreign_server(&self, name: &str) -> Result<ServerId>;
+    async fn trouble(&self, trouble: Trouble) -> Result<()>;
+    async fn no_more_trouble(&self) -> Result<()>;
+    async fn host_of(&self, server: &ServerId) -> Result<String>;
+    async fn ports_left(&self) -> Result<usize>;
+}
+
+/// All that holds of both.
+pub(crate) async fn keeps_the_contract(stack: &dyn Stack) -> Result<()> {
+    let suite = Suite {
+        stack,
+        cloud: stack.cloud(),
+        shape: stack.shape(),
+        network: stack.network(),
+    };
+    suite
+        .a_server_lives_and_ends()
+        .await
+        .context("a server lives and ends")?;
+    suite
+        .a_similar_server_is_made_from_a_template()
+        .await
+        .context("a similar server")?;
+    suite
+        .a_lost_create_is_found_by_its_tag()
+        .await
+        .context("a lost create")?;
+    suite
+        .of_two_creates_with_the_same_ports_one_fails()
+        .await
+        .context("two creates")?;
+    suite.failures_say_what_to_do().await.context("failures")?;
+    suite
+        .a_delete_on_a_dead_host_has_no_event()
+        .await
+        .context("a dead host")?;
+    let left = stack.ports_left().await?;
+    ensure!(left == 0, "{left} ports are left");
+    Ok(())
+}
+
+struct Suite<'a> {
+    stack: &'a dyn Stack,
+    cloud: &'a OpenStack,
     shape: Shape,
     network: String,
 }
 
-#[tokio::test]
-async fn real_services_keep_the_contract() -> Result<()> {
-    let bed = Bed::new("cloud")?;
-    let stack =
-        bed::OpenStack::start(&bed, &bed::Options::default(), &mut Stderr::default()).await?;
-    let real = Real::new(stack).await?;
-    real.a_server_lives_and_ends()
-        .await
-        .context("a server lives and ends")?;
-    real.a_similar_server_is_made_from_a_template()
-        .await
-        .context("a similar server")?;
-    real.a_lost_create_is_found_by_its_tag()
-        .await
-        .context("a lost create")?;
-    real.failures_say_what_to_do().await.context("failures")?;
-    real.a_revoked_token_is_replaced()
-        .await
-        .context("a revoked token")?;
-    real.a_delete_on_a_dead_host_has_no_event()
-        .await
-        .context("a dead host")?;
-    let ports = real.stack.records.ports().await?;
-    ensure!(ports.is_empty(), "left over: {ports:?}");
-    real.stack.stop().await;
-    Ok(())
-}
-
-impl Real {
-    async fn new(stack: bed::OpenStack) -> Result<Self> {
-        let cloud = OpenStack::new(OpenStackConfig {
-            clouds: stack.clouds_yaml(),
-            cloud: "demo".to_owned(),
-            region: None,
-        })?;
-        let flavors = stack.records.flavors().await?;
-        let flavor = flavors
-            .iter()
-            .find(|flavor| flavor.name == "m1.small")
-            .context("m1.small")?;
-        let images = stack.records.images().await?;
-        let shape = Shape {
-            flavor: flavor.id.clone(),
-            image: images.first().map(|image| image.id.clone()),
-            key_name: None,
-            zone: None,
-            server_group: None,
-            config_drive: false,
-        };
-        let network = stack.records.network().await?;
-        Ok(Self {
-            stack,
-            cloud,
-            shape,
-            network,
-        })
-    }
-
+impl Suite<'_> {
     async fn port(&self, name: &str) -> Result<Port> {
         let template = PortTemplate {
             network: self.network.clone(),
@@ -158,7 +158,7 @@ impl Real {
     }
 
     async fn a_server_lives_and_ends(&self) -> Result<()> {
-        let cloud = &self.cloud;
+        let cloud = self.cloud;
         let (server, port) = self.server("life").await?;
         let id = &server.id;
         ensure!(
@@ -254,14 +254,10 @@ impl Real {
     }
 
     async fn a_similar_server_is_made_from_a_template(&self) -> Result<()> {
-        let cloud = &self.cloud;
-        // Somebody else's: with the groups and the subnet that a project gives to whoever names none.
-        let wanted = bed::NewServer {
-            name: "old".to_owned(),
-            flavor: "m1.small".to_owned(),
-            ..bed::NewServer::default()
-        };
-        let old = ServerId::parse(self.stack.demo.create_server(&wanted).await?.id)?;
+        let cloud = self.cloud;
+        let old = self.stack.foreign_server("old").await?;
+        self.until(&old, |server| server.status == ServerStatus::Active)
+            .await?;
         let [old_port] = &cloud.ports_by_device(&old).await?[..] else {
             anyhow::bail!("no port")
         };
@@ -300,15 +296,9 @@ impl Real {
     }
 
     async fn a_lost_create_is_found_by_its_tag(&self) -> Result<()> {
-        let cloud = &self.cloud;
+        let cloud = self.cloud;
         let port = self.port("lost").await?;
-        self.stack
-            .fault(Fault::Http(HttpFault::next(
-                "POST",
-                "/servers$",
-                Effect::AnswerLost,
-            )))
-            .await?;
+        self.stack.trouble(Trouble::LostCreate).await?;
         let lost = cloud.create_server(&self.spec("lost", &port)).await;
         let Err(error) = lost else {
             anyhow::bail!("an answer: {lost:?}")
@@ -333,10 +323,10 @@ impl Real {
     }
 
     async fn failures_say_what_to_do(&self) -> Result<()> {
-        let cloud = &self.cloud;
+        let cloud = self.cloud;
         let port = self.port("fail").await?;
 
-        self.stack.fault(Fault::NoValidHost(1)).await?;
+        self.stack.trouble(Trouble::NoValidHost).await?;
         let id = cloud.create_server(&self.spec("fail", &port)).await?;
         let failed = self
             .until(&id, |server| server.status != ServerStatus::Build)
@@ -347,19 +337,18 @@ impl Real {
         ensure!(matches!(tagged, Err(CloudError::Busy { .. })), "{tagged:?}");
         cloud.delete_server(&id).await?;
 
-        self.stack.fault(Fault::Quota(0)).await?;
+        self.stack.trouble(Trouble::NoQuota).await?;
         let refused = cloud.create_server(&self.spec("fail", &port)).await;
         ensure!(
             matches!(refused, Err(CloudError::Exhausted { .. })),
             "{refused:?}"
         );
-        self.stack.clear_faults().await?;
+        self.stack.no_more_trouble().await?;
 
         let headers = vec![("Retry-After".to_owned(), "7".to_owned())];
         for (status, headers, later) in [(429, headers, 7), (503, Vec::new(), 10)] {
-            let effect = Effect::Answer { status, headers };
             self.stack
-                .fault(Fault::Http(HttpFault::next("GET", "/servers/", effect)))
+                .trouble(Trouble::Answered(status, headers))
                 .await?;
             let refused = cloud.describe(&id).await;
             let Err(error) = refused else {
@@ -371,12 +360,8 @@ impl Real {
             );
         }
         // The door's own 404 is not the cloud's.
-        let effect = Effect::Answer {
-            status: 404,
-            headers: Vec::new(),
-        };
         self.stack
-            .fault(Fault::Http(HttpFault::next("GET", "/servers/", effect)))
+            .trouble(Trouble::Answered(404, Vec::new()))
             .await?;
         let stranger = cloud.describe(&id).await;
         ensure!(
@@ -386,20 +371,38 @@ impl Real {
         self.end(&id, &port).await
     }
 
-    async fn a_revoked_token_is_replaced(&self) -> Result<()> {
-        self.stack.fault(Fault::TokensRevoked).await?;
-        ensure!(self.cloud.find_by_tag("nothing").await?.is_empty());
-        Ok(())
+    /// What the contract warns of: until the first server's ports are bound a second create is taken, too.
+    async fn of_two_creates_with_the_same_ports_one_fails(&self) -> Result<()> {
+        let cloud = self.cloud;
+        let port = self.port("twice").await?;
+        let spec = self.spec("twice", &port);
+        let (one, other) =
+            tokio::try_join!(cloud.create_server(&spec), cloud.create_server(&spec))?;
+        let is_over = |server: &Server| server.status != ServerStatus::Build;
+        let (one, other) = (
+            self.until(&one, is_over).await?,
+            self.until(&other, is_over).await?,
+        );
+        let failed = [&one, &other].map(|server| server.status == ServerStatus::Error);
+        ensure!(failed.contains(&true), "{one:?} {other:?}");
+        cloud.delete_server(&one.id).await?;
+        self.end(&other.id, &port).await?;
+        let gone = async {
+            while !cloud.find_by_tag("twice").await?.is_empty() {
+                tokio::time::sleep(POLL).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(PATIENCE, gone)
+            .await
+            .context("waited in vain")?
     }
 
     async fn a_delete_on_a_dead_host_has_no_event(&self) -> Result<()> {
-        let cloud = &self.cloud;
+        let cloud = self.cloud;
         let (server, port) = self.server("dead").await?;
-        let records = self.stack.records.server(server.id.as_str()).await?;
-        let host = records
-            .and_then(|server| server.host)
-            .context("it has no host")?;
-        self.stack.fault(Fault::HostStopped(host)).await?;
+        let host = self.stack.host_of(&server.id).await?;
+        self.stack.trouble(Trouble::HostStopped(host)).await?;
         let seen = cloud.describe(&server.id).await?.context("it is gone")?;
         ensure!(seen.status == ServerStatus::Active, "{seen:?}");
         self.end(&server.id, &port).await?;
@@ -409,6 +412,6 @@ impl Real {
             delete.action == "delete" && delete.events.is_empty(),
             "{delete:?}"
         );
-        self.stack.clear_faults().await
+        self.stack.no_more_trouble().await
     }
 }

@@ -1,0 +1,197 @@
+//! Nova and Neutron in memory, at their wire, below [`rectifier_cloud::openstack::OpenStack`].
+//!
+//! ```text
+//! transport ─► front door ──────► compute, network ─► state ─────────► life
+//!              faults; a request  paths, bodies,      servers, ports,  what a server becomes
+//!              lands at a drawn   answers             hosts, actions   as time passes
+//!              time
+//! ```
+//!
+//! Faithful in what bites: a create is answered long before its ports are bound, so that a second one with the same ports
+//! is taken, too, and one of the two unbinds the other's; a port that was made before outlives its server; a dead host's
+//! servers stay `ACTIVE`, and their deletion has no event; a server in `ERROR` cannot be tagged; actions are told of servers
+//! that are gone.
+
+mod compute;
+mod life;
+mod network;
+mod state;
+mod wire;
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rectifier_cloud::openstack::transport::{Method, Request, Response, Transport, TransportError};
+use rectifier_core::clock::Clock;
+use tokio::time::Instant;
+
+use crate::landing::{Landing, lock};
+use state::State;
+
+/// What a world's cloud is like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides every delay and id.
+    pub seed: u64,
+    /// How long a request takes to land, and its answer to come back.
+    pub delay: RangeInclusive<Duration>,
+    /// How long each step of a server's life takes.
+    pub step: RangeInclusive<Duration>,
+    /// The names of the compute hosts.
+    pub hosts: Vec<String>,
+    /// The names of the availability zones; hosts are in them in turn.
+    pub zones: Vec<String>,
+}
+
+impl Default for Options {
+    /// Seed 0, 5 to 80 ms a way, 0.2 to 3 s a step, three hosts in one zone.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            delay: Duration::from_millis(5)..=Duration::from_millis(80),
+            step: Duration::from_millis(200)..=Duration::from_secs(3),
+            hosts: ["c1", "c2", "c3"].map(str::to_owned).into(),
+            zones: vec!["nova".to_owned()],
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// So many servers find no host.
+    NoValidHost(u32),
+    /// No more servers than these.
+    Quota(usize),
+    /// A host stops: what it is told it does not hear.
+    HostStopped(String),
+    /// The next request of this kind is met by this at the front door.
+    Door {
+        /// `GET`, `POST`, …
+        method: Method,
+        /// How its path ends.
+        path_ends: String,
+        /// What happens to it.
+        effect: Effect,
+    },
+}
+
+/// What happens to a request at the front door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// It is carried out; nobody hears of it.
+    AnswerLost,
+    /// It never arrives.
+    NotSent,
+    /// It is answered by somebody who is not the cloud.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// Names in lower case.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// The cloud. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    landing: Landing,
+}
+
+/// What a project needs to make a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stock {
+    /// Flavors: name and id.
+    pub flavors: Vec<(String, String)>,
+    /// The id of the only image.
+    pub image: String,
+    /// The id of the only network.
+    pub network: String,
+}
+
+impl World {
+    /// An empty cloud with three flavors, an image and a network.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
+        let mut chance = fastrand::Rng::with_seed(options.seed);
+        let state = State::new(&options, chance.fork());
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                state: Mutex::new(state),
+                landing: Landing::new(options.delay, chance),
+            }),
+        }
+    }
+
+    /// What servers are made of here.
+    pub fn stock(&self) -> Stock {
+        lock(&self.inner.state).stock()
+    }
+
+    /// Lets something go wrong, from now on.
+    pub fn fault(&self, fault: Fault) {
+        self.now(|state| state.fault(fault));
+    }
+
+    /// Lets everything go well again.
+    pub fn clear_faults(&self) {
+        self.now(State::clear_faults);
+    }
+
+    /// The name of the host that a server is on.
+    pub fn host_of(&self, server: &str) -> Option<String> {
+        self.now(|state| state.host_of(server))
+    }
+
+    /// The ids of all ports.
+    pub fn ports(&self) -> Vec<String> {
+        self.now(|state| state.ports.keys().cloned().collect())
+    }
+
+    /// A server as somebody else makes it: on the network, with a port that Nova makes.
+    pub fn foreign_server(&self, name: &str) -> String {
+        self.now(|state| state.foreign_server(name))
+    }
+
+    /// The world as it is at this moment: what was due has happened.
+    fn now<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.inner.state);
+        state.settle(Instant::now(), self.inner.clock.now());
+        look(&mut state)
+    }
+
+    fn serve(&self, request: &Request) -> Result<Response, TransportError> {
+        self.now(|state| match state.met_at_the_door(request) {
+            Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
+            Some(Effect::Answer { status, headers }) => Ok(Response {
+                status,
+                headers,
+                body: b"<html>somebody else</html>".to_vec(),
+            }),
+            Some(Effect::AnswerLost) => {
+                wire::answer(state, request);
+                Err(TransportError::Lost("connection reset".into()))
+            }
+            None => Ok(wire::answer(state, request)),
+        })
+    }
+}
+
+#[async_trait]
+impl Transport for World {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let world = self.clone();
+        let answered = self.inner.landing.send(move || world.serve(&request));
+        answered
+            .await
+            .unwrap_or_else(|ended| Err(TransportError::Lost(ended.into())))
+    }
+}

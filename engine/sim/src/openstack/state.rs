@@ -1,0 +1,236 @@
+//! What the cloud has.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use rectifier_cloud::openstack::transport::Request;
+use rectifier_core::clock::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::life::Step;
+use super::{Effect, Fault, Options, Stock};
+
+pub(super) const NETWORK_NAME: &str = "demo-net";
+pub(super) const PROJECT: &str = "02e73efde420472499f86711c01eb367";
+pub(super) const USER: &str = "7dcc02642eab4e148c86a1d4ce4a2918";
+
+pub(super) struct State {
+    /// By id; the deleted ones, too, for their actions.
+    pub(super) servers: BTreeMap<String, Server>,
+    pub(super) ports: BTreeMap<String, Port>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) zones: Vec<String>,
+    pub(super) flavors: Vec<(String, String)>,
+    pub(super) image: String,
+    pub(super) network: String,
+    pub(super) subnet: String,
+    pub(super) group: String,
+    pub(super) quota: Option<usize>,
+    pub(super) no_valid_host: u32,
+    door: Vec<Fault>,
+    chance: fastrand::Rng,
+    step: RangeInclusive<Duration>,
+    made: u64,
+    pub(super) now: Instant,
+    pub(super) wall: Timestamp,
+}
+
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) zone: String,
+    pub(super) is_up: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    /// Its place in the order in which servers were made.
+    pub(super) number: u64,
+    pub(super) name: String,
+    pub(super) created: Timestamp,
+    pub(super) is_gone: bool,
+    pub(super) status: &'static str,
+    pub(super) vm: &'static str,
+    pub(super) task: Option<&'static str>,
+    pub(super) power: u8,
+    pub(super) fault: Option<(String, Timestamp)>,
+    pub(super) host: Option<usize>,
+    pub(super) zone: Option<String>,
+    pub(super) flavor: (String, String),
+    pub(super) image: String,
+    pub(super) key: Value,
+    pub(super) config_drive: bool,
+    pub(super) group: Option<String>,
+    pub(super) metadata: BTreeMap<String, Value>,
+    pub(super) tags: Vec<String>,
+    /// Ports that it was asked to have, and is to have.
+    pub(super) ports: Vec<String>,
+    /// It is to get a port that Nova makes, and removes.
+    pub(super) wants_port: bool,
+    pub(super) actions: Vec<Action>,
+    /// What comes next, and when.
+    pub(super) next: Option<(Instant, Step)>,
+    pub(super) boots: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Action {
+    pub(super) action: &'static str,
+    pub(super) request: String,
+    pub(super) started: Timestamp,
+    pub(super) event: Option<(&'static str, Timestamp, Timestamp)>,
+    pub(super) message: Option<&'static str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) number: u64,
+    pub(super) name: String,
+    pub(super) created: Timestamp,
+    pub(super) device: String,
+    pub(super) status: &'static str,
+    pub(super) mac: String,
+    pub(super) address: String,
+    pub(super) groups: Vec<Value>,
+    pub(super) pairs: Vec<Value>,
+    pub(super) security: bool,
+    pub(super) vnic: String,
+    pub(super) tags: Vec<Value>,
+    /// It goes with its server.
+    pub(super) is_novas: bool,
+}
+
+impl State {
+    pub(super) fn new(options: &Options, mut chance: fastrand::Rng) -> Self {
+        let mut id = || id(&mut chance);
+        let flavors = ["m1.tiny", "m1.small", "m1.large"].map(|name| (name.to_owned(), id()));
+        let (image, network, subnet, group) = (id(), id(), id(), id());
+        let hosts = options.hosts.iter().zip(options.zones.iter().cycle());
+        Self {
+            servers: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            hosts: hosts
+                .map(|(name, zone)| Host {
+                    name: name.clone(),
+                    zone: zone.clone(),
+                    is_up: true,
+                })
+                .collect(),
+            zones: options.zones.clone(),
+            flavors: flavors.into(),
+            image,
+            network,
+            subnet,
+            group,
+            quota: None,
+            no_valid_host: 0,
+            door: Vec::new(),
+            step: options.step.clone(),
+            made: 0,
+            now: Instant::now(),
+            wall: Timestamp::UNIX_EPOCH,
+            chance,
+        }
+    }
+
+    pub(super) fn stock(&self) -> Stock {
+        Stock {
+            flavors: self.flavors.clone(),
+            image: self.image.clone(),
+            network: self.network.clone(),
+        }
+    }
+
+    pub(super) fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::NoValidHost(count) => self.no_valid_host = count,
+            Fault::Quota(most) => self.quota = Some(most),
+            Fault::HostStopped(name) => {
+                let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
+                hosts.for_each(|host| host.is_up = false);
+            }
+            Fault::Door { .. } => self.door.push(fault),
+        }
+    }
+
+    pub(super) fn clear_faults(&mut self) {
+        self.no_valid_host = 0;
+        self.quota = None;
+        self.door.clear();
+        self.hosts.iter_mut().for_each(|host| host.is_up = true);
+    }
+
+    /// Each fault at the door meets one request.
+    pub(super) fn met_at_the_door(&mut self, request: &Request) -> Option<Effect> {
+        let path = format!("/{}", request.path.join("/"));
+        let meets = |fault: &Fault| match fault {
+            Fault::Door {
+                method, path_ends, ..
+            } => *method == request.method && path.ends_with(path_ends.as_str()),
+            _ => false,
+        };
+        let at = self.door.iter().position(meets)?;
+        match self.door.remove(at) {
+            Fault::Door { effect, .. } => Some(effect),
+            _ => None,
+        }
+    }
+
+    pub(super) fn host_of(&self, server: &str) -> Option<String> {
+        let host = self.hosts.get(self.servers.get(server)?.host?)?;
+        Some(host.name.clone())
+    }
+
+    pub(super) fn foreign_server(&mut self, name: &str) -> String {
+        let (request, flavor) = (self.request_id(), self.flavors[1].1.clone());
+        let wanted = json!({
+            "name": name, "flavorRef": flavor, "imageRef": self.image, "networks": "auto",
+        });
+        super::compute::make(self, &wanted, &Value::Null, &request)
+    }
+
+    pub(super) fn id(&mut self) -> String {
+        id(&mut self.chance)
+    }
+
+    pub(super) fn request_id(&mut self) -> String {
+        format!("req-{}", self.id())
+    }
+
+    /// Its place among all that was made.
+    pub(super) fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    /// How long the next step of a server's life takes.
+    pub(super) fn step(&mut self) -> Duration {
+        let (least, most) = (*self.step.start(), *self.step.end());
+        let span = u64::try_from(most.saturating_sub(least).as_micros()).unwrap_or(u64::MAX);
+        least + Duration::from_micros(self.chance.u64(0..=span))
+    }
+
+    /// A host that is up, in the zone if one is named.
+    pub(super) fn any_host(&mut self, zone: Option<&str>) -> Option<usize> {
+        let fits = |host: &Host| host.is_up && zone.is_none_or(|zone| host.zone == zone);
+        let fitting: Vec<usize> = (0..self.hosts.len())
+            .filter(|at| fits(&self.hosts[*at]))
+            .collect();
+        match fitting.as_slice() {
+            [] => None,
+            fitting => Some(fitting[self.chance.usize(..fitting.len())]),
+        }
+    }
+
+    pub(super) fn is_up(&self, host: Option<usize>) -> bool {
+        host.and_then(|at| self.hosts.get(at))
+            .is_some_and(|host| host.is_up)
+    }
+}
+
+fn id(chance: &mut fastrand::Rng) -> String {
+    let drawn = format!("{:032x}", chance.u128(..));
+    let (a, b, c, d) = (&drawn[..8], &drawn[8..12], &drawn[13..16], &drawn[17..20]);
+    format!("{a}-{b}-4{c}-8{d}-{}", &drawn[20..])
+}
