@@ -226,6 +226,13 @@ impl Cluster {
         !known
     }
 
+    /// It could not be told after all: the next time it is news again.
+    pub(crate) fn was_not_told(&self, node: &NodeName, reason: Reason, detail: &str) {
+        if let Some(told) = self.state().told.get_mut(node) {
+            told.remove(&(reason, detail.to_owned()));
+        }
+    }
+
     /// All nodes with their facts.
     pub(crate) fn nodes(&self) -> Vec<(NodeName, NodeFacts)> {
         self.state()

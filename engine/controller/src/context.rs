@@ -6,7 +6,7 @@ use std::time::Duration;
 use rectifier_cloud::Cloud;
 use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::switches::Switches;
-use rectifier_policy_host::Policies;
+use rectifier_policy_host::Advisor;
 
 /// Fills a buffer with random bytes; for secrets.
 pub type Entropy = dyn Fn(&mut [u8]) + Send + Sync;
@@ -32,7 +32,7 @@ pub struct Context {
     /// The cloud.
     pub cloud: Arc<dyn Cloud>,
     /// The operator's policies.
-    pub policies: Policies,
+    pub policies: Arc<dyn Advisor>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness for secrets.

@@ -3,6 +3,8 @@
 //! An Event's name is drawn from what it says and of which repair, so that telling it again, as a successor does that
 //! cannot know how far its predecessor came, makes no second one.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::{Api, PostParams};
@@ -31,6 +33,9 @@ struct Word<'a> {
     message: String,
     warns: bool,
 }
+
+/// Milliseconds after each try to write an Event, the last one included.
+const PAUSES: [u64; 4] = [100, 200, 400, 800];
 
 /// Says where a repair stands. An Event that cannot be written never holds a repair up.
 pub(crate) async fn tell(ctx: &Context, seen: &Seen, record: &Record) {
@@ -74,7 +79,9 @@ pub(crate) async fn failed(ctx: &Context, cluster: &Cluster, seen: &Seen, error:
         message: format!("{}: {words}", Reason::ActFailed),
         warns: true,
     };
-    write(ctx, word).await;
+    if !write(ctx, word).await {
+        cluster.was_not_told(&node, Reason::ActFailed, &words);
+    }
 }
 
 /// Says why nothing is done about a problem of a node that has no repair.
@@ -98,18 +105,35 @@ pub(crate) async fn hold(
         message: format!("{reason}: {detail}"),
         warns: true,
     };
-    write(ctx, word).await;
+    if !write(ctx, word).await {
+        cluster.was_not_told(node, reason, detail);
+    }
 }
 
-async fn write(ctx: &Context, word: Word<'_>) {
+/// Whether it is told. An API server that has too much to do is asked again, but no pass waits long for an Event.
+async fn write(ctx: &Context, word: Word<'_>) -> bool {
     let event = event(&word, ctx.now());
     let events: Api<Event> = Api::namespaced(ctx.client.clone(), NAMESPACE);
-    match events.create(&PostParams::default(), &event).await {
-        // told already
-        Err(kube::Error::Api(status)) if status.code == 409 => {}
-        Err(error) => tracing::warn!(node = word.node, "no Event: {}", chain(&error)),
-        Ok(_) => {}
+    for pause in PAUSES {
+        match events.create(&PostParams::default(), &event).await {
+            Ok(_) => return true,
+            // told already
+            Err(kube::Error::Api(status)) if status.code == 409 => return true,
+            Err(kube::Error::Api(status)) if [429, 503, 504].contains(&status.code) => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            Err(error) => {
+                tracing::warn!(node = word.node, "no Event: {}", chain(&error));
+                return false;
+            }
+        }
     }
+    tracing::warn!(
+        node = word.node,
+        reason = word.reason.label(),
+        "no Event: the API server has too much to do"
+    );
+    false
 }
 
 fn event(word: &Word<'_>, now: Timestamp) -> Event {

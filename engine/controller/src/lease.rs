@@ -15,7 +15,7 @@ use rectifier_api::NodeRepair;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::context::Context;
-use crate::error::{Error, api};
+use crate::error::{Error, api, chain};
 use crate::persist;
 
 pub(crate) const NAME: &str = "rectifier-controller";
@@ -42,10 +42,20 @@ pub(crate) async fn acquire(ctx: &Context) -> Result<Leading, Error> {
     let mut watched: Option<(Lease, Instant)> = None;
     loop {
         let leases: Api<Lease> = Api::namespaced(ctx.client.clone(), &ctx.settings.namespace);
-        let found = timeout(GIVE_UP, leases.get_opt(NAME))
-            .await
-            .map_err(|_| Error::NoAnswer("get lease"))?
-            .map_err(api("get lease"))?;
+        let found = match timeout(GIVE_UP, leases.get_opt(NAME)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) if is_for_good(&error) => return Err(api("get lease")(error)),
+            // Whoever waits goes on waiting: the leader may be losing its Lease for the same reason.
+            Ok(Err(error)) => {
+                tracing::warn!("the lease cannot be read: {}", chain(&error));
+                tokio::time::sleep(RENEW_AGAIN).await;
+                continue;
+            }
+            Err(_) => {
+                tracing::warn!("the API server did not answer in time: looking again");
+                continue;
+            }
+        };
         let free = match (&found, &watched) {
             (None, _) => true,
             (Some(lease), _)
@@ -64,12 +74,23 @@ pub(crate) async fn acquire(ctx: &Context) -> Result<Leading, Error> {
             match timeout(GIVE_UP, take(ctx, &leases, found)).await {
                 Ok(Ok(leading)) => return Ok(leading),
                 Ok(Err(error)) if error.is_lost() => {}
+                Ok(Err(Error::Api { source, call })) if !is_for_good(&source) => {
+                    tracing::warn!("the API server did not take {call}: {}", chain(&*source));
+                }
                 Ok(Err(error)) => return Err(error),
                 // it may be ours or not: the next look tells
                 Err(_) => tracing::warn!("the API server did not answer in time: looking again"),
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Would it be answered the same again? What it has no right to do a process says loudly, and ends.
+fn is_for_good(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => (400..500).contains(&status.code) && status.code != 429,
+        _ => false,
     }
 }
 
@@ -208,6 +229,22 @@ async fn renew(ctx: &Context, leases: &Api<Lease>, term: i64) -> Result<(), Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_waits_for_the_lease_ends_only_of_what_would_be_answered_again() {
+        let answered = |code| {
+            kube::Error::Api(Box::new(kube::core::Status {
+                code,
+                ..kube::core::Status::default()
+            }))
+        };
+        for code in [429, 500, 503, 504] {
+            assert!(!is_for_good(&answered(code)), "{code}");
+        }
+        for code in [400, 401, 403, 404] {
+            assert!(is_for_good(&answered(code)), "{code}");
+        }
+    }
 
     fn lease(holder: &str, term: i32) -> Lease {
         Lease {

@@ -134,7 +134,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             cloud,
             region,
         })?),
-        policies,
+        policies: Arc::new(policies),
         clock,
         entropy: Arc::new(entropy()?),
         switches,

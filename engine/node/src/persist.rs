@@ -17,6 +17,8 @@ use crate::trouble::chain;
 
 /// A write that takes longer is given up for now. 5 s: the node is not looked at meanwhile.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
+/// The first pause before what was refused for now is tried again; each further one is twice as long.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// An accepted grant must be used within this, or it is not used. 10 s: far below the time after which the control plane
 /// stops waiting for the boot, so that we never end a boot that it already counts as the new one.
@@ -58,7 +60,7 @@ pub(crate) async fn repair(ctx: &Context, seen: &Seen, write: Option<&RepairWrit
         return Swap::None;
     }
     let asked = Instant::now();
-    let result = match tokio::time::timeout(WRITE_WITHIN, send(ctx, seen, write)).await {
+    let result = match tokio::time::timeout(WRITE_WITHIN, insist(ctx, seen, write)).await {
         Ok(result) => result,
         Err(_) => {
             tracing::warn!(
@@ -93,6 +95,28 @@ pub(crate) async fn repair(ctx: &Context, seen: &Seen, write: Option<&RepairWrit
         Err(error) => {
             tracing::warn!(?write, error = %chain(&error), "cannot write the node's repair");
             Swap::Unknown
+        }
+    }
+}
+
+/// Repeats what an API server that has too much to do refused to begin (429): nothing has happened, and an act that waits
+/// for this write must not be lost for it. False, if it never began. Anything else may have happened, and is not repeated.
+async fn insist(ctx: &Context, seen: &Seen, write: &RepairWrite) -> Result<bool, KubeError> {
+    let (began, mut pause) = (Instant::now(), AGAIN);
+    loop {
+        match send(ctx, seen, write).await {
+            Err(KubeError::Api(status)) if status.code == 429 => {
+                if began.elapsed() + 2 * pause > WRITE_WITHIN {
+                    tracing::warn!(
+                        ?write,
+                        "the API server has too much to do for a write to the node's repair"
+                    );
+                    return Ok(false);
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            result => return result,
         }
     }
 }

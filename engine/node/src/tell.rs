@@ -105,10 +105,25 @@ async fn write(client: Client, mut told: mpsc::Receiver<Event>) {
             field_manager: Some(AGENT.to_owned()),
             ..PostParams::default()
         };
-        match tokio::time::timeout(WRITE_WITHIN, api.create(&params, &event)).await {
-            Ok(Ok(_)) => {}
+        match tokio::time::timeout(WRITE_WITHIN, insist(&api, &params, &event)).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(error = %chain(&error), "an Event was lost"),
             Err(_) => tracing::debug!("an Event was lost: the API server did not answer"),
+        }
+    }
+}
+
+/// An API server that is away for a moment, or has too much to do, is asked again. (A second Event of that name is none.)
+async fn insist(api: &Api<Event>, params: &PostParams, event: &Event) -> Result<(), kube::Error> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match api.create(params, event).await {
+            Err(kube::Error::Api(status)) if [429, 503, 504].contains(&status.code) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => return Ok(()),
+            result => return result.map(drop),
         }
     }
 }

@@ -21,6 +21,8 @@ struct State {
     failures: u32,
     open_until: Option<Instant>,
     pause: Option<Duration>,
+    /// It has answered since the last failure, if there was one.
+    answered: bool,
 }
 
 impl Breaker {
@@ -32,13 +34,18 @@ impl Breaker {
             .filter(|left| !left.is_zero())
     }
 
-    /// Was the last answer a failure?
-    pub(crate) fn is_failing(&self) -> bool {
-        self.state().failures > 0
+    /// Was the last answer a failure? `None`: it was not asked yet.
+    pub(crate) fn is_failing(&self) -> Option<bool> {
+        let state = self.state();
+        let is_failing = state.failures > 0;
+        (is_failing || state.answered).then_some(is_failing)
     }
 
     pub(crate) fn succeeded(&self) {
-        *self.state() = State::default();
+        *self.state() = State {
+            answered: true,
+            ..State::default()
+        };
     }
 
     pub(crate) fn failed(&self, now: Instant) {
@@ -81,11 +88,12 @@ mod tests {
     #[test]
     fn one_success_forgets_the_failures() {
         let (breaker, now) = (Breaker::default(), Instant::now());
+        assert_eq!(breaker.is_failing(), None);
         breaker.failed(now);
         breaker.failed(now);
-        assert!(breaker.is_failing());
+        assert_eq!(breaker.is_failing(), Some(true));
         breaker.succeeded();
-        assert!(!breaker.is_failing());
+        assert_eq!(breaker.is_failing(), Some(false));
         breaker.failed(now);
         breaker.failed(now);
         assert_eq!(breaker.open_for(now), None);

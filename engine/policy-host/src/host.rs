@@ -68,6 +68,10 @@ impl Host {
         })
     }
 
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        self.runtime.clone()
+    }
+
     /// Loads the policy in `file`, with the sidecar beside it if there is one: as the engines would.
     ///
     /// # Errors

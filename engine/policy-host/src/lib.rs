@@ -17,6 +17,7 @@ pub mod compile;
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod advisor;
 mod allowed;
 mod breaker;
 mod contract;
@@ -45,6 +46,7 @@ mod stream;
 mod telemetry;
 mod ticker;
 
+pub use advisor::{Advisor, Fixed};
 pub use allowed::{Allowed, FACTS};
 pub use contract::Version;
 pub use contract::v0_1::schema::schemas;

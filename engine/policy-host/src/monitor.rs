@@ -48,9 +48,9 @@ pub(crate) async fn run(
         for policy in set.asked(problem, seen.site.kind(), Mode::Monitor) {
             let (name, digest) = (&policy.reference.name, &policy.reference.digest);
             let node = &seen.node.name;
-            let failed = policy.breaker.is_failing();
+            let failed = policy.breaker.is_failing().unwrap_or(false);
             let answer = policy.ask(&runtime, &telemetry, &seen).await;
-            if policy.breaker.is_failing() != failed {
+            if policy.breaker.is_failing() != Some(failed) {
                 due.notify_one();
             }
             match answer {

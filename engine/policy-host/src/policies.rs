@@ -100,9 +100,14 @@ pub(crate) struct Current {
 impl Current {
     /// Whoever has the old set keeps it until he is done.
     pub(crate) fn swap(&self, set: Set) {
+        self.retell(set);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// The same policies answer for the same; only how their files stand is another. Nobody need ask again.
+    pub(crate) fn retell(&self, set: Set) {
         self.telemetry.swapped(&set);
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
-        self.generation.send_modify(|generation| *generation += 1);
     }
 }
 
@@ -207,39 +212,42 @@ impl Policies {
     /// Returns within the time of the policies' limits. Never fails: no answer is advice too.
     pub async fn advise(&self, seen: &Observation) -> Advice {
         let set = self.set();
-        let advice = self.ask(&set, seen).await;
+        let advice = ask_first(&self.inner.runtime, &self.inner.telemetry, &set, seen).await;
         monitor::ask_beside(&self.inner.questions, &set, seen);
         advice
     }
+}
 
-    async fn ask(&self, set: &Set, seen: &Observation) -> Advice {
-        for policy in set.asked(&seen.episode.problem.kind, seen.site.kind(), Mode::Enforce) {
-            match policy
-                .ask(&self.inner.runtime, &self.inner.telemetry, seen)
-                .await
-            {
-                Ok(decision) if decision.remedy == Remedy::Decline => {
-                    let policy = policy.reference.name.as_str();
-                    tracing::debug!(policy, reason = decision.reason, "declined");
-                }
-                Ok(decision) => {
-                    return Advice::Decided {
-                        policy: policy.reference.clone(),
-                        decision,
-                    };
-                }
-                Err(failure) => {
-                    return Advice::Unavailable {
-                        policy: policy.reference.clone(),
-                        class: failure.class,
-                        message: failure.message,
-                        on_failure: policy.on_failure,
-                    };
-                }
+/// Asks the most specific enforcing policy of a set; whoever declines passes it on.
+pub(crate) async fn ask_first(
+    runtime: &Runtime,
+    telemetry: &Telemetry,
+    set: &Set,
+    seen: &Observation,
+) -> Advice {
+    for policy in set.asked(&seen.episode.problem.kind, seen.site.kind(), Mode::Enforce) {
+        match policy.ask(runtime, telemetry, seen).await {
+            Ok(decision) if decision.remedy == Remedy::Decline => {
+                let policy = policy.reference.name.as_str();
+                tracing::debug!(policy, reason = decision.reason, "declined");
+            }
+            Ok(decision) => {
+                return Advice::Decided {
+                    policy: policy.reference.clone(),
+                    decision,
+                };
+            }
+            Err(failure) => {
+                return Advice::Unavailable {
+                    policy: policy.reference.clone(),
+                    class: failure.class,
+                    message: failure.message,
+                    on_failure: policy.on_failure,
+                };
             }
         }
-        Advice::None
     }
+    Advice::None
 }
 
 /// How far the rollouts are that a former process began.

@@ -27,7 +27,7 @@ use crate::directory::{self, Care, Look, Stamps};
 use crate::policies::Current;
 use crate::rollout::Ledger;
 use crate::set::Set;
-use files::{Changes, Files};
+use files::{Advanced, Changes, Files};
 use job::{From, Job, Outcome};
 use told::Told;
 use watch::Watch;
@@ -63,6 +63,8 @@ pub(crate) struct Reload {
     due: Arc<Notify>,
     /// Since when the set is another one than the present.
     stale: Option<Instant>,
+    /// How a file stands is another than what was told; who answers is the same.
+    retell: bool,
     saving: bool,
     /// What was saved last; `None`: it must be saved again.
     saved: Option<Ledger>,
@@ -106,6 +108,7 @@ impl Reload {
             look_at: None,
             due: Arc::new(Notify::new()),
             stale: None,
+            retell: false,
             saving: false,
             saved: None,
             told: Told::default(),
@@ -151,6 +154,8 @@ impl Reload {
             self.apply(event);
             if let Some(set) = self.ready() {
                 current.swap(set);
+            } else if self.retell && self.stale.is_none() {
+                current.retell(self.set());
             }
             self.save();
             current.rest(self.is_at_rest());
@@ -192,7 +197,9 @@ impl Reload {
         for job in self.files.try_again(Instant::now()) {
             self.load(job);
         }
-        if self.files.advance() {
+        let Advanced { set, status } = self.files.advance();
+        self.retell |= status;
+        if set {
             self.is_stale();
         }
     }
@@ -342,6 +349,7 @@ impl Reload {
 
     fn set(&mut self) -> Set {
         self.stale = None;
+        self.retell = false;
         let set = self.files.set();
         self.told.set(&set);
         set

@@ -85,7 +85,12 @@ pub(crate) enum Standing {
     /// As its own sidecar says.
     Settled,
     /// It is on its way; `here`: it enforces on this node already.
-    Coming { stage: Stage, here: bool },
+    /// `held`: its last answer was a failure, and it goes no further.
+    Coming {
+        stage: Stage,
+        here: bool,
+        held: bool,
+    },
 }
 
 /// What does not change while the engine runs.
@@ -147,6 +152,9 @@ struct Coming {
     version: Fingerprint,
     stage: Stage,
     since: Timestamp,
+    /// Its last answer was a failure. It is remembered, since a restart is no answer.
+    #[serde(default)]
+    held: bool,
 }
 
 /// Proven versions that are remembered. Arbitrary: more than any directory has, and 34 KB.
@@ -183,6 +191,7 @@ impl Ledger {
                         version,
                         stage: Stage::Nobody,
                         since: now,
+                        held: false,
                     });
                 }
             }
@@ -193,6 +202,9 @@ impl Ledger {
     /// the stage that it is in now, if that is another than before.
     pub(crate) fn advance(&mut self, plan: &Plan, name: &str, now: Timestamp) -> Option<Stage> {
         let coming = self.policies.get_mut(name)?.coming.as_mut()?;
+        if coming.held {
+            return None;
+        }
         let lasts = plan.stage.unwrap_or(SignedDuration::ZERO);
         let lasted = now.duration_since(coming.since);
         if lasted.is_negative() {
@@ -215,9 +227,34 @@ impl Ledger {
         Some(stage)
     }
 
+    /// Holds a coming version up, or lets it go on, in either case at the beginning of its stage; whether that is another
+    /// state than before.
+    pub(crate) fn hold(&mut self, name: &str, held: bool, now: Timestamp) -> bool {
+        let record = self.policies.get_mut(name);
+        let Some(coming) = record.and_then(|record| record.coming.as_mut()) else {
+            return false;
+        };
+        if coming.held == held {
+            return false;
+        }
+        (coming.held, coming.since) = (held, now);
+        true
+    }
+
+    /// The present stage begins anew: what came before was no time in which the version was tried.
+    pub(crate) fn restart_stage(&mut self, name: &str, now: Timestamp) {
+        let record = self.policies.get_mut(name);
+        if let Some(coming) = record.and_then(|record| record.coming.as_mut()) {
+            coming.since = now;
+        }
+    }
+
     /// How long the present stage of a coming version lasts yet.
     pub(crate) fn stage_lasts(&self, plan: &Plan, name: &str, now: Timestamp) -> Option<Duration> {
         let coming = self.policies.get(name)?.coming.as_ref()?;
+        if coming.held {
+            return None;
+        }
         let lasts = plan.stage.unwrap_or(SignedDuration::ZERO);
         let left = lasts.saturating_sub(now.duration_since(coming.since));
         Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
@@ -230,9 +267,10 @@ impl Ledger {
             .get(name)
             .and_then(|record| record.coming.as_ref());
         match coming.filter(|coming| coming.version == *version) {
-            Some(Coming { stage, .. }) => Standing::Coming {
+            Some(Coming { stage, held, .. }) => Standing::Coming {
                 stage: *stage,
                 here: plan.enforces(version, *stage),
+                held: *held,
             },
             None => Standing::Settled,
         }

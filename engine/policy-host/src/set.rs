@@ -82,6 +82,11 @@ impl Set {
         policies.sort_by(|a, b| a.file.cmp(&b.file));
         let mut routes: Vec<Route> = Vec::new();
         for loaded in &mut policies {
+            // Of two that exchange something, the second comes with the first.
+            let old = loaded.routes_asked();
+            if clash(&loaded.file, &old, routes.iter()).is_some() {
+                loaded.comes_early(&routes);
+            }
             let own = loaded.routes_asked();
             match clash(&loaded.file, &own, routes.iter()) {
                 Some(clash) => {
@@ -91,8 +96,16 @@ impl Set {
                 None => routes.extend(own),
             }
         }
-        // What only monitors yet is held against the others as if it enforced: it must not come so far.
+        // What only monitors yet is held against the others as if it enforced, and as they will be in the end: it must not
+        // come so far, but two may exchange what they answer for.
+        let coming = |loaded: &Loaded| loaded.coming.as_ref().is_some_and(|coming| !coming.here);
+        let is_coming: Vec<String> = policies
+            .iter()
+            .filter(|loaded| coming(loaded))
+            .map(|loaded| loaded.file.clone())
+            .collect();
         let mut later = routes.clone();
+        later.retain(|route| !is_coming.contains(&route.policy.file));
         let mut clashing = Vec::new();
         for loaded in &mut policies {
             let Some(coming) = loaded.coming.as_ref().filter(|coming| !coming.here) else {
@@ -107,6 +120,8 @@ impl Set {
                     loaded.problem.get_or_insert(clash);
                     loaded.coming = None;
                     clashing.push(loaded.file.clone());
+                    let stays = loaded.routes_asked();
+                    later.extend(stays);
                 }
                 None => {
                     later.extend(own);
@@ -219,6 +234,18 @@ impl Route {
 }
 
 impl Loaded {
+    /// Lets the version that is on its way enforce here already, if that one does not clash.
+    fn comes_early(&mut self, routes: &[Route]) {
+        let Some(coming) = self.coming.as_mut().filter(|coming| !coming.here) else {
+            return;
+        };
+        let own = routes_of(&coming.policy, coming.policy.mode);
+        if clash(&self.file, &own, routes.iter()).is_none() {
+            coming.here = true;
+            self.policy = Some(coming.policy.clone());
+        }
+    }
+
     /// Of what is asked, in its own mode.
     fn routes_asked(&self) -> Vec<Route> {
         let asked = self.policy.iter();

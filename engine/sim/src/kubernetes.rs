@@ -11,8 +11,9 @@
 //! Faithful in what the engines use: opaque resource versions and 409 on stale ones; watches with initial events, lag, cuts
 //! and 410; the status subresource; merge and JSON patches; selectors; eviction with PodDisruptionBudgets (429);
 //! finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs refuse. Server-side
-//! apply is answered with 415, as everything is that it does not know: a gap must not look like an answer. It asks for no
-//! credentials: RBAC is the test bed's to prove.
+//! apply is answered with 415, as everything is refused that it does not know: a gap must not look like an answer. Of
+//! PodDisruptionBudgets it knows ReplicaSets alone as those who make pods. The Events of the two groups are kept apart. It
+//! asks for no credentials: RBAC is the test bed's to prove.
 
 mod answer;
 mod door;
@@ -28,6 +29,7 @@ mod target;
 mod verb;
 mod watch;
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,7 +50,7 @@ pub struct Options {
     pub seed: u64,
     /// How long a request takes to land, an answer to come back, and an event to reach a watch: each is drawn from this.
     pub delay: RangeInclusive<Duration>,
-    /// How many changes are remembered for watches; whoever asks for older ones gets 410.
+    /// How many changes are remembered for watches (whoever asks for older ones gets 410), and how many requests.
     pub history: usize,
 }
 
@@ -72,7 +74,8 @@ pub struct ApiServer {
 struct Inner {
     clock: Arc<dyn Clock>,
     store: Mutex<Store>,
-    requests: Mutex<Vec<Request>>,
+    requests: Mutex<VecDeque<Request>>,
+    history: usize,
     landing: Landing,
 }
 
@@ -99,6 +102,7 @@ impl ApiServer {
                 clock,
                 store: Mutex::new(store),
                 requests: Mutex::default(),
+                history: options.history,
                 landing: Landing::new(options.delay, chance),
             }),
         }
@@ -119,9 +123,9 @@ impl ApiServer {
         Ok(())
     }
 
-    /// All requests that have landed, in their order.
+    /// The requests that have landed, in their order: the newest, as many as changes are remembered.
     pub fn requests(&self) -> Vec<Request> {
-        lock(&self.inner.requests).clone()
+        lock(&self.inner.requests).iter().cloned().collect()
     }
 
     /// Ends every watch, as a connection that breaks does.

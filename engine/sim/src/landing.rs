@@ -49,7 +49,14 @@ impl Landing {
             drop(answer.send(carried_out));
         };
         let mut under_way = lock(&self.under_way);
-        while under_way.try_join_next().is_some() {}
+        while let Some(ended) = under_way.try_join_next() {
+            // A defect of the world must not look like an answer of it.
+            if let Err(died) = ended
+                && died.is_panic()
+            {
+                std::panic::resume_unwind(died.into_panic());
+            }
+        }
         under_way.spawn(lands);
         async move { answered.await.map_err(|_| WorldEnded) }.boxed()
     }

@@ -26,7 +26,7 @@ pub(super) async fn evict(ctx: &Context, pods: &[PodSeen]) -> Result<Option<Stri
         };
         match in_namespace.evict(&pod.name, &params).await {
             Ok(_) => tracing::info!(namespace = pod.namespace, pod = pod.name, "evicted"),
-            Err(kube::Error::Api(status)) if status.code == 429 => {
+            Err(kube::Error::Api(status)) if is_held_back(&status) => {
                 held_back.get_or_insert_with(|| refusal(pod, &status));
             }
             // It is gone, or another pod has its name. The next look tells.
@@ -42,6 +42,15 @@ pub(super) async fn evict(ctx: &Context, pods: &[PodSeen]) -> Result<Option<Stri
         }
     }
     Ok(held_back)
+}
+
+/// By a budget, that is. A server that has too much to do says 429, too, and nothing about a budget.
+fn is_held_back(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 429
+        && causes
+            .into_iter()
+            .any(|cause| cause.reason == "DisruptionBudget")
 }
 
 /// The budget's name and state stand in the answer's causes; its message alone says only that there is one.
@@ -77,6 +86,10 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(refusal(&pod, &bare), "default/web-1: Cannot evict pod");
+        assert!(!is_held_back(&Status {
+            code: 429,
+            ..Status::default()
+        }));
         let full = serde_json::from_value(serde_json::json!({
             "message": "Cannot evict pod", "code": 429,
             "details": {"causes": [
@@ -84,6 +97,7 @@ mod tests {
             ]},
         }))
         .unwrap();
+        assert!(is_held_back(&full));
         assert!(refusal(&pod, &full).contains("budget web needs 2"));
     }
 }

@@ -63,7 +63,8 @@ impl Compiler {
     /// Compiles one component or command to what wasmtime's `deserialize` takes.
     ///
     /// # Errors
-    /// [`FailureClass::Compile`]: the module is invalid or too much for the limits, or the child cannot be run.
+    /// [`FailureClass::Load`]: the module is invalid. [`FailureClass::Compile`]: it is too much for the limits, or the child
+    /// cannot be run; that may pass.
     pub(crate) async fn compile(
         &self,
         module: &[u8],
@@ -126,7 +127,10 @@ impl Compiler {
         }
         match compiled.split_first() {
             Some((&child::COMPILED, compiled)) => Ok(compiled.to_vec()),
-            Some((&child::REFUSED, why)) => Err(failed(String::from_utf8_lossy(why).into_owned())),
+            Some((&child::REFUSED, why)) => {
+                let why = String::from_utf8_lossy(why).into_owned();
+                Err(Failure::new(FailureClass::Load, why))
+            }
             Some(_) | None => Err(failed("the compiler gave no result".to_owned())),
         }
     }

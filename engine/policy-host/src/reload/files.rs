@@ -46,18 +46,19 @@ struct Known {
     problem: Option<Failure>,
     /// When it is tried again, if the reason may be gone by then.
     again: Option<Again>,
+    /// Likewise for the version that enforced last.
+    last_again: Option<Again>,
     /// The newest version that is usable.
     newest: Option<Version>,
     /// What enforces while the newest one is on its way to that.
     before: Option<Version>,
-    /// The newest one is on its way, and fails: it goes no further.
-    held: bool,
     /// It was there when nothing was remembered yet.
     baseline: bool,
 }
 
-/// Another try of the same version.
+/// Another try of the same loading.
 struct Again {
+    job: Job,
     pause: Duration,
     /// `None` while it is tried.
     at: Option<Instant>,
@@ -74,6 +75,15 @@ pub(crate) struct Changes {
     pub(crate) changed: Vec<String>,
     /// Loadings that are to begin.
     pub(crate) load: Vec<Job>,
+}
+
+/// What time has changed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Advanced {
+    /// Who answers.
+    pub(crate) set: bool,
+    /// Only what is told of a file: everybody answers as before.
+    pub(crate) status: bool,
 }
 
 impl Files {
@@ -126,9 +136,9 @@ impl Files {
             module: None,
             problem: None,
             again: None,
+            last_again: None,
             newest: None,
             before: None,
-            held: false,
             baseline: blank,
         });
         if known.offered == Some(fingerprint) && known.file == file {
@@ -165,9 +175,9 @@ impl Files {
             // Whatever the next look sees is news.
             (From::Directory(_), Outcome::Moved) => known.offered = None,
             (From::Directory(_), Outcome::Bad(failure)) => {
-                known.again = Again::after(&failure, known.again.take(), now);
+                known.again = Again::after(job, &failure, known.again.take(), now);
+                changes.set = known.problem.as_ref() != Some(&failure);
                 known.problem = Some(failure);
-                changes.set = true;
             }
             (From::Directory(_), Outcome::Good(version)) => {
                 changes.load.extend(self.good(&job.name, version));
@@ -175,6 +185,7 @@ impl Files {
             }
             (From::Store, Outcome::Good(version)) => {
                 // Meanwhile another one may have come to enforce.
+                known.last_again = None;
                 if enforcing == Some(version.fingerprint) {
                     known.before = Some(version);
                     changes.set = true;
@@ -182,7 +193,11 @@ impl Files {
             }
             (From::Store, Outcome::Bad(failure)) => {
                 let file = &known.file;
-                tracing::warn!(file, %failure, "the version that enforced last is lost");
+                tracing::warn!(file, %failure, "the version that enforced last cannot be loaded");
+                if enforcing == Some(job.fingerprint) {
+                    let before = known.last_again.take();
+                    known.last_again = Again::after(job, &failure, before, now);
+                }
             }
             (From::Store, Outcome::Moved) => {}
         }
@@ -235,38 +250,38 @@ impl Files {
     }
 
     /// Lets versions pass the stages whose time is over, but for those that fail, or could not be asked in the end
-    /// beside another policy; whether the set is another one.
-    pub(crate) fn advance(&mut self) -> bool {
+    /// beside another policy.
+    pub(crate) fn advance(&mut self) -> Advanced {
         let Some(gradual) = &mut self.gradual else {
-            return false;
+            return Advanced::default();
         };
         let now = gradual.clock.now();
-        let mut is_another = false;
-        for (name, known) in &mut self.known {
-            let fails = known.is_coming() && known.newest_fails();
-            is_another |= std::mem::replace(&mut known.held, fails) != fails;
-            if !known.is_coming() || known.held || self.clashing.contains(name) {
+        let mut advanced = Advanced::default();
+        for (name, known) in self.known.iter_mut().filter(|(_, known)| known.is_coming()) {
+            let newest = known.newest.as_ref();
+            if let Some(fails) = newest.and_then(|version| version.policy.breaker.is_failing()) {
+                advanced.status |= gradual.ledger.hold(name, fails, now);
+            }
+            if self.clashing.contains(name) {
                 continue;
             }
-            match gradual.ledger.advance(&gradual.plan, name, now) {
-                Some(Stage::Everybody) => {
-                    known.before = None;
-                    is_another = true;
-                }
-                Some(Stage::Nobody | Stage::OneInHundred | Stage::OneInTen) => is_another = true,
-                None => {}
+            let stage = gradual.ledger.advance(&gradual.plan, name, now);
+            if stage == Some(Stage::Everybody) {
+                known.before = None;
             }
+            advanced.set |= stage.is_some();
         }
-        is_another
+        advanced
     }
 
     /// How long until a stage ends.
     pub(crate) fn next_stage_in(&self) -> Option<Duration> {
         let gradual = self.gradual.as_ref()?;
         let now: Timestamp = gradual.clock.now();
-        let coming = self.known.iter().filter(|(name, known)| {
-            known.is_coming() && !known.held && !self.clashing.contains(*name)
-        });
+        let coming = self
+            .known
+            .iter()
+            .filter(|(name, known)| known.is_coming() && !self.clashing.contains(*name));
         coming
             .filter_map(|(name, _)| gradual.ledger.stage_lasts(&gradual.plan, name, now))
             .min()
@@ -275,20 +290,13 @@ impl Files {
     /// What is to be tried again by now.
     pub(crate) fn try_again(&mut self, now: Instant) -> Vec<Job> {
         let mut jobs = Vec::new();
-        for (name, known) in &mut self.known {
-            let Some(again) = &mut known.again else {
-                continue;
-            };
-            if again.at.is_some_and(|at| at <= now)
-                && let Some(fingerprint) = known.offered
-            {
-                again.at = None;
-                jobs.push(Job {
-                    name: name.clone(),
-                    file: known.file.clone(),
-                    fingerprint,
-                    from: From::Directory(known.module),
-                });
+        for known in self.known.values_mut() {
+            let tries = [&mut known.again, &mut known.last_again];
+            for again in tries.into_iter().flatten() {
+                if again.at.is_some_and(|at| at <= now) {
+                    again.at = None;
+                    jobs.push(again.job.clone());
+                }
             }
         }
         jobs
@@ -296,8 +304,9 @@ impl Files {
 
     /// When the next is to be tried again.
     pub(crate) fn next_try(&self) -> Option<Instant> {
-        let again = self.known.values().filter_map(|known| known.again.as_ref());
-        again.filter_map(|again| again.at).min()
+        let known = self.known.values();
+        let tries = known.flat_map(|known| [&known.again, &known.last_again]);
+        tries.flatten().filter_map(|again| again.at).min()
     }
 
     /// The set as it is now.
@@ -306,10 +315,17 @@ impl Files {
         let set = Set::new(self.known.iter().map(entry).collect());
         let clashing = |file: &str| set.clashing().any(|other| other == file);
         let known = self.known.iter();
-        self.clashing = known
+        let clashing: BTreeSet<String> = known
             .filter(|(_, known)| clashing(&known.file))
             .map(|(name, _)| name.clone())
             .collect();
+        if let Some(gradual) = &mut self.gradual {
+            let now = gradual.clock.now();
+            for name in clashing.symmetric_difference(&self.clashing) {
+                gradual.ledger.restart_stage(name, now);
+            }
+        }
+        self.clashing = clashing;
         set
     }
 
@@ -322,10 +338,10 @@ impl Files {
         let policy = |version: &Version| version.policy.clone();
         let (newest, before) = (known.newest.as_ref(), known.before.as_ref());
         let coming = match (standing, newest) {
-            (Some(Standing::Coming { stage, here }), Some(newest)) => Some(Coming {
+            (Some(Standing::Coming { stage, here, held }), Some(newest)) => Some(Coming {
                 stage,
                 here,
-                held: known.held,
+                held,
                 policy: newest.policy.clone(),
             }),
             (Some(Standing::Coming { .. } | Standing::Settled) | None, _) => None,
@@ -345,12 +361,14 @@ impl Files {
 
 impl Again {
     /// If the failure may pass. What is wrong with the file itself does not.
-    fn after(failure: &Failure, before: Option<Again>, now: Instant) -> Option<Again> {
+    fn after(job: &Job, failure: &Failure, before: Option<Again>, now: Instant) -> Option<Again> {
         let may_pass = matches!(failure.class, FailureClass::Compile | FailureClass::Timeout);
         may_pass.then(|| {
+            let before = before.filter(|before| before.job == *job);
             let longer = |before: Again| (before.pause * AGAIN_TIMES).min(AGAIN_AT_MOST);
             let pause = before.map_or(AGAIN, longer);
             Again {
+                job: job.clone(),
                 pause,
                 at: Some(now + pause),
             }
@@ -363,12 +381,6 @@ impl Known {
     fn is_coming(&self) -> bool {
         let newest = self.newest.as_ref().map(|version| version.fingerprint);
         self.problem.is_none() && newest.is_some() && newest == self.offered
-    }
-
-    /// Was its newest version's last answer a failure?
-    fn newest_fails(&self) -> bool {
-        let newest = self.newest.as_ref();
-        newest.is_some_and(|version| version.policy.breaker.is_failing())
     }
 
     /// A version that is loaded, if it is this one. (It names its file in what it says.)
@@ -401,7 +413,7 @@ mod tests {
 
     fn fails(files: &mut Files, job: &Job, class: FailureClass, now: Instant) {
         let outcome = Outcome::Bad(Failure::new(class, "why"));
-        assert!(files.loaded(job, outcome, now).set);
+        files.loaded(job, outcome, now);
     }
 
     #[test]

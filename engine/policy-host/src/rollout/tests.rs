@@ -175,6 +175,7 @@ fn a_third_version_begins_anew_and_the_first_enforces_still() {
     let nobody = Standing::Coming {
         stage: Stage::Nobody,
         here: false,
+        held: false,
     };
     assert_eq!(standing, nobody);
     assert_eq!(ledger.advance(&plan, "a", at(69)), None);
@@ -212,7 +213,8 @@ fn a_new_policy_beside_others_comes_gradually_and_a_renamed_one_at_once() {
         ledger.standing(&plan, "b", &version(4)),
         Standing::Coming {
             stage: Stage::Nobody,
-            here: false
+            here: false,
+            held: false,
         }
     ));
     ledger.forget_all_but(|name| name != "a");
@@ -241,4 +243,24 @@ fn what_is_remembered_is_bounded() {
     assert_eq!(ledger.needed().len(), 1);
     ledger.forget_all_but(|_| false);
     assert!(ledger.needed().is_empty() && !ledger.is_blank());
+}
+
+#[test]
+fn a_version_that_is_held_passes_no_stage_and_begins_it_anew() {
+    let (plan, mut ledger) = (plan("node", 30), Ledger::default());
+    let (one, two) = (version(1), version(2));
+    ledger.offered(&plan, "a", one, Mode::Enforce, true, at(0));
+    ledger.offered(&plan, "a", two, Mode::Enforce, false, at(0));
+    assert!(ledger.hold("a", true, at(5)));
+    assert!(!ledger.hold("a", true, at(6)));
+    assert_eq!(ledger.advance(&plan, "a", at(100)), None);
+    assert_eq!(ledger.stage_lasts(&plan, "a", at(100)), None);
+    assert!(ledger.hold("a", false, at(100)));
+    assert_eq!(ledger.advance(&plan, "a", at(109)), None);
+    assert_eq!(
+        ledger.advance(&plan, "a", at(110)),
+        Some(Stage::OneInHundred)
+    );
+    // Nobody else's, and not of one that is not on its way.
+    assert!(!ledger.hold("b", true, at(110)));
 }

@@ -441,7 +441,7 @@ fn a_version_that_fails_while_it_monitors_goes_no_further_until_it_answers() -> 
             policies.advise(&seen).await,
             Advice::Decided { .. }
         ));
-        until(&policies, &mut changed, is((true, "Nobody"))).await?;
+        node.remembers("\"held\": true").await?;
         // Something else happens, much later.
         node.clock.turn(STAGE)?;
         let other = Small {
@@ -454,7 +454,9 @@ fn a_version_that_fails_while_it_monitors_goes_no_further_until_it_answers() -> 
         until(&policies, &mut changed, is_there).await?;
         assert!(is((true, "Nobody"))(&policies.set()));
         assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
-        // That one it could answer.
+        // That one it could answer; its stage begins anew.
+        node.remembers("\"held\": false").await?;
+        node.passes(STAGE)?;
         until(&policies, &mut changed, is((false, "OneInHundred"))).await
     })
 }
@@ -483,7 +485,79 @@ fn a_new_policy_that_clashes_in_the_end_is_refused_from_the_beginning() -> Resul
         assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
         // Nobody stands in its way any more.
         std::fs::remove_file(bench_file(&node, "z.wasm"))?;
-        let comes = |set: &Set| stands(set, "a.wasm") == Some((false, "OneInHundred".to_owned()));
-        until(&policies, &mut changed, comes).await
+        let comes = |stage: &'static str| {
+            move |set: &Set| stands(set, "a.wasm") == Some((false, stage.to_owned()))
+        };
+        until(&policies, &mut changed, comes("Nobody")).await?;
+        node.passes(STAGE)?;
+        until(&policies, &mut changed, comes("OneInHundred")).await
+    })
+}
+
+#[test]
+fn a_restart_is_no_answer_of_a_version_that_fails() -> Result<()> {
+    on_one_thread(async {
+        let node = Node::new(3 * STAGE.unsigned_abs())?;
+        node.bench.put("a.wasm", answering(ESCALATE)?)?;
+        let (policies, mut changed) = node.start().await?;
+        let trapping = Small {
+            decide: "(unreachable)",
+            ..Small::default()
+        };
+        node.bench.put("a.wasm", trapping.build()?)?;
+        until(&policies, &mut changed, in_stage(Stage::Nobody)).await?;
+        assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
+        node.remembers("\"held\": true").await?;
+        drop(policies);
+        node.clock.turn(10 * STAGE)?;
+        let (policies, _) = node.start().await?;
+        assert_eq!(
+            stands(&policies.set(), "a.wasm"),
+            Some((true, "Nobody".to_owned()))
+        );
+        assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
+        Ok(())
+    })
+}
+
+#[test]
+fn two_policies_may_exchange_what_they_answer_for() -> Result<()> {
+    on_one_thread(async {
+        let node = Node::new(3 * STAGE.unsigned_abs())?;
+        let answers = |name, handles, remedy| {
+            Small {
+                name,
+                handles,
+                decide: &crate::support::answer(remedy),
+                ..Small::default()
+            }
+            .build()
+        };
+        node.bench.put("a.wasm", answers("a", "Sick", ESCALATE)?)?;
+        node.bench.put("b.wasm", answers("b", "Other", ESCALATE)?)?;
+        let (policies, mut changed) = node.start().await?;
+        node.bench.put("a.wasm", answers("a", "Other", REBOOT)?)?;
+        node.bench.put("b.wasm", answers("b", "Sick", REBOOT)?)?;
+        let both = |stage: &'static str| {
+            move |set: &Set| {
+                let stands = |file| stands(set, file).map(|(_, stage)| stage);
+                let wanted = Some(stage.to_owned());
+                stands("a.wasm") == wanted && stands("b.wasm") == wanted
+            }
+        };
+        until(&policies, &mut changed, both("Nobody")).await?;
+        for stage in ["OneInHundred", "OneInTen"] {
+            node.passes(STAGE)?;
+            until(&policies, &mut changed, both(stage)).await?;
+            assert!(remedy(&policies).await?.is_some());
+        }
+        node.passes(STAGE)?;
+        let settled = |set: &Set| {
+            let mut policies = set.policies().iter();
+            policies.all(|loaded| loaded.status() == Status::Loaded)
+        };
+        until(&policies, &mut changed, settled).await?;
+        assert_eq!(remedy(&policies).await?, Some(Remedy::Reboot));
+        Ok(())
     })
 }

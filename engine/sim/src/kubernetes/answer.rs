@@ -6,8 +6,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::watch::Cut;
+
 /// A body: whole, or one line after the other.
-pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Cut>;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +82,7 @@ impl Refusal {
 
     pub(super) fn respond(&self) -> Response<Body> {
         if *self == Self::no_page() {
-            return respond(404, Full::from(self.message.clone()).boxed_unsync());
+            return respond(404, full(self.message.clone()));
         }
         whole(self.code, &self.status())
     }
@@ -105,7 +107,13 @@ pub(super) fn success(code: u16) -> Value {
 
 /// JSON in one piece.
 pub(super) fn whole(code: u16, body: &Value) -> Response<Body> {
-    respond(code, Full::from(body.to_string()).boxed_unsync())
+    respond(code, full(body.to_string()))
+}
+
+fn full(text: String) -> Body {
+    Full::from(text)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 pub(super) fn respond(code: u16, body: Body) -> Response<Body> {

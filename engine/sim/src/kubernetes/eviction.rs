@@ -1,5 +1,8 @@
 //! Evictions, which PodDisruptionBudgets may refuse.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
@@ -45,7 +48,7 @@ fn may_go(store: &Store, namespace: &str, pod: &Value) -> Result<(), Refusal> {
     let budgets: Vec<_> = store
         .all(BUDGETS, Some(namespace))
         .map(|(_, budget)| budget)
-        .filter(|budget| matches_labels(&of_selector(&budget["spec"]["selector"]), pod))
+        .filter(|budget| is_of(budget, pod))
         .collect();
     let budget = match budgets.as_slice() {
         [] => return Ok(()),
@@ -55,13 +58,14 @@ fn may_go(store: &Store, namespace: &str, pod: &Value) -> Result<(), Refusal> {
             return Err(Refusal::new(500, "", why));
         }
     };
+    let counts = counts(store, namespace, budget);
     let Counts {
         healthy, wanted, ..
-    } = counts(store, namespace, budget);
+    } = counts;
     let policy = at(budget, &["spec", "unhealthyPodEvictionPolicy"]).as_str();
     let is_spare =
         !is_ready(pod) && (policy == Some("AlwaysAllow") || (healthy >= wanted && wanted > 0));
-    if is_spare || healthy > wanted {
+    if is_spare || counts.allowed() > 0 {
         return Ok(());
     }
     let name = meta(budget, "name");
@@ -81,6 +85,17 @@ struct Counts {
     healthy: u64,
     wanted: u64,
     all: u64,
+    /// Whoever makes these pods is not known, so that it is not known either how many there should be.
+    unknown: bool,
+}
+
+impl Counts {
+    fn allowed(&self) -> u64 {
+        match self.unknown {
+            true => 0,
+            false => self.healthy.saturating_sub(self.wanted),
+        }
+    }
 }
 
 /// Writes what the budgets of a namespace allow, as the disruption controller does; here at once.
@@ -90,14 +105,10 @@ pub(super) fn settle(store: &mut Store, namespace: &str) {
         .map(|(key, budget)| (key.clone(), budget.clone()))
         .collect();
     for (key, budget) in budgets {
-        let Counts {
-            healthy,
-            wanted,
-            all,
-        } = counts(store, namespace, &budget);
+        let counts = counts(store, namespace, &budget);
         let status = json!({
-            "currentHealthy": healthy, "desiredHealthy": wanted, "expectedPods": all,
-            "disruptionsAllowed": healthy.saturating_sub(wanted),
+            "currentHealthy": counts.healthy, "desiredHealthy": counts.wanted, "expectedPods": counts.all,
+            "disruptionsAllowed": counts.allowed(),
             "observedGeneration": budget["metadata"]["generation"],
         });
         if budget["status"] != status {
@@ -110,35 +121,39 @@ pub(super) fn settle(store: &mut Store, namespace: &str) {
 
 /// As the disruption controller counts them.
 fn counts(store: &Store, namespace: &str, budget: &Value) -> Counts {
-    let selector = of_selector(&budget["spec"]["selector"]);
     let pods: Vec<_> = store
         .all("pods", Some(namespace))
         .map(|(_, pod)| pod)
-        .filter(|pod| matches_labels(&selector, pod))
+        .filter(|pod| is_of(budget, pod))
         .collect();
-    let healthy = pods
-        .iter()
-        .filter(|pod| is_ready(pod) && !is_being_deleted(pod))
-        .count() as u64;
+    let is_healthy = |pod: &&&Arc<Value>| is_ready(pod) && !is_being_deleted(pod);
+    let healthy = pods.iter().filter(is_healthy).count() as u64;
     let spec = &budget["spec"];
-    let wanted = match (&spec["minAvailable"], &spec["maxUnavailable"]) {
-        (Value::Number(least), _) => least.as_u64().unwrap_or_default(),
-        (Value::String(least), _) => share(least, expected(store, namespace, &pods)),
+    let present = pods.len() as u64;
+    let made = expected(store, namespace, &pods);
+    let all = made.unwrap_or(0);
+    let (wanted, all, unknown) = match (&spec["minAvailable"], &spec["maxUnavailable"]) {
+        (Value::Number(least), _) => (least.as_u64().unwrap_or_default(), present, false),
+        (Value::String(least), _) => (share(least, all), all, made.is_none()),
         (_, Value::Number(most)) => {
             let most = most.as_u64().unwrap_or_default();
-            expected(store, namespace, &pods).saturating_sub(most)
+            (all.saturating_sub(most), all, made.is_none())
         }
-        (_, Value::String(most)) => {
-            let all = expected(store, namespace, &pods);
-            all.saturating_sub(share(most, all))
-        }
-        _ => 0,
+        (_, Value::String(most)) => (all.saturating_sub(share(most, all)), all, made.is_none()),
+        _ => (0, present, false),
     };
     Counts {
         healthy,
         wanted,
-        all: pods.len() as u64,
+        all,
+        unknown,
     }
+}
+
+/// No selector selects nothing; an empty one everything.
+fn is_of(budget: &Value, pod: &Value) -> bool {
+    let selector = &budget["spec"]["selector"];
+    !selector.is_null() && matches_labels(&of_selector(selector), pod)
 }
 
 /// A percentage, rounded up.
@@ -147,26 +162,20 @@ fn share(percent: &str, of: u64) -> u64 {
     (of * percent).div_ceil(100)
 }
 
-/// How many pods there should be, by those who make them.
-fn expected(store: &Store, namespace: &str, pods: &[&std::sync::Arc<Value>]) -> u64 {
-    let owner = |pod: &Value| {
-        let owners = pod["metadata"]["ownerReferences"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let controller = owners
-            .into_iter()
-            .find(|owner| owner["controller"] == true)?;
+/// How many pods there should be, by those who make them; `None` if one of them is made by nobody who is known here.
+fn expected(store: &Store, namespace: &str, pods: &[&Arc<Value>]) -> Option<u64> {
+    let owner = |pod: &Arc<Value>| {
+        let owners = pod["metadata"]["ownerReferences"].as_array();
+        let controller = owners?.iter().find(|owner| owner["controller"] == true)?;
         controller["uid"].as_str().map(str::to_owned)
     };
-    let owners: std::collections::BTreeSet<_> = pods.iter().filter_map(|pod| owner(pod)).collect();
-    let sets = store
-        .all("replicasets.apps", Some(namespace))
-        .map(|(_, set)| set);
-    let wanted = sets.filter(|set| owners.contains(meta(set, "uid")));
-    wanted
-        .map(|set| at(set, &["spec", "replicas"]).as_u64().unwrap_or(1))
-        .sum()
+    let owners: BTreeSet<String> = pods.iter().map(|pod| owner(pod)).collect::<Option<_>>()?;
+    let replicas = |owner: &String| {
+        let mut sets = store.all("replicasets.apps", Some(namespace));
+        let (_, set) = sets.find(|(_, set)| meta(set, "uid") == owner)?;
+        Some(at(set, &["spec", "replicas"]).as_u64().unwrap_or(1))
+    };
+    owners.iter().map(replicas).sum()
 }
 
 fn is_ready(pod: &Value) -> bool {

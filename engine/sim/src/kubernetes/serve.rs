@@ -70,7 +70,11 @@ impl ApiServer {
         let response = self
             .answer(head, body)
             .unwrap_or_else(|refusal| refusal.respond());
-        lock(&self.inner.requests).push(Request {
+        let mut requests = lock(&self.inner.requests);
+        if requests.len() >= self.inner.history {
+            requests.pop_front();
+        }
+        requests.push_back(Request {
             who: who.to_owned(),
             method: head.method.to_string(),
             path: head
@@ -232,6 +236,11 @@ fn list(
     namespace: Option<&str>,
     query: &Query,
 ) -> Result<Response<Body>, Refusal> {
+    if query.is("resourceVersionMatch", "Exact") {
+        return Err(Refusal::bad_request(
+            "the world lists what is there now, not what was",
+        ));
+    }
     let Rest {
         revision,
         mut items,

@@ -36,6 +36,9 @@ pub(super) struct Rest {
     pub(super) items: VecDeque<Arc<Value>>,
 }
 
+/// Lists that are read in pages at the same time; the oldest is forgotten, as after a compaction.
+const PAGES: usize = 64;
+
 pub(super) struct Store {
     pub(super) kinds: Vec<Arc<Kind>>,
     objects: BTreeMap<Key, Arc<Value>>,
@@ -45,7 +48,7 @@ pub(super) struct Store {
     /// Changes up to this one are forgotten.
     forgotten: u64,
     listeners: Vec<UnboundedSender<Arc<Change>>>,
-    pages: BTreeMap<String, Rest>,
+    pages: VecDeque<(String, Rest)>,
     chance: fastrand::Rng,
 }
 
@@ -61,7 +64,7 @@ impl Store {
             history,
             forgotten: 0,
             listeners: Vec::new(),
-            pages: BTreeMap::new(),
+            pages: VecDeque::new(),
             chance,
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -198,12 +201,16 @@ impl Store {
     /// Keeps the rest of a list; by what it is asked for.
     pub(super) fn keep_rest(&mut self, rest: Rest) -> String {
         let token = format!("{:016x}", self.chance.u64(..));
-        self.pages.insert(token.clone(), rest);
+        if self.pages.len() >= PAGES {
+            self.pages.pop_front();
+        }
+        self.pages.push_back((token.clone(), rest));
         token
     }
 
     pub(super) fn rest(&mut self, token: &str) -> Option<Rest> {
-        self.pages.remove(token)
+        let at = self.pages.iter().position(|(known, _)| known == token)?;
+        self.pages.remove(at).map(|(_, rest)| rest)
     }
 
     /// Five letters, as the API server appends them to a `generateName`.

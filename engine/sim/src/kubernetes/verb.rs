@@ -155,6 +155,15 @@ impl Verb<'_> {
     fn is_of_kind(&self, object: &Value) -> Result<(), Refusal> {
         let is = |key: &str, wanted: &str| object[key].as_str().is_none_or(|is| is == wanted);
         let (version, kind) = (self.kind.api_version(), &self.kind.kind);
+        let halves = ["metadata", "spec", "status", "data", "stringData"];
+        if let Some(half) = halves
+            .iter()
+            .find(|half| !object[**half].is_null() && !object[**half].is_object())
+        {
+            return Err(Refusal::bad_request(format!(
+                "json: cannot unmarshal into {kind}.{half}"
+            )));
+        }
         if object.is_object() && is("apiVersion", &version) && is("kind", kind) {
             return Ok(());
         }

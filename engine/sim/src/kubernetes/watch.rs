@@ -43,29 +43,31 @@ struct Watch {
     /// Lines that are due at once.
     ready: VecDeque<Bytes>,
     heard: UnboundedReceiver<Arc<Change>>,
-    /// A change on its way, and when it arrives.
-    coming: Option<(Instant, Arc<Change>)>,
-    /// No event overtakes another.
-    arrived: Instant,
+    /// Events on their way: when each arrives, its revision, its line.
+    coming: VecDeque<(Instant, u64, Bytes)>,
     told: u64,
     bookmark_at: Instant,
     ends: Instant,
+    is_over: bool,
 }
+
+/// The connection broke: what was on its way is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("connection reset")]
+pub(super) struct Cut;
 
 /// The stream of its events. It is the one who reads it that drives it.
 pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
     let mut ready = VecDeque::new();
-    let mut told = store.revision();
     match wish.after.filter(|_| !wish.initial) {
         Some(after) => match store.since(after) {
             Some(changes) => {
-                told = after;
                 ready.extend(changes.iter().filter_map(|change| line_of(&wish, change)));
             }
             None => {
                 let why = format!("too old resource version: {after}");
                 let status = Refusal::expired(why).status();
-                return body(stream::iter([line("ERROR", &status)]));
+                return body(stream::iter([Ok(line("ERROR", &status))]));
             }
         },
         None => {
@@ -76,7 +78,7 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
                 .filter(|object| wish.filter.matches(object));
             ready.extend(seen.map(|object| line("ADDED", object)));
             if wish.initial && wish.bookmarks {
-                ready.push_back(bookmark(&wish.kind, told, true));
+                ready.push_back(bookmark(&wish.kind, store.revision(), true));
             }
         }
     }
@@ -85,11 +87,11 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
         server: server.clone(),
         ready,
         heard: store.listen(),
-        coming: None,
-        arrived: now,
-        told,
+        coming: VecDeque::new(),
+        told: store.revision(),
         bookmark_at: now + BOOKMARK,
         ends: now + wish.lasts.unwrap_or(LASTS),
+        is_over: false,
         wish,
     };
     body(stream::unfold(watch, |mut watch| async move {
@@ -98,39 +100,54 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
     }))
 }
 
-fn body(lines: impl futures::Stream<Item = Bytes> + Send + 'static) -> Body {
-    let frames = lines.map(|line| Ok(http_body::Frame::data(line)));
+fn body(lines: impl futures::Stream<Item = Result<Bytes, Cut>> + Send + 'static) -> Body {
+    let frames = lines.map(|line| line.map(http_body::Frame::data));
     StreamBody::new(frames).boxed_unsync()
 }
 
 impl Watch {
     /// `None`: it is over.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(line);
+            if self.is_over {
+                return None;
             }
-            let arrives = self.coming.as_ref().map(|(at, _)| *at);
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            let arrives = self.coming.front().map(|(at, _, _)| *at);
             tokio::select! {
                 biased;
                 () = sleep_until(self.ends) => return None,
+                change = self.heard.recv() => match change {
+                    Some(change) => self.hear(&change),
+                    None => {
+                        self.is_over = true;
+                        return Some(Err(Cut));
+                    }
+                },
                 () = sleep_until(arrives.unwrap_or(self.ends)), if arrives.is_some() => {
-                    let (at, change) = self.coming.take()?;
-                    self.arrived = at;
-                    self.told = change.revision;
-                    self.ready.extend(line_of(&self.wish, &change));
-                }
-                change = self.heard.recv(), if arrives.is_none() => {
-                    // Cut, if there is none.
-                    let at = Instant::now() + self.server.inner.landing.delay();
-                    self.coming = Some((at.max(self.arrived), change?));
+                    let (_, revision, line) = self.coming.pop_front()?;
+                    self.told = revision;
+                    return Some(Ok(line));
                 }
                 () = sleep_until(self.bookmark_at), if self.wish.bookmarks => {
                     self.bookmark_at += BOOKMARK;
-                    return Some(bookmark(&self.wish.kind, self.told, false));
+                    return Some(Ok(bookmark(&self.wish.kind, self.told, false)));
                 }
             }
         }
+    }
+
+    /// Puts an event on its way, if it is one for this watch. None overtakes another.
+    fn hear(&mut self, change: &Change) {
+        let Some(line) = line_of(&self.wish, change) else {
+            return;
+        };
+        let at = Instant::now() + self.server.inner.landing.delay();
+        let last = self.coming.back().map(|(at, _, _)| *at);
+        let at = last.map_or(at, |last| last.max(at));
+        self.coming.push_back((at, change.revision, line));
     }
 }
 

@@ -175,7 +175,11 @@ fn a_function_of_more_bytes_than_any_has_is_refused() -> Result<()> {
     alone(|| async {
         let huge = body(&[(&[NOP], 7_700_000)]);
         let huge = functions("Huge", std::iter::once(&huge[..]));
-        are_refused(&[compile("Huge", &huge, &["7654321"])]).await
+        let case = Case {
+            class: FailureClass::Load,
+            ..compile("Huge", &huge, &["7654321"])
+        };
+        are_refused(&[case]).await
     })
 }
 
