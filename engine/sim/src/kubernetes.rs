@@ -20,6 +20,7 @@ mod door;
 mod eviction;
 mod kind;
 mod label;
+mod nature;
 mod object;
 mod rules;
 mod schema;
@@ -37,9 +38,11 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use rectifier_core::clock::Clock;
+use tokio::sync::watch::{Receiver, Sender};
 
 use crate::landing::{Landing, lock};
 use door::Door;
+pub(crate) use nature::Object;
 pub use rules::UnknownRule;
 use store::Store;
 
@@ -77,6 +80,7 @@ struct Inner {
     requests: Mutex<VecDeque<Request>>,
     history: usize,
     landing: Landing,
+    landed: Sender<u64>,
 }
 
 /// One request, as the world's own record has it.
@@ -104,6 +108,7 @@ impl ApiServer {
                 requests: Mutex::default(),
                 history: options.history,
                 landing: Landing::new(options.delay, chance),
+                landed: Sender::new(0),
             }),
         }
     }
@@ -126,6 +131,11 @@ impl ApiServer {
     /// The requests that have landed, in their order: the newest, as many as changes are remembered.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.inner.requests).iter().cloned().collect()
+    }
+
+    /// Counts the requests that have landed; their answers are on their way yet.
+    pub fn landed(&self) -> Receiver<u64> {
+        self.inner.landed.subscribe()
     }
 
     /// Ends every watch, as a connection that breaks does.

@@ -3,11 +3,13 @@
 //! So far: a Kubernetes API server ([`kubernetes::ApiServer`]) below an unchanged `kube::Client`, Nova and Neutron
 //! ([`openstack::World`]) below the engine's own OpenStack code, neither with a socket, and the [clock]. They do what the
 //! engines use, and that as the real ones do it: each has a conformance suite (`tests/`) that asks both the same, and a
-//! difference is a defect here.
+//! difference is a defect here. What a [cluster] does by itself goes on around them: machines boot and join, pods start and
+//! end, so that the real controller repairs here what breaks (`tests/replaced.rs`).
 //!
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.
 
 pub mod clock;
+pub mod cluster;
 pub mod kubernetes;
 mod landing;
 pub mod openstack;

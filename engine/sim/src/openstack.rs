@@ -25,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rectifier_cloud::openstack::transport::{Method, Request, Response, Transport, TransportError};
 use rectifier_core::clock::Clock;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::landing::{Landing, lock};
@@ -104,6 +105,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     landing: Landing,
+    /// Counts the requests that have landed.
+    told: watch::Sender<u64>,
 }
 
 /// What a project needs to make a server.
@@ -117,6 +120,18 @@ pub struct Stock {
     pub network: String,
 }
 
+/// A server as its guest is.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) zone: String,
+    /// How often it has booted.
+    pub(crate) boots: u32,
+    pub(crate) is_running: bool,
+    pub(crate) user_data: String,
+}
+
 impl World {
     /// An empty cloud with three flavors, an image and a network.
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
@@ -127,6 +142,7 @@ impl World {
                 clock,
                 state: Mutex::new(state),
                 landing: Landing::new(options.delay, chance),
+                told: watch::Sender::new(0),
             }),
         }
     }
@@ -151,6 +167,26 @@ impl World {
         self.now(|state| state.host_of(server))
     }
 
+    /// All machines that have a host.
+    pub(crate) fn machines(&self) -> Vec<Machine> {
+        self.now(|state| state.machines())
+    }
+
+    /// When the next server becomes another.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.now(|state| state.next_due())
+    }
+
+    /// The names of all servers that are there, with their tags.
+    pub fn servers(&self) -> Vec<(String, Vec<String>)> {
+        self.now(|state| state.servers_there())
+    }
+
+    /// How many servers were ever asked for.
+    pub fn asked_for(&self) -> usize {
+        self.now(|state| state.servers.len())
+    }
+
     /// The ids of all ports.
     pub fn ports(&self) -> Vec<String> {
         self.now(|state| state.ports.keys().cloned().collect())
@@ -168,7 +204,13 @@ impl World {
         look(&mut state)
     }
 
+    /// Counts the requests that have landed; their answers are on their way yet.
+    pub fn landed(&self) -> watch::Receiver<u64> {
+        self.inner.told.subscribe()
+    }
+
     fn serve(&self, request: &Request) -> Result<Response, TransportError> {
+        self.inner.told.send_modify(|count| *count += 1);
         self.now(|state| match state.met_at_the_door(request) {
             Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
             Some(Effect::Answer { status, headers }) => Ok(Response {

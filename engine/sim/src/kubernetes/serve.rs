@@ -83,6 +83,8 @@ impl ApiServer {
                 .map_or(String::new(), ToString::to_string),
             code: response.status().as_u16(),
         });
+        drop(requests);
+        self.inner.landed.send_modify(|count| *count += 1);
         response
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 
 use super::kind::Kind;
 use super::label::is_in;
@@ -48,6 +49,7 @@ pub(super) struct Store {
     /// Changes up to this one are forgotten.
     forgotten: u64,
     listeners: Vec<UnboundedSender<Arc<Change>>>,
+    told: watch::Sender<u64>,
     pages: VecDeque<(String, Rest)>,
     chance: fastrand::Rng,
 }
@@ -64,6 +66,7 @@ impl Store {
             history,
             forgotten: 0,
             listeners: Vec::new(),
+            told: watch::Sender::new(0),
             pages: VecDeque::new(),
             chance,
         };
@@ -148,6 +151,7 @@ impl Store {
     }
 
     fn changed(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
+        self.told.send_replace(self.revision);
         let change = Arc::new(Change {
             revision: self.revision,
             key,
@@ -184,6 +188,11 @@ impl Store {
         let (listener, heard) = unbounded_channel();
         self.listeners.push(listener);
         heard
+    }
+
+    /// Which revision is the last.
+    pub(super) fn told(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
     }
 
     /// What has changed since; `None` if that is forgotten.

@@ -207,9 +207,18 @@ pub(super) fn make(state: &mut State, wanted: &Value, hints: &Value, request: &s
         actions: vec![action("create", request, wall)],
         next: Some((state.now + step, Step::Placed)),
         boots: 0,
+        user_data: decoded(&wanted["user_data"]),
     };
     state.servers.insert(id.clone(), server);
     id
+}
+
+/// Base64, as Nova takes it.
+fn decoded(user_data: &Value) -> String {
+    let text: Option<k8s_openapi::ByteString> = serde_json::from_value(user_data.clone()).ok();
+    text.map_or(String::new(), |bytes| {
+        String::from_utf8_lossy(&bytes.0).into_owned()
+    })
 }
 
 fn action(action: &'static str, request: &str, started: Timestamp) -> Action {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::life::Step;
-use super::{Effect, Fault, Options, Stock};
+use super::{Effect, Fault, Machine, Options, Stock};
 
 pub(super) const NETWORK_NAME: &str = "demo-net";
 pub(super) const PROJECT: &str = "02e73efde420472499f86711c01eb367";
@@ -72,6 +72,8 @@ pub(super) struct Server {
     /// What comes next, and when.
     pub(super) next: Option<(Instant, Step)>,
     pub(super) boots: u32,
+    /// What its guest reads when it boots for the first time.
+    pub(super) user_data: String,
 }
 
 #[derive(Debug)]
@@ -180,6 +182,38 @@ impl State {
     pub(super) fn host_of(&self, server: &str) -> Option<String> {
         let host = self.hosts.get(self.servers.get(server)?.host?)?;
         Some(host.name.clone())
+    }
+
+    pub(super) fn machines(&self) -> Vec<Machine> {
+        let there = self.servers.iter().filter(|(_, server)| !server.is_gone);
+        let mut machines: Vec<_> = there
+            .filter_map(|(id, server)| {
+                let host = self.hosts.get(server.host?)?;
+                let machine = Machine {
+                    id: id.clone(),
+                    name: server.name.clone(),
+                    zone: host.zone.clone(),
+                    boots: server.boots,
+                    is_running: server.power == 1 && host.is_up,
+                    user_data: server.user_data.clone(),
+                };
+                Some((server.number, machine))
+            })
+            .collect();
+        machines.sort_by_key(|(number, _)| *number);
+        machines.into_iter().map(|(_, machine)| machine).collect()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let next = self.servers.values().filter_map(|server| server.next);
+        next.map(|(at, _)| at).min()
+    }
+
+    pub(super) fn servers_there(&self) -> Vec<(String, Vec<String>)> {
+        let there = self.servers.values().filter(|server| !server.is_gone);
+        there
+            .map(|server| (server.name.clone(), server.tags.clone()))
+            .collect()
     }
 
     pub(super) fn foreign_server(&mut self, name: &str) -> String {

@@ -1,0 +1,448 @@
+//! What a cluster does by itself: machines boot and join, kubelets run and end pods, ReplicaSets make them anew, a scheduler
+//! places them, a controller publishes the certificate authority. As far as the loop of a repair needs it, and each after a
+//! drawn time.
+//!
+//! It is driven by changes of the API server and by what is due, never by a clock's tick.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use std::time::Duration;
+
+use rectifier_core::clock::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use crate::kubernetes::{ApiServer, Object};
+use crate::openstack::{Machine, World};
+
+/// How long things take.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides what is drawn.
+    pub seed: u64,
+    /// From a server's start until its kubelet speaks.
+    pub boot: RangeInclusive<Duration>,
+    /// From a pod's placing until it is ready.
+    pub pod_start: RangeInclusive<Duration>,
+    /// From a pod's deletion until it has ended, if its grace lets it.
+    pub pod_end: RangeInclusive<Duration>,
+    /// How long a kubelet may be silent before its node's Ready is Unknown.
+    pub node_grace: Duration,
+}
+
+impl Default for Options {
+    /// Boots of 5 to 40 s, pods that start in 1 to 5 s and end in 0.5 to 3 s, 40 s of grace.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            boot: Duration::from_secs(5)..=Duration::from_secs(40),
+            pod_start: Duration::from_secs(1)..=Duration::from_secs(5),
+            pod_end: Duration::from_millis(500)..=Duration::from_secs(3),
+            node_grace: Duration::from_secs(40),
+        }
+    }
+}
+
+/// The parts of a cluster besides its API server and its cloud.
+pub struct Cluster {
+    api: ApiServer,
+    cloud: World,
+    options: Options,
+    chance: fastrand::Rng,
+    /// By server: how often it has booted, and when its kubelet speaks, if it does not yet.
+    machines: BTreeMap<String, Guest>,
+    /// By pod's UID: when it is ready.
+    starting: BTreeMap<String, Instant>,
+    /// By pod's UID: when it has ended.
+    ending: BTreeMap<String, Instant>,
+    /// By node: since when its machine is down.
+    silent: BTreeMap<String, Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Guest {
+    boots: u32,
+    speaks: Option<Instant>,
+}
+
+impl Cluster {
+    /// Around these two.
+    pub fn new(api: ApiServer, cloud: World, options: Options) -> Self {
+        let chance = fastrand::Rng::with_seed(options.seed);
+        Self {
+            api,
+            cloud,
+            options,
+            chance,
+            machines: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            ending: BTreeMap::new(),
+            silent: BTreeMap::new(),
+        }
+    }
+
+    /// A node that was there before, on a server that somebody else made.
+    pub fn add_node(&self, name: &str, labels: &[(&str, &str)]) {
+        let server = self.cloud.foreign_server(name);
+        let mut all = json!({"kubernetes.io/hostname": name});
+        for (key, value) in labels {
+            all[*key] = (*value).into();
+        }
+        let node = json!({
+            "metadata": {"name": name, "labels": all}, "spec": {"providerID": format!("openstack:///{server}")},
+            "status": {
+                "nodeInfo": {"bootID": "before"},
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}],
+            },
+        });
+        self.api.make("nodes", None, node);
+    }
+
+    /// Never ends.
+    pub async fn run(mut self) {
+        let (mut changes, mut clouds) = (self.api.listen(), self.cloud.landed());
+        loop {
+            let due = self.step();
+            let far = Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                biased;
+                _ = changes.changed() => {}
+                _ = clouds.changed() => {}
+                () = sleep_until(due.unwrap_or(far)) => {}
+            }
+        }
+    }
+
+    /// Does what is due; when the next thing is.
+    fn step(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        self.publish_authority();
+        let machines = self.cloud.machines();
+        self.boot(now, &machines);
+        self.judge(now, &machines);
+        self.scale();
+        self.place();
+        self.run_pods(now);
+        let timers = [self.starting.values(), self.ending.values()];
+        let speaking = self.machines.values().filter_map(|guest| guest.speaks);
+        let judged = self
+            .silent
+            .values()
+            .map(|since| *since + self.options.node_grace);
+        timers
+            .into_iter()
+            .flatten()
+            .copied()
+            .chain(speaking)
+            .chain(judged)
+            .chain(self.cloud.next_due())
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    fn draw(&mut self, range: &RangeInclusive<Duration>) -> Duration {
+        let span = range.end().saturating_sub(*range.start()).as_micros();
+        let drawn = self.chance.u64(0..=u64::try_from(span).unwrap_or(u64::MAX));
+        *range.start() + Duration::from_micros(drawn)
+    }
+
+    /// As the controller manager does in every namespace.
+    fn publish_authority(&self) {
+        const NAME: &str = "kube-root-ca.crt";
+        let maps = self.api.objects("configmaps");
+        let there: BTreeSet<&str> = maps
+            .iter()
+            .filter(|map| map["metadata"]["name"] == NAME)
+            .filter_map(|map| map["metadata"]["namespace"].as_str())
+            .collect();
+        for namespace in self.api.objects("namespaces") {
+            let namespace = text(&namespace, "/metadata/name");
+            if !there.contains(namespace) {
+                let map = json!({"metadata": {"name": NAME}, "data": {"ca.crt": "the world's authority"}});
+                self.api.make("configmaps", Some(namespace), map);
+            }
+        }
+    }
+
+    fn boot(&mut self, now: Instant, machines: &[Machine]) {
+        self.machines
+            .retain(|id, _| machines.iter().any(|machine| machine.id == *id));
+        for machine in machines {
+            let guest = self.machines.entry(machine.id.clone()).or_default();
+            if guest.boots < machine.boots {
+                guest.boots = machine.boots;
+                let range = self.options.boot.clone();
+                let at = now + self.draw(&range);
+                self.machines.entry(machine.id.clone()).or_default().speaks = Some(at);
+            }
+            let guest = self.machines.entry(machine.id.clone()).or_default();
+            if machine.is_running && guest.speaks.is_some_and(|at| at <= now) {
+                guest.speaks = None;
+                self.speak(machine);
+            }
+        }
+    }
+
+    /// A kubelet speaks for the first time since its machine booted: it says so, or joins if it has no Node.
+    fn speak(&self, machine: &Machine) {
+        let boot_id = format!("{}-boot-{}", machine.id, machine.boots);
+        let status = |boot_id: &str| {
+            json!({
+                "nodeInfo": {"bootID": boot_id},
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "it is ready"}],
+            })
+        };
+        let provider = format!("openstack:///{}", machine.id);
+        let nodes = self.api.objects("nodes");
+        let own = nodes
+            .iter()
+            .find(|node| text(node, "/metadata/name") == machine.name);
+        if let Some(node) = own {
+            if text(node, "/spec/providerID") == provider {
+                self.api.change("nodes", node, true, |node| {
+                    node["status"]["nodeInfo"]["bootID"] = boot_id.clone().into();
+                    set_condition(node, "Ready", "True");
+                });
+            }
+            return;
+        }
+        if !self.may_join(&machine.user_data) {
+            return;
+        }
+        let mut labels = json!({"kubernetes.io/hostname": machine.name, "topology.kubernetes.io/zone": machine.zone});
+        for (key, value) in pairs(argument(&machine.user_data, "--node-labels=")) {
+            labels[key] = value.into();
+        }
+        let taints = argument(&machine.user_data, "--register-with-taints=");
+        let taints: Vec<Value> = taints.split(',').filter_map(taint).collect();
+        let node = json!({
+            "metadata": {"name": machine.name, "labels": labels},
+            "spec": {"providerID": provider, "taints": taints},
+            "status": status(&boot_id),
+        });
+        self.api.make("nodes", None, node);
+    }
+
+    /// By a bootstrap token that is there, fits and has not expired.
+    fn may_join(&self, user_data: &str) -> bool {
+        let is_token = |word: &&str| {
+            word.split_once('.')
+                .is_some_and(|(id, secret)| id.len() == 6 && secret.len() == 16)
+        };
+        let split = |letter: char| !letter.is_ascii_alphanumeric() && letter != '.';
+        let Some(token) = user_data.split(split).find(is_token) else {
+            return false;
+        };
+        let Some((id, secret)) = token.split_once('.') else {
+            return false;
+        };
+        let name = format!("bootstrap-token-{id}");
+        let secrets = self.api.objects("secrets");
+        let Some(known) = secrets
+            .iter()
+            .find(|known| text(known, "/metadata/name") == name)
+        else {
+            return false;
+        };
+        let decoded = |key: &str| {
+            let value: k8s_openapi::ByteString =
+                serde_json::from_value(known["data"][key].clone()).ok()?;
+            String::from_utf8(value.0).ok()
+        };
+        let expires = decoded("expiration").and_then(|text| text.parse::<Timestamp>().ok());
+        decoded("token-secret").as_deref() == Some(secret)
+            && expires.is_some_and(|at| at > self.api.now())
+    }
+
+    /// A node whose machine is down is Unknown after its grace.
+    fn judge(&mut self, now: Instant, machines: &[Machine]) {
+        for node in self.api.objects("nodes") {
+            let name = text(&node, "/metadata/name").to_owned();
+            let id = text(&node, "/spec/providerID").trim_start_matches("openstack:///");
+            let is_running = machines
+                .iter()
+                .any(|machine| machine.id == id && machine.is_running);
+            if is_running {
+                self.silent.remove(&name);
+                continue;
+            }
+            let since = *self.silent.entry(name).or_insert(now);
+            if now >= since + self.options.node_grace
+                && condition(&node, "Ready") != Some("Unknown")
+            {
+                self.api.change("nodes", &node, true, |node| {
+                    set_condition(node, "Ready", "Unknown")
+                });
+            }
+        }
+        let nodes = self.api.objects("nodes");
+        self.silent.retain(|name, since| {
+            let is_there = nodes
+                .iter()
+                .any(|node| text(node, "/metadata/name") == *name);
+            // One that is known to be Unknown is not waited for.
+            is_there && now < *since + self.options.node_grace
+        });
+    }
+
+    /// ReplicaSets make the pods that are missing.
+    fn scale(&self) {
+        let pods = self.api.objects("pods");
+        for set in self.api.objects("replicasets.apps") {
+            let (uid, name) = (text(&set, "/metadata/uid"), text(&set, "/metadata/name"));
+            let is_own = |pod: &&Object| {
+                let owners = pod["metadata"]["ownerReferences"].as_array();
+                let mut owners = owners.into_iter().flatten();
+                owners.any(|owner| owner["uid"] == uid)
+                    && pod["metadata"]["deletionTimestamp"].is_null()
+            };
+            let there = pods.iter().filter(is_own).count() as u64;
+            let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
+            for _ in there..wanted {
+                let template = &set["spec"]["template"];
+                let pod = json!({
+                    "metadata": {
+                        "generateName": format!("{name}-"), "labels": template["metadata"]["labels"],
+                        "ownerReferences": [{
+                            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid, "controller": true,
+                        }],
+                    },
+                    "spec": template["spec"],
+                });
+                self.api
+                    .make("pods", set["metadata"]["namespace"].as_str(), pod);
+            }
+        }
+    }
+
+    /// The scheduler: to the fitting node that has the fewest pods.
+    fn place(&self) {
+        for pod in self.api.objects("pods") {
+            if !pod["spec"]["nodeName"].is_null() || !pod["metadata"]["deletionTimestamp"].is_null()
+            {
+                continue;
+            }
+            let placed = self.api.objects("pods");
+            let count = |name: &str| {
+                placed
+                    .iter()
+                    .filter(|pod| pod["spec"]["nodeName"] == name)
+                    .count()
+            };
+            let nodes = self.api.objects("nodes");
+            let fits = |node: &&Object| {
+                let mut taints = node["spec"]["taints"].as_array().into_iter().flatten();
+                condition(node, "Ready") == Some("True")
+                    && node["spec"]["unschedulable"] != true
+                    && !taints.any(|taint| taint["effect"] != "PreferNoSchedule")
+            };
+            let names = nodes
+                .iter()
+                .filter(fits)
+                .map(|node| text(node, "/metadata/name"));
+            if let Some(name) = names.min_by_key(|name| (count(name), (*name).to_owned())) {
+                self.api.change("pods", &pod, false, |pod| {
+                    pod["spec"]["nodeName"] = name.into()
+                });
+            }
+        }
+    }
+
+    /// Kubelets start pods and end them; pods of nodes that are gone go with them.
+    fn run_pods(&mut self, now: Instant) {
+        let nodes = self.api.objects("nodes");
+        let pods = self.api.objects("pods");
+        let uids: BTreeSet<&str> = pods.iter().map(|pod| text(pod, "/metadata/uid")).collect();
+        self.starting.retain(|uid, _| uids.contains(uid.as_str()));
+        self.ending.retain(|uid, _| uids.contains(uid.as_str()));
+        for pod in &pods {
+            let uid = text(pod, "/metadata/uid").to_owned();
+            let Some(node) = pod["spec"]["nodeName"].as_str() else {
+                continue;
+            };
+            let Some(node) = nodes
+                .iter()
+                .find(|known| text(known, "/metadata/name") == node)
+            else {
+                self.api.end(pod);
+                continue;
+            };
+            // A kubelet that does not speak starts and ends nothing.
+            if condition(node, "Ready") != Some("True") {
+                continue;
+            }
+            if let Some(grace) = pod["metadata"]["deletionGracePeriodSeconds"].as_u64() {
+                let range = self.options.pod_end.clone();
+                let ends = match self.ending.get(&uid) {
+                    Some(ends) => *ends,
+                    None => now + self.draw(&range).min(Duration::from_secs(grace)),
+                };
+                if ends <= now {
+                    self.ending.remove(&uid);
+                    self.api.end(pod);
+                } else {
+                    self.ending.insert(uid, ends);
+                }
+            } else if pod["status"]["phase"] == "Pending" {
+                let range = self.options.pod_start.clone();
+                let starts = match self.starting.get(&uid) {
+                    Some(starts) => *starts,
+                    None => now + self.draw(&range),
+                };
+                if starts <= now {
+                    self.starting.remove(&uid);
+                    self.api.change("pods", pod, true, |pod| {
+                        pod["status"]["phase"] = "Running".into();
+                        set_condition(pod, "Ready", "True");
+                    });
+                } else {
+                    self.starting.insert(uid, starts);
+                }
+            }
+        }
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)?["status"]
+        .as_str()
+}
+
+fn set_condition(object: &mut Value, kind: &str, status: &str) {
+    let condition = json!({"type": kind, "status": status, "reason": "World", "message": ""});
+    match object["status"]["conditions"].as_array_mut() {
+        Some(conditions) => {
+            conditions.retain(|condition| condition["type"] != kind);
+            conditions.push(condition);
+        }
+        None => object["status"]["conditions"] = json!([condition]),
+    }
+}
+
+/// What follows an option in a machine's user data, up to the next white space.
+fn argument<'a>(user_data: &'a str, option: &str) -> &'a str {
+    let rest = user_data.split_once(option).map_or("", |(_, rest)| rest);
+    rest.split_whitespace().next().unwrap_or_default()
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(',').filter_map(|pair| pair.split_once('='))
+}
+
+/// `KEY=VALUE:EFFECT`
+fn taint(text: &str) -> Option<Value> {
+    let (rest, effect) = text.rsplit_once(':')?;
+    let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
+    Some(json!({"key": key, "value": value, "effect": effect}))
+}

@@ -1,0 +1,104 @@
+//! How the world's own parts, kubelets and controllers, read and write: at once, without a request.
+
+use std::sync::Arc;
+
+use rectifier_core::clock::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::store::Store;
+use super::verb::{Part, Verb};
+use super::{ApiServer, eviction};
+use crate::landing::lock;
+
+/// An object as it is stored.
+pub(crate) type Object = Arc<Value>;
+
+impl ApiServer {
+    /// The world's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Told of every change, whatever it is.
+    pub(crate) fn listen(&self) -> watch::Receiver<u64> {
+        lock(&self.inner.store).told()
+    }
+
+    /// All objects of a kind, by its qualified plural.
+    pub(crate) fn objects(&self, qualified: &str) -> Vec<Object> {
+        let store = lock(&self.inner.store);
+        store
+            .all(qualified, None)
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// Makes an object, unless it may not be made (its namespace is going, its name is taken).
+    pub(crate) fn make(&self, qualified: &str, namespace: Option<&str>, object: Value) {
+        self.act(qualified, namespace, |verb| {
+            drop(verb.create(namespace, object));
+        });
+    }
+
+    /// Changes an object, if it is still there: the status half, or the main one.
+    pub(crate) fn change(
+        &self,
+        qualified: &str,
+        object: &Value,
+        is_status: bool,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let part = match is_status {
+            true => Part::Status,
+            false => Part::Main,
+        };
+        let (namespace, name) = place(object);
+        self.act(qualified, namespace, |verb| {
+            let patch = |object: &mut Value| {
+                change(object);
+                // Whatever was written since it was read stays.
+                Ok(())
+            };
+            drop(verb.patch(namespace, name, patch, part));
+        });
+    }
+
+    /// A pod has ended: its kubelet removes it.
+    pub(crate) fn end(&self, pod: &Value) {
+        let (namespace, name) = place(pod);
+        self.act("pods", namespace, |verb| {
+            drop(verb.delete(namespace, name, &json!({"gracePeriodSeconds": 0})));
+        });
+    }
+
+    fn act(&self, qualified: &str, namespace: Option<&str>, act: impl FnOnce(&mut Verb<'_>)) {
+        let mut store = lock(&self.inner.store);
+        let store: &mut Store = &mut store;
+        let found = store
+            .kinds
+            .iter()
+            .find(|kind| kind.qualified() == qualified);
+        let Some(kind) = found.cloned() else {
+            return;
+        };
+        act(&mut Verb {
+            kind,
+            now: self.inner.clock.now(),
+            dry: false,
+            strict: false,
+            store,
+        });
+        if let Some(namespace) = namespace {
+            eviction::settle(store, namespace);
+        }
+    }
+}
+
+fn place(object: &Value) -> (Option<&str>, &str) {
+    let metadata = &object["metadata"];
+    (
+        metadata["namespace"].as_str(),
+        metadata["name"].as_str().unwrap_or_default(),
+    )
+}

@@ -1,0 +1,481 @@
+//! The real controller in the world: a node whose problem stays is replaced, by Wasm that ships, in virtual time.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Poller, Poll};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use rectifier_api::{NodeRepair, RepairPool};
+use rectifier_cloud::openstack::OpenStack;
+use rectifier_controller::{Context as Engine, Settings};
+use rectifier_core::clock::Timestamp;
+use rectifier_core::switches::Switches;
+use rectifier_policy_host::compile::{CompileLimits, Compiler};
+use rectifier_policy_host::{Advisor, Allowed, Host, HostOptions, Limits, Metering};
+use rectifier_provision::{Cache, Stderr};
+use rectifier_sim::clock::WorldClock;
+use rectifier_sim::cluster::{self, Cluster};
+use rectifier_sim::kubernetes::{self, ApiServer};
+use rectifier_sim::openstack::{self, World};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// The policy that ships, compiled before any virtual time begins.
+fn policy() -> Result<Arc<dyn Advisor>> {
+    let file =
+        Cache::from_env()?.policy_component("restart-then-replace", &mut Stderr::default())?;
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("restart-then-replace.wasm");
+    std::fs::copy(file, &copy)?;
+    let host = Host::open(HostOptions {
+        cache: folder.path().join("cache"),
+        compiler: Compiler::new(
+            env!("CARGO_BIN_EXE_sim-policy-compiler"),
+            &[],
+            CompileLimits::default(),
+        ),
+        limits: Limits::default(),
+        ceiling: Limits::default(),
+        allowed: Allowed::default(),
+        metering: Metering::Fuel,
+    })?;
+    let before = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let policy = before.block_on(host.load(&copy))?;
+    Ok(Arc::new(host.fixed(vec![policy])))
+}
+
+/// A cluster of three nodes with a workload, and what is around it.
+struct Scene {
+    api: ApiServer,
+    cloud: World,
+    clock: Arc<WorldClock>,
+    policies: Arc<dyn Advisor>,
+    seed: u64,
+    _nature: JoinSet<()>,
+}
+
+const NODES: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
+const CONTROLLER: &str = "rectifier-controller";
+const SICK: &str = "worker-1";
+const USER_DATA: &str =
+    "join with {{ token }} --node-labels={{ labels }} --register-with-taints={{ taints }} ";
+
+async fn make<K>(api: Api<K>, object: Value) -> Result<()>
+where
+    K: Resource + Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let object = serde_json::from_value(object)?;
+    api.create(&PostParams::default(), &object).await?;
+    Ok(())
+}
+
+impl Scene {
+    async fn set(seed: u64, policies: Arc<dyn Advisor>) -> Result<Self> {
+        let clock = Arc::new(WorldClock::starting(
+            "2026-01-01T00:00:00Z".parse::<Timestamp>()?,
+        ));
+        let api = ApiServer::new(
+            kubernetes::Options {
+                seed,
+                ..kubernetes::Options::default()
+            },
+            clock.clone(),
+        );
+        for crd in rectifier_api::crds() {
+            api.install(&crd)?;
+        }
+        let cloud = World::new(
+            openstack::Options {
+                seed,
+                ..openstack::Options::default()
+            },
+            clock.clone(),
+        );
+        let options = cluster::Options {
+            seed,
+            ..cluster::Options::default()
+        };
+        let cluster = Cluster::new(api.clone(), cloud.clone(), options);
+        for node in NODES {
+            cluster.add_node(node, &[("pool", "web")]);
+        }
+        let mut nature = JoinSet::new();
+        nature.spawn(cluster.run());
+        let scene = Self {
+            api,
+            cloud,
+            clock,
+            policies,
+            seed,
+            _nature: nature,
+        };
+        scene.furnish().await?;
+        Ok(scene)
+    }
+
+    async fn furnish(&self) -> Result<()> {
+        let client = self.api.client("admin");
+        let namespace = json!({"metadata": {"name": "rectifier-system"}});
+        make(
+            Api::<k8s_openapi::api::core::v1::Namespace>::all(client.clone()),
+            namespace,
+        )
+        .await?;
+        let pool = json!({
+            "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
+            "spec": {
+                "nodeSelector": {"matchLabels": {"pool": "web"}}, "mode": "Auto",
+                "provisioning": {"userData": USER_DATA, "apiServer": "https://10.0.0.1:6443", "copyLabels": ["pool"]},
+            },
+        });
+        make(Api::<RepairPool>::all(client.clone()), pool).await?;
+        let labels = json!({"app": "web"});
+        let set = json!({
+            "metadata": {"name": "web"},
+            "spec": {
+                "replicas": 3, "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none:1"}]},
+                },
+            },
+        });
+        make(
+            in_default::<k8s_openapi::api::apps::v1::ReplicaSet>(&client),
+            set,
+        )
+        .await?;
+        let budget = json!({
+            "metadata": {"name": "web"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": labels}},
+        });
+        make(in_default::<PodDisruptionBudget>(&client), budget).await?;
+        until("three pods to run", || async {
+            let budget = in_default::<PodDisruptionBudget>(&client)
+                .get("web")
+                .await?;
+            Ok(budget
+                .status
+                .is_some_and(|status| status.current_healthy == 3))
+        })
+        .await
+    }
+
+    /// The engine's world. Each process has a client of its own.
+    fn engine(&self) -> Engine {
+        let chance = Mutex::new(fastrand::Rng::with_seed(self.seed));
+        Engine {
+            client: self.api.client(CONTROLLER),
+            cloud: Arc::new(OpenStack::over(self.cloud.clone())),
+            policies: self.policies.clone(),
+            clock: self.clock.clone(),
+            entropy: Arc::new(move |bytes: &mut [u8]| {
+                if let Ok(mut chance) = chance.lock() {
+                    chance.fill(bytes);
+                }
+            }),
+            switches: Switches::default(),
+            settings: Settings {
+                namespace: "rectifier-system".to_owned(),
+                identity: "controller-0".to_owned(),
+                cluster: "world".to_owned(),
+                poll: Duration::from_secs(2),
+            },
+        }
+    }
+
+    /// Node Problem Detector reports a problem of the sick node.
+    async fn break_it(&self) -> Result<()> {
+        let nodes: Api<Node> = Api::all(self.api.client("node-problem-detector"));
+        let mut node = nodes.get(SICK).await?;
+        let status = node.status.get_or_insert_default();
+        let condition = json!({
+            "type": "KubeletUnhealthy", "status": "True", "reason": "Test", "message": "it does not answer",
+        });
+        status
+            .conditions
+            .get_or_insert_default()
+            .push(serde_json::from_value(condition)?);
+        let patch = json!({"status": {"conditions": status.conditions}});
+        nodes
+            .patch_status(SICK, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// The old server and its Node are gone, another has taken their place, and everything runs.
+    async fn is_replaced(&self, client: &Client) -> Result<bool> {
+        let nodes: Vec<Node> = Api::<Node>::all(client.clone())
+            .list(&ListParams::default())
+            .await?
+            .items;
+        let open = Api::<NodeRepair>::all(client.clone())
+            .get_opt(&format!("{SICK}.repair"))
+            .await?;
+        let budget = in_default::<PodDisruptionBudget>(client).get("web").await?;
+        let healthy = budget.status.map_or(0, |status| status.current_healthy);
+        Ok(nodes.len() == 3
+            && nodes.iter().all(|node| node.name_any() != SICK)
+            && open.is_none()
+            && healthy == 3)
+    }
+
+    async fn ends_well(&self) -> Result<()> {
+        let servers = self.cloud.servers();
+        ensure!(servers.len() == 3, "{servers:?}");
+        ensure!(servers.iter().all(|(name, _)| name != SICK), "{servers:?}");
+        ensure!(
+            self.cloud.asked_for() == 4,
+            "{} servers were asked for",
+            self.cloud.asked_for()
+        );
+        // Each server has one port, and no port is left.
+        ensure!(self.cloud.ports().len() == 3, "{:?}", self.cloud.ports());
+        let client = self.api.client("witness");
+        let tokens =
+            Api::<k8s_openapi::api::core::v1::Secret>::namespaced(client.clone(), "kube-system");
+        let left = tokens.list(&ListParams::default()).await?.items.len();
+        ensure!(left == 0, "{left} bootstrap tokens are left");
+        let made = self.api.requests();
+        let made = made
+            .iter()
+            .filter(|request| request.method == "DELETE" && request.path.contains("/nodes/"));
+        ensure!(made.count() >= 1, "nobody deleted the Node");
+        for node in Api::<Node>::all(client)
+            .list(&ListParams::default())
+            .await?
+            .items
+        {
+            let spec = node.spec.unwrap_or_default();
+            let taints = spec.taints.unwrap_or_default();
+            ensure!(
+                taints.is_empty() && spec.unschedulable != Some(true),
+                "{taints:?}"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn in_default<K>(client: &Client) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    Api::namespaced(client.clone(), "default")
+}
+
+/// Looks every other virtual second.
+async fn until<F>(what: &str, mut is_so: impl FnMut() -> F) -> Result<()>
+where
+    F: Future<Output = Result<bool>>,
+{
+    for _ in 0..1800 {
+        if is_so().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    anyhow::bail!("waited an hour in vain for {what}")
+}
+
+/// The fewest healthy pods that there ever were, by what the disruption controller wrote.
+async fn fewest(client: Client, seen: Arc<Mutex<Option<i32>>>) {
+    let budgets = in_default::<PodDisruptionBudget>(&client);
+    let mut events = watcher(budgets, watcher::Config::default())
+        .applied_objects()
+        .boxed();
+    while let Some(event) = events.next().await {
+        if let Ok(budget) = event
+            && let Some(status) = budget.status
+            && let Ok(mut seen) = seen.lock()
+        {
+            let before = seen.unwrap_or(i32::MAX);
+            *seen = Some(before.min(status.current_healthy));
+        }
+    }
+}
+
+/// When the controller is killed: its root future is dropped, and with it all that it has spawned.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    Never,
+    /// Before the root's n-th poll.
+    AtPoll(u64),
+    /// When its n-th request has landed, before it hears the answer.
+    AtRequest(usize),
+}
+
+/// Counts the polls of a process, and lets it have no more than these.
+struct Polled<F> {
+    process: Pin<Box<F>>,
+    polls: u64,
+    most: u64,
+}
+
+impl<F: Future> Future for Polled<F> {
+    /// `None`: killed.
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, poller: &mut Poller<'_>) -> Poll<Self::Output> {
+        if self.polls == self.most {
+            return Poll::Ready(None);
+        }
+        self.polls += 1;
+        self.process.as_mut().poll(poller).map(Some)
+    }
+}
+
+impl Scene {
+    /// How many requests of the controller have landed, here and there.
+    fn requests(&self) -> usize {
+        let own = |request: &&kubernetes::Request| request.who == CONTROLLER;
+        let api = self.api.requests().iter().filter(own).count();
+        api + usize::try_from(*self.cloud.landed().borrow()).unwrap_or(usize::MAX)
+    }
+
+    async fn landed(&self, kill: Kill) {
+        let Kill::AtRequest(wanted) = kill else {
+            return std::future::pending().await;
+        };
+        let (mut api, mut cloud) = (self.api.landed(), self.cloud.landed());
+        while self.requests() < wanted {
+            tokio::select! {
+                biased;
+                _ = api.changed() => {}
+                _ = cloud.changed() => {}
+            }
+        }
+    }
+}
+
+/// What it took to replace a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Took {
+    polls: u64,
+    requests: usize,
+    time: Duration,
+}
+
+/// Replaces the sick node. The controller is killed once, and started anew.
+async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> Result<Took> {
+    let scene = Scene::set(seed, policies).await?;
+    let began = tokio::time::Instant::now();
+    let seen = Arc::new(Mutex::new(None));
+    let mut witness = JoinSet::new();
+    witness.spawn(fewest(scene.api.client("witness"), seen.clone()));
+    scene.break_it().await?;
+    let client = scene.api.client("witness");
+    let mut well = Box::pin(until("the replacement", || scene.is_replaced(&client)));
+    let mut polls = 0;
+    let mut is_well = false;
+    while !is_well {
+        let most = match kill {
+            Kill::AtPoll(most) => most,
+            Kill::Never | Kill::AtRequest(_) => u64::MAX,
+        };
+        let mut process = Polled {
+            process: Box::pin(rectifier_controller::run(scene.engine())),
+            polls: 0,
+            most,
+        };
+        tokio::select! {
+            biased;
+            () = scene.landed(kill) => {}
+            ended = &mut process => {
+                if let Some(ended) = ended {
+                    ended.context("the controller ended")?;
+                }
+            }
+            well = &mut well => {
+                well?;
+                is_well = true;
+            }
+        }
+        polls += process.polls;
+        kill = Kill::Never;
+    }
+    drop(well);
+    scene.ends_well().await?;
+    // An event may be on its way yet.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let fewest = seen.lock().ok().and_then(|seen| *seen);
+    ensure!(
+        fewest == Some(2),
+        "{fewest:?} pods were healthy at the fewest"
+    );
+    let pods = in_default::<Pod>(&client)
+        .list(&ListParams::default())
+        .await?
+        .items;
+    ensure!(pods.len() == 3, "{} pods", pods.len());
+    Ok(Took {
+        polls,
+        requests: scene.requests(),
+        time: began.elapsed(),
+    })
+}
+
+/// Virtual time, on one thread.
+fn in_the_world<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()?
+        .block_on(body)
+}
+
+#[test]
+fn a_sick_node_is_replaced_whatever_the_seed() -> Result<()> {
+    let policies = policy()?;
+    for seed in 0..20 {
+        let done = in_the_world(replacement(seed, policies.clone(), Kill::Never));
+        let took = done.with_context(|| format!("seed {seed}"))?;
+        println!("seed {seed}: {took:?}");
+        ensure!(
+            took.time > Duration::from_secs(60),
+            "the pool's grace for a silent agent"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_seed_is_the_same_replacement_every_time() -> Result<()> {
+    let policies = policy()?;
+    let run = || in_the_world(replacement(3, policies.clone(), Kill::Never));
+    ensure!(run()? == run()?);
+    Ok(())
+}
+
+#[test]
+fn a_controller_that_is_killed_at_any_poll_makes_one_replacement() -> Result<()> {
+    let policies = policy()?;
+    let polls = in_the_world(replacement(1, policies.clone(), Kill::Never))?.polls;
+    for at in 0..polls {
+        in_the_world(replacement(1, policies.clone(), Kill::AtPoll(at)))
+            .with_context(|| format!("killed at poll {at} of {polls}"))?;
+    }
+    println!("killed at each of {polls} polls");
+    Ok(())
+}
+
+#[test]
+fn a_controller_that_never_hears_an_answer_makes_one_replacement() -> Result<()> {
+    let policies = policy()?;
+    let requests = in_the_world(replacement(1, policies.clone(), Kill::Never))?.requests;
+    for at in 1..=requests {
+        in_the_world(replacement(1, policies.clone(), Kill::AtRequest(at)))
+            .with_context(|| format!("killed after request {at} of {requests}"))?;
+    }
+    println!("killed after each of {requests} requests");
+    Ok(())
+}
