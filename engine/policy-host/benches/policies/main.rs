@@ -152,6 +152,17 @@ pub(crate) fn compiler() -> Result<Compiler> {
     ))
 }
 
+pub(crate) fn host(cache: &Path) -> Result<Host> {
+    Ok(Host::open(HostOptions {
+        cache: cache.to_owned(),
+        compiler: compiler()?,
+        limits: Limits::default(),
+        ceiling: Limits::default(),
+        allowed: Allowed::default(),
+        metering: Metering::Epoch,
+    })?)
+}
+
 fn decide(policies: &[Built]) -> Result<()> {
     const ROUNDS: usize = 3000;
     println!("\ndecide: a fresh store, 25 units, 25 conditions; µs of {ROUNDS} rounds in turn");
@@ -168,14 +179,7 @@ fn decide(policies: &[Built]) -> Result<()> {
         let file = folder.path().join("policy.wasm");
         std::fs::write(&file, &built.bytes)?;
         std::fs::write(file.with_extension("yaml"), sidecar(built))?;
-        let host = Host::open(HostOptions {
-            cache: folder.path().join("cache"),
-            compiler: compiler()?,
-            limits: Limits::default(),
-            ceiling: Limits::default(),
-            allowed: Allowed::default(),
-            metering: Metering::Epoch,
-        })?;
+        let host = host(&folder.path().join("cache"))?;
         runtime.block_on(async {
             let policy = host.load(&file).await?;
             let baseline = baseline::Baseline::new(built, policy.settings())?;

@@ -1,5 +1,5 @@
 //! From the rename of a policy's file to the first decision of its new version, while another policy takes long to
-//! compile.
+//! compile; and how long the same version takes to load by itself, which is the most of it.
 
 use std::time::Instant;
 
@@ -25,6 +25,7 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    runtime.block_on(alone(quick))?;
     for beside in [None, Some(slow)] {
         let folder = tempfile::tempdir()?;
         let directory = folder.path().join("policies");
@@ -40,18 +41,13 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
             let seen = observation()?;
             let mut times = Samples::default();
             for round in 0..ROUNDS {
-                // A custom section makes another file of it, which must be compiled.
-                let named = |bytes: &[u8], n: usize| -> Result<Vec<u8>> {
-                    let mark = u8::try_from(n)?;
-                    Ok([bytes, &[0, 2, 1, mark]].concat())
-                };
-                let next = named(&quick.bytes, round)?;
+                let next = marked(&quick.bytes, round)?;
                 if let Some(slow) = beside {
                     std::fs::write(
                         directory.join("slow.yaml"),
                         format!("mode: monitor\n{}", sidecar(slow)),
                     )?;
-                    put("slow.wasm", &named(&slow.bytes, round)?)?;
+                    put("slow.wasm", &marked(&slow.bytes, round)?)?;
                 }
                 let before = digest(&hosted);
                 let began = Instant::now();
@@ -73,6 +69,31 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Reading, compiling in a child, linking, checking the settings: of a version that is in no cache.
+async fn alone(quick: &Built) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = crate::host(&folder.path().join("cache"))?;
+    let file = folder.path().join("quick.wasm");
+    let mut times = Samples::default();
+    for round in 0..ROUNDS {
+        std::fs::write(&file, marked(&quick.bytes, round)?)?;
+        let began = Instant::now();
+        host.load(&file).await?;
+        times.push(began.elapsed());
+    }
+    println!(
+        "  {:>12}  to load it and nothing else",
+        times.shown_in_milliseconds()
+    );
+    Ok(())
+}
+
+/// A custom section makes another file of it, which must be compiled.
+fn marked(bytes: &[u8], n: usize) -> Result<Vec<u8>> {
+    let mark = u8::try_from(n)?;
+    Ok([bytes, &[0, 2, 1, mark]].concat())
 }
 
 fn digest(hosted: &Policies) -> Option<String> {

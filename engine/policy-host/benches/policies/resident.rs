@@ -64,8 +64,15 @@ pub(crate) fn child(folder: &Path) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let before = Resident::of_this_process(folder)?;
+        println!("  {before}: before the first policy");
         let policies = Policies::open(options(folder)?).await?;
-        let loaded = policies.set().policies().iter().filter(|file| file.name().is_some()).count();
+        let loaded = policies
+            .set()
+            .policies()
+            .iter()
+            .filter(|file| file.name().is_some())
+            .count();
         ensure!(loaded == POLICIES, "{loaded} policies are loaded");
         let mut seen = observation()?;
         for round in 0..500 {
@@ -77,19 +84,56 @@ pub(crate) fn child(folder: &Path) -> Result<()> {
             let advice = policies.advise(&seen).await;
             ensure!(matches!(advice, Advice::Decided { .. }), "{advice:?}");
         }
-        let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-        let kibibytes = |name: &str| -> Result<f64> {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-            let figure = line.context("no such line")?.trim_start_matches(':').trim().trim_end_matches(" kB");
-            Ok(figure.parse()?)
-        };
-        let (all, anonymous) = (kibibytes("Rss")?, kibibytes("Anonymous")?);
-        println!(
-            "  {:.1} MiB in all: {:.1} anonymous, {:.1} pages of files (the program itself, compiled policies)",
-            all / 1024.0,
-            anonymous / 1024.0,
-            (all - anonymous) / 1024.0
-        );
+        println!("  {}", Resident::of_this_process(folder)?);
         Ok(())
     })
+}
+
+/// Mebibytes that a process has in memory.
+struct Resident {
+    anonymous: f64,
+    /// The program itself and its libraries: as much of them as ran, shared by all its processes.
+    program: f64,
+    /// Compiled policies, mapped from their cache.
+    policies: f64,
+}
+
+impl Resident {
+    fn of_this_process(folder: &Path) -> Result<Self> {
+        let maps = std::fs::read_to_string("/proc/self/smaps")?;
+        let folder = folder.to_str().context("a folder in UTF-8")?;
+        let (mut of, mut sums) = ("", [0.0; 3]);
+        for line in maps.lines() {
+            let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let kibibytes = || rest.trim().trim_end_matches(" kB").parse::<f64>();
+            match first {
+                // A page of a file that was written to is the process's own.
+                "Anonymous:" => sums[0] += kibibytes()?,
+                "Rss:" => sums[if of.starts_with(folder) { 2 } else { 1 }] += kibibytes()?,
+                _ if !first.ends_with(':') => of = line.split_whitespace().nth(5).unwrap_or(""),
+                _ => {}
+            }
+        }
+        let [anonymous, others, policies] = sums.map(|kibibytes| kibibytes / 1024.0);
+        Ok(Self {
+            anonymous,
+            program: others - anonymous,
+            policies,
+        })
+    }
+}
+
+impl std::fmt::Display for Resident {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            anonymous,
+            program,
+            policies,
+        } = self;
+        let all = anonymous + program + policies;
+        write!(
+            f,
+            "{all:.1} MiB in all: {anonymous:.1} anonymous, {program:.1} of the program, {policies:.1} of compiled policies"
+        )
+    }
 }
