@@ -287,6 +287,11 @@ impl Loaded {
             .map(|policy| policy.reference.digest.as_str())
     }
 
+    /// The settings that it is given, as JSON, if one is loaded.
+    pub fn settings(&self) -> Option<&str> {
+        self.version_told().map(|policy| policy.settings.as_str())
+    }
+
     /// Whether its answers are followed, if one is loaded.
     pub fn mode(&self) -> Option<Mode> {
         match (&self.policy, &self.coming) {

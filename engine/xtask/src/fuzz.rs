@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rectifier_provision::{Cache, Stderr, Tool, subcommand};
+use rectifier_provision::{Cache, Stderr, Tool, cargo, subcommand};
 
 use crate::table::Verdict;
 
@@ -47,6 +47,30 @@ pub(crate) fn run(cache: &Cache) -> Result<Verdict> {
     Ok(Verdict::Well(format!(
         "{count} targets for {SECONDS} s each: {names}"
     )))
+}
+
+/// The targets are a workspace of their own: does its lock file say what its manifests want?
+///
+/// # Errors
+/// It does not: `cargo metadata` in that folder writes it anew.
+pub(crate) fn is_locked(cache: &Cache) -> Result<Verdict> {
+    let manifest = cache.checkout().join(FOLDER).join("Cargo.toml");
+    let mut metadata = cargo(cache);
+    metadata.args([
+        "metadata",
+        "--locked",
+        "--format-version=1",
+        "--manifest-path",
+    ]);
+    let status = metadata
+        .arg(manifest)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("{FOLDER}/Cargo.lock is not what its manifests want: run cargo metadata in {FOLDER}");
+    }
+    Ok(Verdict::Well(String::new()))
 }
 
 /// Each is a file of that folder.

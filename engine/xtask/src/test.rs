@@ -22,6 +22,7 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
     table.loud_part("licences, bans, sources", || deny(cache));
     table.loud_part("clippy", || clippy(cache));
     table.loud_part("generated files", || generate::check(cache));
+    table.loud_part("fuzz targets' lock", || fuzz::is_locked(cache));
     let options = Options {
         ignored: full,
         filters,

@@ -11,6 +11,7 @@ use crate::{Cache, Report};
 /// What the bed runs that Debian has.
 const PACKAGES: &[&str] = &[
     "binutils",          // strip: a debugger's part of a program is not copied into machines
+    "g++",               // the fuzzing engine is C++
     "ca-certificates",   // pip, Go and cargo ask servers for their certificates
     "iproute2",          // the addresses of machines
     "mmdebstrap",        // the machines' root tree

@@ -26,7 +26,8 @@ impl Told {
             stays
         });
         for loaded in policies {
-            let stands = format!("{:?} {:?}", loaded.digest(), loaded.status());
+            let (digest, settings) = (loaded.digest(), loaded.settings());
+            let stands = format!("{digest:?} {settings:?} {:?}", loaded.status());
             let file = loaded.file().to_owned();
             if self.files.insert(file, stands.clone()) != Some(stands) {
                 say(loaded);

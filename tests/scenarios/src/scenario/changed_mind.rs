@@ -21,6 +21,13 @@ pub(super) async fn play(world: &World, mark: &Mark, bus: &Bus) -> Result<()> {
     let old_mind = world.policies.shipped().clone().with_attempts(90);
     let new_mind = old_mind.clone().that_hands_over()?;
     world.policies.replace(&world.kubernetes, &old_mind).await?;
+    // a kubelet brings a ConfigMap to its pods when it comes to it
+    within(
+        "the old mind to reach the node",
+        long(),
+        reached(world, "attempts: 90"),
+    )
+    .await?;
     sick::web_on(world, SICK).await?;
     let old = world.before(SICK).await?;
     let engines = (
@@ -30,12 +37,22 @@ pub(super) async fn play(world: &World, mark: &Mark, bus: &Bus) -> Result<()> {
     let fewest = Fewest::watch(world).await?;
     sick::break_proxy(world).await?;
     // the episode outlives its first attempts: the old mind is at work
-    within(
+    let restarts = within(
         "the old mind's restarts",
         long(),
         bus.heard(|calls| calls.iter().filter(|call| call.restarts(UNIT)).count() >= RESTARTS),
     )
-    .await?;
+    .await;
+    if restarts.is_err() {
+        // a machine that is taken away takes its bus with it
+        let repair = world.repairs().get_opt(sick::REPAIR).await?;
+        let record = repair.map(|repair| repair.status.unwrap_or_default());
+        claim!(
+            record.is_some_and(|record| !record.phase.is_committed()),
+            "the node was replaced before the old mind had restarted {UNIT} {RESTARTS} times"
+        );
+    }
+    restarts?;
     let repair = sick::phase(world, Phase::HealingInNode).await?;
     claim!(
         repair.spec.asks == Asks::InNode,
@@ -80,4 +97,16 @@ pub(super) async fn play(world: &World, mark: &Mark, bus: &Bus) -> Result<()> {
     late.retain(|call| call.at > escalated);
     claim!(late.is_empty(), "after the new mind's word: {late:?}");
     taken_over(world, mark, &old, &repair, &fewest).await
+}
+
+/// Until a policy with these words in its sidecar lies in a volume of the sick node's pods.
+async fn reached(world: &World, words: &str) -> Result<()> {
+    let look = format!(
+        "grep --recursive --quiet --no-messages --include=*.yaml '{words}' /var/lib/kubelet/pods || echo not yet"
+    );
+    let machine = world.machine(SICK)?;
+    while !machine.exec(["sh", "-c", &look]).await?.trim().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
