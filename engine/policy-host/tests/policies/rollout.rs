@@ -59,12 +59,20 @@ impl Node {
 
     /// The engine remembers what the test is about. (It does so after it acts, and there is no event for it.)
     async fn remembers(&self, text: &str) -> Result<()> {
+        let remembered = self.memory(|ledger| ledger.contains(text)).await;
+        remembered.with_context(|| format!("{text:?} is not remembered"))
+    }
+
+    async fn forgets(&self, text: &str) -> Result<()> {
+        let forgotten = self.memory(|ledger| !ledger.contains(text)).await;
+        forgotten.with_context(|| format!("{text:?} is not forgotten"))
+    }
+
+    async fn memory(&self, is_so: impl Fn(&str) -> bool) -> Result<()> {
         let ledger = self.bench.beside("state/rollout.json");
         let mut tries = 0..10_000;
-        while !std::fs::read_to_string(&ledger).is_ok_and(|ledger| ledger.contains(text)) {
-            tries
-                .next()
-                .with_context(|| format!("{text:?} is not remembered"))?;
+        while !std::fs::read_to_string(&ledger).is_ok_and(|ledger| is_so(&ledger)) {
+            tries.next().context("in vain")?;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -455,7 +463,7 @@ fn a_version_that_fails_while_it_monitors_goes_no_further_until_it_answers() -> 
         assert!(is((true, "Nobody"))(&policies.set()));
         assert_eq!(remedy(&policies).await?, Some(Remedy::Escalate));
         // That one it could answer; its stage begins anew.
-        node.remembers("\"held\": false").await?;
+        node.forgets("\"held\": true").await?;
         node.passes(STAGE)?;
         until(&policies, &mut changed, is((false, "OneInHundred"))).await
     })
