@@ -45,7 +45,7 @@ impl Contract {
     fn parse() -> Result<Self, String> {
         let mut resolve = Resolve::default();
         resolve
-            .push_str("policy.wit", WIT)
+            .push_source("policy.wit", WIT)
             .map_err(|error| format!("{error:#}"))?;
         Ok(Self { resolve })
     }
