@@ -20,11 +20,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Of this class, for this reason.
+    /// Of this class, for this reason; in one line, whatever it quotes.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         Self {
             class,
-            message: message.into(),
+            message: one_line(&message.into()),
         }
     }
 

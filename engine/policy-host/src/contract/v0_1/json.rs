@@ -150,9 +150,8 @@ fn has_list(value: &serde_json::Value) -> bool {
     }
 }
 
-/// In one line: what it quotes is the guest's.
 fn invalid(why: String) -> Failure {
-    Failure::new(FailureClass::InvalidOutput, one_line(&why))
+    Failure::new(FailureClass::InvalidOutput, why)
 }
 
 #[cfg(test)]
