@@ -234,9 +234,10 @@ impl Route {
 }
 
 impl Loaded {
-    /// Lets the version that is on its way enforce here already, if that one does not clash.
+    /// Lets the version that is on its way enforce here already, if that one neither clashes nor fails.
     fn comes_early(&mut self, routes: &[Route]) {
-        let Some(coming) = self.coming.as_mut().filter(|coming| !coming.here) else {
+        let is_fit = |coming: &&mut Coming| !coming.here && !coming.held;
+        let Some(coming) = self.coming.as_mut().filter(is_fit) else {
             return;
         };
         let own = routes_of(&coming.policy, coming.policy.mode);
