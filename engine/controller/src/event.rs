@@ -34,8 +34,8 @@ struct Word<'a> {
     warns: bool,
 }
 
-/// Milliseconds after each try to write an Event, the last one included.
-const PAUSES: [u64; 4] = [100, 200, 400, 800];
+/// Milliseconds before each try to write an Event.
+const PAUSES: [u64; 4] = [0, 100, 200, 400];
 
 /// Says where a repair stands. An Event that cannot be written never holds a repair up.
 pub(crate) async fn tell(ctx: &Context, seen: &Seen, record: &Record) {
@@ -115,13 +115,12 @@ async fn write(ctx: &Context, word: Word<'_>) -> bool {
     let event = event(&word, ctx.now());
     let events: Api<Event> = Api::namespaced(ctx.client.clone(), NAMESPACE);
     for pause in PAUSES {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
         match events.create(&PostParams::default(), &event).await {
             Ok(_) => return true,
             // told already
             Err(kube::Error::Api(status)) if status.code == 409 => return true,
-            Err(kube::Error::Api(status)) if [429, 503, 504].contains(&status.code) => {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
+            Err(kube::Error::Api(status)) if [429, 503, 504].contains(&status.code) => {}
             Err(error) => {
                 tracing::warn!(node = word.node, "no Event: {}", chain(&error));
                 return false;
