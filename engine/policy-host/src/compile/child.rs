@@ -1,6 +1,7 @@
 //! The child's side: one job from standard input, its result to standard output, then the end.
 
 use std::io::{Read, Write};
+use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, setrlimit};
 
@@ -105,4 +106,15 @@ pub fn child_main(mut input: impl Read, mut output: impl Write) -> Result<(), Ch
         }
     }
     Ok(output.flush()?)
+}
+
+/// A program that is nothing but the child.
+pub fn child_program() -> ExitCode {
+    match child_main(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }

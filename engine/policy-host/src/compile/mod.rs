@@ -19,7 +19,7 @@ use tokio::process::Command;
 use crate::Failure;
 use crate::engine::Metering;
 pub(crate) use cache::{Cache, Compiled, hex};
-pub use child::{ChildError, child_main};
+pub use child::{ChildError, child_main, child_program};
 
 /// What a compiled policy may be at most. Native code is about five times its module, and no module is over 64 MiB.
 const COMPILED_BYTES: u64 = 512 << 20;
