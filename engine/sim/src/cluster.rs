@@ -255,34 +255,41 @@ impl Cluster {
             && expires.is_some_and(|at| at > self.api.now())
     }
 
-    /// A node whose machine is down is Unknown after its grace.
+    /// A node whose machine is down is Unknown after its grace, and Ready again when its kubelet is heard again.
     fn judge(&mut self, now: Instant, machines: &[Machine]) {
-        for node in self.api.objects("nodes") {
-            let name = text(&node, "/metadata/name").to_owned();
-            let id = text(&node, "/spec/providerID").trim_start_matches("openstack:///");
+        let nodes = self.api.objects("nodes");
+        self.silent.retain(|name, _| {
+            let is_it = |node: &Object| text(node, "/metadata/name") == name;
+            nodes.iter().any(is_it)
+        });
+        for node in &nodes {
+            let name = text(node, "/metadata/name");
+            let id = text(node, "/spec/providerID").trim_start_matches("openstack:///");
+            let is_unknown = condition(node, "Ready") == Some("Unknown");
             let is_running = machines
                 .iter()
                 .any(|machine| machine.id == id && machine.is_running);
             if is_running {
-                self.silent.remove(&name);
-                continue;
-            }
-            let since = *self.silent.entry(name).or_insert(now);
-            if now >= since + self.options.node_grace
-                && condition(&node, "Ready") != Some("Unknown")
-            {
-                self.api.change("nodes", &node, true, |node| {
-                    set_condition(node, "Ready", "Unknown")
-                });
+                self.silent.remove(name);
+                let guest = self.machines.get(id);
+                // One that boots is not heard before it has booted.
+                if is_unknown && guest.is_some_and(|guest| guest.speaks.is_none()) {
+                    self.report(node, "True");
+                }
+            } else if is_unknown {
+                self.silent.remove(name);
+            } else {
+                let since = *self.silent.entry(name.to_owned()).or_insert(now);
+                if now >= since + self.options.node_grace {
+                    self.report(node, "Unknown");
+                }
             }
         }
-        let nodes = self.api.objects("nodes");
-        self.silent.retain(|name, since| {
-            let is_there = nodes
-                .iter()
-                .any(|node| text(node, "/metadata/name") == *name);
-            // One that is known to be Unknown is not waited for.
-            is_there && now < *since + self.options.node_grace
+    }
+
+    fn report(&self, node: &Object, ready: &str) {
+        self.api.change("nodes", node, true, |node| {
+            set_condition(node, "Ready", ready)
         });
     }
 

@@ -105,7 +105,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     landing: Landing,
-    /// Counts the requests that have landed.
+    /// Counts the requests that have landed, and the faults.
     told: watch::Sender<u64>,
 }
 
@@ -155,11 +155,13 @@ impl World {
     /// Lets something go wrong, from now on.
     pub fn fault(&self, fault: Fault) {
         self.now(|state| state.fault(fault));
+        self.tell();
     }
 
     /// Lets everything go well again.
     pub fn clear_faults(&self) {
         self.now(State::clear_faults);
+        self.tell();
     }
 
     /// The name of the host that a server is on.
@@ -204,13 +206,17 @@ impl World {
         look(&mut state)
     }
 
-    /// Counts the requests that have landed; their answers are on their way yet.
+    /// Counts the requests that have landed (their answers are on their way yet), and the faults.
     pub fn landed(&self) -> watch::Receiver<u64> {
         self.inner.told.subscribe()
     }
 
-    fn serve(&self, request: &Request) -> Result<Response, TransportError> {
+    fn tell(&self) {
         self.inner.told.send_modify(|count| *count += 1);
+    }
+
+    fn serve(&self, request: &Request) -> Result<Response, TransportError> {
+        self.tell();
         self.now(|state| match state.met_at_the_door(request) {
             Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
             Some(Effect::Answer { status, headers }) => Ok(Response {

@@ -15,6 +15,7 @@ use rectifier_cloud::openstack::transport::Method;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::name::ServerId;
 use rectifier_sim::clock::WorldClock;
+use rectifier_sim::cluster::{self, Cluster};
 use rectifier_sim::kubernetes::{ApiServer, Options};
 use rectifier_sim::openstack::{self as sim, Effect, Fault, World};
 
@@ -162,5 +163,36 @@ async fn the_worlds_cloud_keeps_the_contract() -> Result<()> {
             .await
             .with_context(|| format!("seed {seed}"))?;
     }
+    Ok(())
+}
+
+/// What the API server says of the node's Ready, so many virtual seconds from now.
+async fn ready_in(seconds: u64, client: &kube::Client) -> Result<Option<String>> {
+    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+    let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(client.clone());
+    let status = nodes.get("worker-1").await?.status.unwrap_or_default();
+    let mut conditions = status.conditions.unwrap_or_default().into_iter();
+    let ready = conditions.find(|condition| condition.type_ == "Ready");
+    Ok(ready.map(|condition| condition.status))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_host_is_down_is_unknown_after_its_grace_and_ready_when_it_is_back()
+-> Result<()> {
+    let (api, cloud) = (world(1)?, World::new(sim::Options::default(), clock()?));
+    let cluster = Cluster::new(api.clone(), cloud.clone(), cluster::Options::default());
+    cluster.add_node("worker-1", &[]);
+    let mut nature = tokio::task::JoinSet::new();
+    nature.spawn(cluster.run());
+    let client = api.client("witness");
+    // Its machine has booted by then.
+    assert_eq!(ready_in(60, &client).await?.as_deref(), Some("True"));
+    for host in ["c1", "c2", "c3"] {
+        cloud.fault(Fault::HostStopped(host.to_owned()));
+    }
+    assert_eq!(ready_in(38, &client).await?.as_deref(), Some("True"));
+    assert_eq!(ready_in(5, &client).await?.as_deref(), Some("Unknown"));
+    cloud.clear_faults();
+    assert_eq!(ready_in(1, &client).await?.as_deref(), Some("True"));
     Ok(())
 }

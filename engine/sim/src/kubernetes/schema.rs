@@ -233,23 +233,8 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
         }
         Value::String(text) => {
             let length = text.chars().count() as u64;
-            if schema["minLength"]
-                .as_u64()
-                .is_some_and(|least| length < least)
-            {
-                refuse(format!(
-                    "it must be at least {} chars long",
-                    schema["minLength"]
-                ));
-            }
-            if schema["maxLength"]
-                .as_u64()
-                .is_some_and(|most| length > most)
-            {
-                refuse(format!(
-                    "it must not be longer than {} chars",
-                    schema["maxLength"]
-                ));
+            if let Some(why) = out_of_bounds(schema, length, ["minLength", "maxLength"], "chars") {
+                refuse(why);
             }
             if schema["format"] == "date-time" && text.parse::<Timestamp>().is_err() {
                 refuse("it must be a date and time".to_owned());
@@ -257,20 +242,8 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
         }
         Value::Array(items) => {
             let length = items.len() as u64;
-            if schema["minItems"]
-                .as_u64()
-                .is_some_and(|least| length < least)
-            {
-                refuse(format!(
-                    "it must have at least {} items",
-                    schema["minItems"]
-                ));
-            }
-            if schema["maxItems"]
-                .as_u64()
-                .is_some_and(|most| length > most)
-            {
-                refuse(format!("it must have at most {} items", schema["maxItems"]));
+            if let Some(why) = out_of_bounds(schema, length, ["minItems", "maxItems"], "items") {
+                refuse(why);
             }
             for (at, item) in items.iter().enumerate() {
                 check(&schema["items"], item, &format!("{path}[{at}]"), wrong);
@@ -289,5 +262,20 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
             }
         }
         Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Why a value of so many of these is too short or too long.
+fn out_of_bounds(
+    schema: &Value,
+    length: u64,
+    [least, most]: [&str; 2],
+    what: &str,
+) -> Option<String> {
+    let (least, most) = (schema[least].as_u64(), schema[most].as_u64());
+    match (least, most) {
+        (Some(least), _) if length < least => Some(format!("it must have at least {least} {what}")),
+        (_, Some(most)) if length > most => Some(format!("it must have at most {most} {what}")),
+        _ => None,
     }
 }
