@@ -105,7 +105,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         over: Duration::from_secs(policy_rollout.into()),
         state,
     });
-    let compiler = std::env::current_exe().context("cannot find this program's own file")?;
+    let compiler = Compiler::beside_this_program(CompileLimits::default())?;
     let telemetry = Telemetry::default();
     let server = Server::bind(listen, telemetry.clone()).await?;
     let choice = LimitsChoice {
@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let policies = Policies::open(Options {
         directory: policies,
         cache: policy_cache,
-        compiler: Compiler::new(compiler, &["compile"], CompileLimits::default()),
+        compiler,
         limits,
         ceiling,
         // Units and fixes are the nodes' matter.

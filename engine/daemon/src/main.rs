@@ -1,5 +1,5 @@
-//! The program of both engines, in one file: `node` runs on every node, `controller` in the control plane, `compile` is the
-//! short-lived child in which either compiles a policy, `crds` prints what `deploy/crds` holds.
+//! The program of both engines, in one file: `node` runs on every node, `controller` in the control plane,
+//! `crds` prints what `deploy/crds` holds. Either starts `rectifier-compiler`, which lies beside it, to compile a policy.
 //!
 //! What stands only here: the wall clock, randomness, signals, the environment, the logs' format, the exit code. Exit codes:
 //! 0 a clean end, 1 it could not go on, 2 wrong usage.
@@ -12,8 +12,8 @@ mod node;
 mod switches;
 mod telemetry;
 
-use std::io::{stdin, stdout};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -39,9 +39,6 @@ enum Command {
     Node(node::Arguments),
     /// The control plane's engine
     Controller(Box<controller::Arguments>),
-    /// Compiles one policy, from standard input to standard output (the engines start this themselves)
-    #[command(hide = true)]
-    Compile,
     /// Prints the CustomResourceDefinitions as YAML
     Crds(crds::Arguments),
 }
@@ -63,11 +60,6 @@ fn main() -> ExitCode {
 
 fn run(command: Command, log_format: logs::Format) -> anyhow::Result<()> {
     match command {
-        // Nothing of the rest is set up for it: it is to be small, and its streams are spoken for.
-        Command::Compile => Ok(rectifier_policy_host::compile::child_main(
-            stdin().lock(),
-            stdout().lock(),
-        )?),
         Command::Crds(arguments) => crds::print(&arguments),
         Command::Node(arguments) => {
             logs::start(log_format);
@@ -80,10 +72,13 @@ fn run(command: Command, log_format: logs::Format) -> anyhow::Result<()> {
     }
 }
 
-/// One thread: both engines wait most of their time, and a thread is memory on every node.
+/// One thread and one arena: both engines wait most of their time, and a thread is memory on every node.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    rectifier_policy_host::memory::keep_small();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Each that waits for work holds its stack.
+        .thread_keep_alive(Duration::from_secs(1))
         .build()
         .context("cannot start the runtime")
 }

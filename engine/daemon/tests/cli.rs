@@ -68,12 +68,3 @@ fn a_configuration_that_cannot_be_read_is_named() -> Result<()> {
     );
     Ok(())
 }
-
-#[test]
-fn a_file_that_is_no_policy_does_not_compile() -> Result<()> {
-    let output = engine(&["compile"])?;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(output.stdout.is_empty());
-    assert!(!output.stderr.is_empty());
-    Ok(())
-}

@@ -54,7 +54,7 @@ impl Host {
             metering,
         } = options;
         let runtime = Runtime::new(metering).map_err(Error::Engine)?;
-        let cache = Cache::open(&folder, &runtime.engine)
+        let cache = Cache::open(&folder, runtime.metering)
             .map_err(|source| Error::Cache { folder, source })?;
         Ok(Self {
             runtime: Arc::new(runtime),

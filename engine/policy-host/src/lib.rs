@@ -16,6 +16,7 @@ pub mod compile;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod memory;
 
 mod advisor;
 mod allowed;

@@ -138,7 +138,7 @@ impl Policies {
             clock,
         } = options;
         let runtime = Arc::new(Runtime::new(Metering::Epoch).map_err(Error::Engine)?);
-        let cache = Cache::open(&folder, &runtime.engine)
+        let cache = Cache::open(&folder, runtime.metering)
             .map_err(|source| Error::Cache { folder, source })?;
         let loader = Loader {
             compiler,

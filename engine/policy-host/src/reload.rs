@@ -41,7 +41,7 @@ const RESCAN: Duration = Duration::from_secs(30);
 /// Every so many rescans everything is read anew: every ten minutes, since a stamp that does not tell of a change is rare.
 const WHOLE: u64 = 20;
 /// So long what is ready waits for the rest of its look, so that what changed together takes effect together if it can.
-/// 50 ms: a small policy is compiled in less.
+/// 50 ms: a small policy is compiled in little more, and two at a time. Nothing waits for one that takes seconds.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// A file that was another one when it was to be loaded is looked at again after this time, if no event tells sooner.
 const MOVED: Duration = Duration::from_secs(1);
@@ -75,6 +75,7 @@ struct Loading {
     job: Job,
     number: u64,
     round: u64,
+    takes_long: bool,
     handle: AbortHandle,
 }
 
@@ -295,6 +296,7 @@ impl Reload {
         }
         self.number += 1;
         let (number, round) = (self.number, self.round);
+        let takes_long = self.workshop.takes_long(&job);
         let carried_out = self.workshop.clone().carry_out(job.clone());
         let handle = self
             .work
@@ -303,6 +305,7 @@ impl Reload {
             job,
             number,
             round,
+            takes_long,
             handle,
         });
     }
@@ -340,7 +343,7 @@ impl Reload {
         let more_is_coming = self
             .loading
             .iter()
-            .any(|loading| loading.round == self.round);
+            .any(|loading| loading.round == self.round && !loading.takes_long);
         if more_is_coming && since.elapsed() < TOGETHER {
             return None;
         }

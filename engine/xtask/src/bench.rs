@@ -9,15 +9,17 @@ use rectifier_provision::{Cache, cargo};
 struct Bench {
     name: &'static str,
     package: &'static str,
+    features: &'static str,
 }
 
 const BENCHES: &[Bench] = &[Bench {
     name: "policies",
     package: "rectifier-policy-host",
+    features: "compiler",
 }];
 
 /// Runs those whose names are given; all, if none is.
-pub(crate) fn run(cache: &Cache, names: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(cache: &Cache, names: &[String], parts: &[String]) -> Result<ExitCode> {
     let known: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!("there is no bench {unknown}: {}", known.join(", "));
@@ -37,7 +39,12 @@ pub(crate) fn run(cache: &Cache, names: &[String]) -> Result<ExitCode> {
             bench.package,
             "--bench",
             bench.name,
+            "--features",
+            bench.features,
         ]);
+        if !parts.is_empty() {
+            command.arg("--").args(parts);
+        }
         let status = command.status().context("cannot start cargo")?;
         if !status.success() {
             bail!("the bench {} failed ({status})", bench.name);

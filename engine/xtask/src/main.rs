@@ -65,6 +65,9 @@ enum Command {
     Bench {
         /// Only these: policies
         names: Vec<String>,
+        /// After `--`, for the benches themselves: only these parts
+        #[arg(last = true)]
+        parts: Vec<String>,
     },
     /// Installs and builds what the test bed needs: once, and quick the second time
     Setup,
@@ -110,7 +113,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             without: Some(step),
             filters,
         } => without::command(&cache, step, &filters),
-        Command::Bench { names } => bench::run(&cache, &names),
+        Command::Bench { names, parts } => bench::run(&cache, &names, &parts),
         Command::Setup => setup::command(&cache),
         Command::Generate { check } => generate::command(&cache, check),
         Command::CheckLayers => layers::command(&cache),

@@ -1,4 +1,4 @@
-//! Write [Rectifier](https://rectifier.dev) policies in Rust.
+//! Write Rectifier policies in Rust.
 //!
 //! ```
 //! use rectifier_policy::prelude::*;

@@ -57,7 +57,7 @@ pub fn subcommand(cache: &Cache, program: &Path) -> Command {
 }
 
 /// The programs that tests and tasks start, which are all built when one of them is.
-const PROGRAMS: [&str; 4] = [ENGINE, "rectifier", "hypervisor-hook", "story"];
+const PROGRAMS: [&str; 5] = [ENGINE, COMPILER, "rectifier", "hypervisor-hook", "story"];
 
 /// Builds the programs that tests start, with all dependencies as the workspace's tests have them.
 /// Cargo compiles a dependency once for each set of features that is asked of it, and asks for
@@ -80,7 +80,7 @@ pub fn programs(cache: &Cache) -> PathBuf {
 }
 
 impl Cache {
-    /// The engine's program, built from the checkout as it is now, without what only a debugger
+    /// The engine's program, beside its compiler, built from the checkout as it is now, without what only a debugger
     /// reads. Cargo is asked each time, and is quick when nothing has changed. The same content is
     /// the same path: a build with other features does not touch a program that runs.
     ///
@@ -96,11 +96,14 @@ impl Cache {
         let what = format!("engine: cargo build; log {}", log.display());
         run(&mut build, &log, &mut Late::new(report, &what))
             .context("the engine does not compile")?;
-        let built = programs(self).join(ENGINE);
-        let content =
-            std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-        let key = Key::new("engine 1").with("program", &content).finish();
-        drop(content);
+        let mut key = Key::new("engine 2");
+        for program in [ENGINE, COMPILER] {
+            let built = programs(self).join(program);
+            let content = std::fs::read(&built)
+                .with_context(|| format!("cannot read {}", built.display()))?;
+            key = key.with(program, &content);
+        }
+        let key = key.finish();
         let target = self.folder("engine")?.join(key);
         let room = [Room {
             place: self.root().to_owned(),
@@ -114,15 +117,20 @@ impl Cache {
         let folder = part.make(self, report, |folder, report| {
             keep_newest(&self.folder("engine")?, "")?;
             std::fs::create_dir(folder)?;
-            let mut strip = command("strip");
-            strip
-                .args(["--strip-debug", "-o"])
-                .arg(folder.join(ENGINE))
-                .arg(&built);
-            run(&mut strip, &self.log("strip")?, report)
+            for program in [ENGINE, COMPILER] {
+                let mut strip = command("strip");
+                strip
+                    .args(["--strip-debug", "-o"])
+                    .arg(folder.join(program))
+                    .arg(programs(self).join(program));
+                run(&mut strip, &self.log("strip")?, report)?;
+            }
+            Ok(())
         })?;
         Ok(folder.join(ENGINE))
     }
 }
 
 const ENGINE: &str = "rectifier-engine";
+/// The engine looks for it beside itself.
+pub(crate) const COMPILER: &str = "rectifier-compiler";

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rectifier_core::policy::Observation;
-use rectifier_policy_host::compile::{CompileLimits, Compiler, child_main};
+use rectifier_policy_host::compile::{CompileLimits, Compiler};
 use rectifier_policy_host::{
     Allowed, Form, Handles, Host, HostOptions, Limits, Metadata, Metering, Needed, Needs, Pattern,
     annotate,
@@ -30,25 +30,27 @@ use samples::Samples;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let word = |name: &str| arguments.iter().any(|argument| argument == name);
-    if word("compile") {
-        return Ok(child_main(
-            std::io::stdin().lock(),
-            std::io::stdout().lock(),
-        )?);
-    }
-    if word("resident") {
-        return resident::child(Path::new(arguments.last().context("a folder")?));
-    }
     // `cargo test` starts benches, too: there is nothing to test here.
     if word("--test") {
         return Ok(());
     }
+    let known = ["decide", "throughput", "resident", "reload"];
+    let chosen = |part: &str| !known.into_iter().any(word) || word(part);
     let policies = policies()?;
     println!("{}", machine());
-    decide(&policies)?;
-    throughput::run(&policies[0])?;
-    resident::run(&policies[0])?;
-    reload::run(&policies)
+    if chosen("decide") {
+        decide(&policies)?;
+    }
+    if chosen("throughput") {
+        throughput::run(&policies[0])?;
+    }
+    if chosen("resident") {
+        resident::run(&policies[0])?;
+    }
+    if chosen("reload") {
+        reload::run(&policies)?;
+    }
+    Ok(())
 }
 
 /// One policy, built from its source.
@@ -143,19 +145,17 @@ pub(crate) fn sidecar(built: &Built) -> &'static str {
     }
 }
 
-pub(crate) fn compiler() -> Result<Compiler> {
-    let program = std::env::current_exe().context("this program's own file")?;
-    Ok(Compiler::new(
-        program,
-        &["compile"],
-        CompileLimits::default(),
-    ))
+/// What the engines start.
+const COMPILER: &str = env!("CARGO_BIN_EXE_rectifier-compiler");
+
+pub(crate) fn compiler() -> Compiler {
+    Compiler::new(COMPILER, &[], CompileLimits::default())
 }
 
 pub(crate) fn host(cache: &Path) -> Result<Host> {
     Ok(Host::open(HostOptions {
         cache: cache.to_owned(),
-        compiler: compiler()?,
+        compiler: compiler(),
         limits: Limits::default(),
         ceiling: Limits::default(),
         allowed: Allowed::default(),

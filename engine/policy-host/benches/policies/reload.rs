@@ -1,7 +1,7 @@
 //! From the rename of a policy's file to the first decision of its new version, while another policy takes long to
 //! compile; and how long the same version takes to load by itself, which is the most of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rectifier_core::policy::Advice;
@@ -12,6 +12,17 @@ use crate::throughput::options;
 use crate::{Built, observation, sidecar};
 
 const ROUNDS: usize = 30;
+
+/// A large policy that changed so long ago is being compiled, and will be for a second at least.
+const UNDER_WAY: Duration = Duration::from_millis(300);
+
+/// When the other policy changes.
+#[derive(Clone, Copy)]
+enum When {
+    Before,
+    AtOnce,
+}
+use When::{AtOnce, Before};
 
 pub(crate) fn run(policies: &[Built]) -> Result<()> {
     let quick = &policies[0];
@@ -26,7 +37,7 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(alone(quick))?;
-    for beside in [None, Some(slow)] {
+    for beside in [None, Some((slow, Before)), Some((slow, AtOnce))] {
         let folder = tempfile::tempdir()?;
         let directory = folder.path().join("policies");
         std::fs::create_dir(&directory)?;
@@ -42,12 +53,15 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
             let mut times = Samples::default();
             for round in 0..ROUNDS {
                 let next = marked(&quick.bytes, round)?;
-                if let Some(slow) = beside {
+                if let Some((slow, when)) = beside {
                     std::fs::write(
                         directory.join("slow.yaml"),
                         format!("mode: monitor\n{}", sidecar(slow)),
                     )?;
                     put("slow.wasm", &marked(&slow.bytes, round)?)?;
+                    if let Before = when {
+                        tokio::time::sleep(UNDER_WAY).await;
+                    }
                 }
                 let before = digest(&hosted);
                 let began = Instant::now();
@@ -62,11 +76,12 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
             }
             anyhow::Ok(times)
         })?;
-        let with = beside.map_or("nothing".to_owned(), |slow| slow.name.to_owned());
-        println!(
-            "  {:>12}  while {with} compiles",
-            times.shown_in_milliseconds()
-        );
+        let circumstances = match beside {
+            None => "while nothing else happens".to_owned(),
+            Some((slow, Before)) => format!("while {} compiles", slow.name),
+            Some((slow, AtOnce)) => format!("when {} changes at once with it", slow.name),
+        };
+        println!("  {:>12}  {circumstances}", times.shown_in_milliseconds());
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ pub(crate) fn options(folder: &std::path::Path) -> Result<Options> {
     Ok(Options {
         directory: folder.join("policies"),
         cache: folder.join("cache"),
-        compiler: compiler()?,
+        compiler: compiler(),
         limits: Limits::default(),
         ceiling: Limits::default(),
         allowed: Allowed::default(),

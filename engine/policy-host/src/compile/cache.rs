@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module, Precompiled};
 
+use crate::engine::Metering;
 use crate::private;
 
 /// First bytes of each file. The number counts this layout's versions.
@@ -40,7 +41,7 @@ pub(crate) enum Compiled {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    engine: [u8; 32],
+    engine: String,
     bound: u64,
 }
 
@@ -56,16 +57,16 @@ impl Cache {
     ///
     /// # Errors
     /// It cannot be made, or somebody else could write into it.
-    pub(crate) fn open(folder: &Path, engine: &Engine) -> std::io::Result<Self> {
-        Self::bounded(folder, engine, BOUND)
+    pub(crate) fn open(folder: &Path, metering: Metering) -> std::io::Result<Self> {
+        Self::bounded(folder, metering, BOUND)
     }
 
-    fn bounded(folder: &Path, engine: &Engine, bound: u64) -> std::io::Result<Self> {
+    fn bounded(folder: &Path, metering: Metering, bound: u64) -> std::io::Result<Self> {
         private::folder(folder)?;
         private::sweep(folder, |_| false)?;
         let cache = Self {
             folder: folder.to_owned(),
-            engine: crate::engine::fingerprint(engine),
+            engine: crate::engine::fingerprint(metering),
             bound,
         };
         cache.make_room(0);
@@ -188,7 +189,7 @@ impl Cache {
 
     fn name(&self, module: &[u8; 32]) -> String {
         let key = Sha256::new()
-            .chain_update(self.engine)
+            .chain_update(&self.engine)
             .chain_update(module)
             .finalize();
         format!("{}{COMPILED}", hex(&key))
@@ -259,4 +260,5 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Compiled> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "compiler")]
 mod tests;

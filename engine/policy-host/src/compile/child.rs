@@ -5,64 +5,13 @@ use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-use crate::engine::Metering;
+use super::job::{COMPILED, Job, REFUSED};
 use crate::log::one_line;
 use crate::section::{Form, form};
 
-/// The first byte of the result: native code follows.
-pub(super) const COMPILED: u8 = 0;
-/// Why the module does not compile follows.
-pub(super) const REFUSED: u8 = 1;
-
-/// What precedes the module on the child's standard input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Job {
-    pub(super) address_space: u64,
-    pub(super) cpu_seconds: u64,
-    pub(super) metering: Metering,
-}
-
-impl Job {
-    const BYTES: usize = 17;
-
-    pub(super) fn header(self) -> [u8; Self::BYTES] {
-        let mut header = [0; Self::BYTES];
-        header[..8].copy_from_slice(&self.address_space.to_le_bytes());
-        header[8..16].copy_from_slice(&self.cpu_seconds.to_le_bytes());
-        header[16] = match self.metering {
-            Metering::Epoch => 0,
-            Metering::Fuel => 1,
-        };
-        header
-    }
-
-    fn read(input: &mut impl Read) -> std::io::Result<Self> {
-        let (mut address_space, mut cpu_seconds, mut metering) = ([0; 8], [0; 8], [0; 1]);
-        input.read_exact(&mut address_space)?;
-        input.read_exact(&mut cpu_seconds)?;
-        input.read_exact(&mut metering)?;
-        Ok(Self {
-            address_space: u64::from_le_bytes(address_space),
-            cpu_seconds: u64::from_le_bytes(cpu_seconds),
-            metering: match metering {
-                [0] => Metering::Epoch,
-                [1] => Metering::Fuel,
-                [_] => return Err(std::io::ErrorKind::InvalidData.into()),
-            },
-        })
-    }
-
-    /// Binds this process to the job's limits, before it reads a byte of a module.
-    fn confine(self) -> nix::Result<()> {
-        setrlimit(Resource::RLIMIT_AS, self.address_space, self.address_space)?;
-        setrlimit(Resource::RLIMIT_CPU, self.cpu_seconds, self.cpu_seconds)?;
-        // No files: neither to write nor to leave behind when it crashes.
-        setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
-        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-        // Without its parent nobody waits for the result.
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
-    }
-}
+/// How far a large module's compilation stands back: as far as can be. It yields to its engine and to smaller modules; to
+/// other pods and services it would not, since each of them has its own share.
+const NICE: i32 = 19;
 
 /// Why the child failed. It goes to stderr, and the exit code is not 0.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +21,7 @@ pub enum ChildError {
     Stream(#[from] std::io::Error),
     /// This process could not be confined.
     #[error("limits: {0}")]
-    Limits(#[from] nix::Error),
+    Limits(std::io::Error),
     /// There is no compiler for this machine.
     #[error("{0:#}")]
     Compiler(wasmtime::Error),
@@ -86,7 +35,7 @@ pub enum ChildError {
 /// See [`ChildError`]. That the module is refused is a result, and no error.
 pub fn child_main(mut input: impl Read, mut output: impl Write) -> Result<(), ChildError> {
     let job = Job::read(&mut input)?;
-    job.confine()?;
+    confine(job).map_err(ChildError::Limits)?;
     let engine = crate::engine::compiling(job.metering).map_err(ChildError::Compiler)?;
     let mut module = Vec::new();
     input.read_to_end(&mut module)?;
@@ -106,6 +55,23 @@ pub fn child_main(mut input: impl Read, mut output: impl Write) -> Result<(), Ch
         }
     }
     Ok(output.flush()?)
+}
+
+/// Binds this process to the job's limits, before it reads a byte of a module.
+fn confine(job: Job) -> std::io::Result<()> {
+    setrlimit(Resource::RLIMIT_AS, job.address_space, job.address_space)?;
+    setrlimit(Resource::RLIMIT_CPU, job.cpu_seconds, job.cpu_seconds)?;
+    // No files: neither to write nor to leave behind when it crashes.
+    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    if job.is_large {
+        // For its threads, too: they come later.
+        rustix::process::nice(NICE)?;
+    }
+    // Without its parent nobody waits for the result.
+    Ok(nix::sys::prctl::set_pdeathsig(
+        nix::sys::signal::Signal::SIGKILL,
+    )?)
 }
 
 /// A program that is nothing but the child.

@@ -3,9 +3,13 @@
 //! A compiler is big, and a hostile module can make it bigger: it runs in a process of its own, with limits on memory
 //! and time, that has nothing but its standard streams. What it wrote is native code; [`cache`] says why it may be
 //! loaded.
+//!
+//! The compiler is no part of a long-lived program (feature `compiler`): it would be most of its machine code.
 
 mod cache;
+#[cfg(feature = "compiler")]
 mod child;
+mod job;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,7 +23,20 @@ use tokio::process::Command;
 use crate::Failure;
 use crate::engine::Metering;
 pub(crate) use cache::{Cache, Compiled, hex};
+#[cfg(feature = "compiler")]
 pub use child::{ChildError, child_main, child_program};
+use job::Job;
+
+/// The engines' compiler, in the folder of the engine's own program.
+const PROGRAM: &str = "rectifier-compiler";
+
+/// What is large, and compiled by one process at a time, behind everything else. 512 KiB: a policy in Rust or C, compiled in
+/// a tenth of a second, has less; one that brings an interpreter or a runtime has more.
+pub(crate) const LARGE_BYTES: u64 = 512 << 10;
+
+/// Threads that compile a small module: as many as the smallest node has cores. A large one has one thread, so that a small
+/// one finds a core free.
+const THREADS: u32 = 2;
 
 /// What a compiled policy may be at most. Native code is about five times its module, and no module is over 64 MiB.
 const COMPILED_BYTES: u64 = 512 << 20;
@@ -35,7 +52,7 @@ pub struct Compiler {
 /// What one compilation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
-    /// Wall time, and as much CPU time. Default 60 s.
+    /// Wall time, and as much CPU time of each of its threads. Default 60 s.
     pub time: Duration,
     /// Bytes of address space. Default 1 GiB.
     pub address_space: u64,
@@ -51,7 +68,23 @@ impl Default for CompileLimits {
 }
 
 impl Compiler {
-    /// `program` with `arguments` must do nothing but call [`child_main`] with its standard input and output.
+    /// The program `rectifier-compiler` that was installed beside this one.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn beside_this_program(limits: CompileLimits) -> std::io::Result<Self> {
+        let program = std::env::current_exe()?.with_file_name(PROGRAM);
+        if !program.is_file() {
+            let why = format!(
+                "there is no {}: the policies' compiler belongs beside this program",
+                program.display()
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, why));
+        }
+        Ok(Self::new(program, &[], limits))
+    }
+
+    /// `program` with `arguments` must do nothing but call `child_main` with its standard input and output.
     pub fn new(program: impl Into<PathBuf>, arguments: &[&str], limits: CompileLimits) -> Self {
         Self {
             program: program.into(),
@@ -75,9 +108,12 @@ impl Compiler {
             time,
             address_space,
         } = self.limits;
+        let is_large = module.len() as u64 >= LARGE_BYTES;
+        let threads = if is_large { 1 } else { THREADS };
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
+            .env("RAYON_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,10 +131,11 @@ impl Compiler {
             return Err(failed("the compiler has no standard streams".to_owned()));
         };
         let give = async move {
-            let job = child::Job {
+            let job = Job {
                 address_space,
-                cpu_seconds: time.as_secs().max(1),
+                cpu_seconds: time.as_secs().max(1) * u64::from(threads),
                 metering,
+                is_large,
             };
             // A child that dies early says why on its stderr; a broken pipe here would only hide that.
             let _ = stdin.write_all(&job.header()).await;
@@ -126,8 +163,8 @@ impl Compiler {
             )));
         }
         match compiled.split_first() {
-            Some((&child::COMPILED, compiled)) => Ok(compiled.to_vec()),
-            Some((&child::REFUSED, why)) => {
+            Some((&job::COMPILED, compiled)) => Ok(compiled.to_vec()),
+            Some((&job::REFUSED, why)) => {
                 let why = String::from_utf8_lossy(why).into_owned();
                 Err(Failure::new(FailureClass::Load, why))
             }

@@ -86,6 +86,7 @@ pub(super) async fn decide(
 }
 
 #[cfg(test)]
+#[cfg(feature = "compiler")]
 mod tests {
     use std::time::Duration;
 
@@ -149,7 +150,7 @@ mod tests {
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let cache =
-            crate::compile::Cache::open(&folder.path().join("cache"), &runtime.engine).unwrap();
+            crate::compile::Cache::open(&folder.path().join("cache"), runtime.metering).unwrap();
         let compiled = cache.keep(&runtime.engine, &[0; 32], &compiled).unwrap();
         let door = Door::open(version, &runtime.linkers, &compiled)?;
         let policy = PolicyName::parse("test").unwrap();

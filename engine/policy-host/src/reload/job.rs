@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Failure;
+use crate::compile::LARGE_BYTES;
 use crate::directory::{self, Candidate, Module};
 use crate::fingerprint::Fingerprint;
 use crate::load::Loader;
@@ -28,9 +29,6 @@ const COMPILED: usize = 2;
 const SMALL: usize = 2;
 /// Compilers of large modules at the same time.
 const LARGE: usize = 1;
-/// What is large. 512 KiB: a policy in Rust or C, compiled in a tenth of a second, has less; one that brings an
-/// interpreter or a runtime has more.
-const LARGE_BYTES: u64 = 512 << 10;
 
 /// All that loading needs.
 pub(crate) struct Workshop {
@@ -46,6 +44,13 @@ struct Lanes {
     compiled: Arc<Semaphore>,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+}
+
+/// What loading a version takes.
+enum Effort {
+    Compiled,
+    Small,
+    Large,
 }
 
 /// One version to load.
@@ -115,6 +120,7 @@ impl Workshop {
         let (runtime, file) = (Handle::current(), job.file.clone());
         let work = tokio::task::spawn_blocking(move || {
             let outcome = self.perform(job, &runtime, dropped);
+            crate::memory::give_back();
             drop(place);
             outcome
         });
@@ -126,17 +132,30 @@ impl Workshop {
         })
     }
 
+    /// Seconds, most likely: a large module that is not compiled yet.
+    pub(crate) fn takes_long(&self, job: &Job) -> bool {
+        matches!(self.effort(job), Effort::Large)
+    }
+
     fn lane(&self, job: &Job) -> Arc<Semaphore> {
-        let lane = match job.from {
-            // It was compiled when it was loaded; and what cannot be read is not compiled.
-            From::Store | From::Directory(None) => &self.lanes.compiled,
-            From::Directory(Some(module)) if self.loader.cache.has(&module.sha256) => {
-                &self.lanes.compiled
-            }
-            From::Directory(Some(module)) if module.bytes < LARGE_BYTES => &self.lanes.small,
-            From::Directory(Some(_)) => &self.lanes.large,
+        let lane = match self.effort(job) {
+            Effort::Compiled => &self.lanes.compiled,
+            Effort::Small => &self.lanes.small,
+            Effort::Large => &self.lanes.large,
         };
         lane.clone()
+    }
+
+    fn effort(&self, job: &Job) -> Effort {
+        match job.from {
+            // It was compiled when it was loaded; and what cannot be read is not compiled.
+            From::Store | From::Directory(None) => Effort::Compiled,
+            From::Directory(Some(module)) if self.loader.cache.has(&module.sha256) => {
+                Effort::Compiled
+            }
+            From::Directory(Some(module)) if module.bytes < LARGE_BYTES => Effort::Small,
+            From::Directory(Some(_)) => Effort::Large,
+        }
     }
 
     /// On a thread that may block. Compiler and guest are awaited there too; the runtime's own thread drives their timers.
@@ -216,6 +235,7 @@ impl Workshop {
 }
 
 #[cfg(test)]
+#[cfg(feature = "compiler")]
 mod tests {
     use std::path::Path;
 
@@ -229,7 +249,7 @@ mod tests {
         let runtime = Arc::new(Runtime::new(crate::engine::Metering::Epoch).unwrap());
         let loader = Loader {
             compiler: Compiler::new("/bin/false", &[], CompileLimits::default()),
-            cache: Cache::open(&folder.join("cache"), &runtime.engine).unwrap(),
+            cache: Cache::open(&folder.join("cache"), runtime.metering).unwrap(),
             limits: Limits::default(),
             ceiling: Limits::default(),
             allowed: crate::allowed::Allowed::default(),

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::directory;
 
-/// So long nothing may change before the directory is read. 15 ms: a hundred times what a ConfigMap's swap takes, and
+/// So long nothing may change before the directory is read. 10 ms: sixty times what a ConfigMap's swap takes, and
 /// little beside what a compilation takes.
-pub const DEBOUNCE: Duration = Duration::from_millis(15);
+pub const DEBOUNCE: Duration = Duration::from_millis(10);
 /// A directory that is never quiet, or a file that is never closed, is read all the same.
 const LONGEST_UNREST: Duration = Duration::from_secs(2);
 /// Between two looks at the stamps where nothing can be watched. 2 s: nobody waits long for a policy, and a look costs

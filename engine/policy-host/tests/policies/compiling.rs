@@ -71,7 +71,7 @@ impl SlowCompiler {
         let arguments = [
             script.to_str().context("no UTF-8")?,
             folder,
-            env!("CARGO_BIN_EXE_rectifier-policy-compiler"),
+            env!("CARGO_BIN_EXE_rectifier-compiler"),
         ];
         Ok(Compiler::new(
             "/bin/sh",

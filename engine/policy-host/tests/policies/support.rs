@@ -88,7 +88,7 @@ impl Bench {
 }
 
 pub(crate) fn compiler(limits: CompileLimits) -> Compiler {
-    Compiler::new(env!("CARGO_BIN_EXE_rectifier-policy-compiler"), &[], limits)
+    Compiler::new(env!("CARGO_BIN_EXE_rectifier-compiler"), &[], limits)
 }
 
 /// Runs a test's body on one thread, as the engine on a node does.

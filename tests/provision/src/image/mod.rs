@@ -13,9 +13,13 @@ use anyhow::{Context, Result};
 use self::libraries::{MERGED, Root};
 use self::oci::Run;
 use self::tar::{Entry, Tree};
+use crate::cargo::COMPILER;
 use crate::key::Key;
 use crate::part::{Part, keep_newest};
 use crate::{Cache, Features, Report};
+
+/// Beside the engine.
+const COMPILER_PATH: &str = "/usr/bin/rectifier-compiler";
 
 /// An image of the bed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +93,14 @@ impl Cache {
                 let program = self.engine(features, report)?;
                 let key = key.with("program", program.parent().map_or(&[], hash));
                 self.write(image, key, report, |tree| {
-                    let path = program.to_str().context("the cache's path is not UTF-8")?;
-                    Root(Path::new("/")).copy(path, image.entrypoint(), tree)
+                    let compiler = program.with_file_name(COMPILER);
+                    for (path, beside) in
+                        [(&program, image.entrypoint()), (&compiler, COMPILER_PATH)]
+                    {
+                        let path = path.to_str().context("the cache's path is not UTF-8")?;
+                        Root(Path::new("/")).copy(path, beside, tree)?;
+                    }
+                    Ok(())
                 })
             }
         }

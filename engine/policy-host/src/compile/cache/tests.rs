@@ -2,7 +2,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::*;
-use crate::engine::Metering;
 
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -13,13 +12,25 @@ fn compiled() -> Vec<u8> {
 
 fn kept(folder: &Path) -> (Engine, Cache, PathBuf) {
     let engine = crate::engine::running(Metering::Epoch).unwrap();
-    let cache = Cache::open(folder, &engine).unwrap();
+    let cache = Cache::open(folder, Metering::Epoch).unwrap();
     cache.keep(&engine, &[7; 32], &compiled()).unwrap();
     let path = cache.path(&[7; 32]);
     assert!(cache.has(&[7; 32]) && !cache.has(&[8; 32]));
     assert!(cache.load(&engine, &[7; 32]).is_some());
     assert!(cache.load(&engine, &[8; 32]).is_none());
     (engine, cache, path)
+}
+
+#[test]
+fn what_was_compiled_for_another_kind_of_engine_is_neither_found_nor_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("cache");
+    let (_, cache, _) = kept(&folder);
+    let other = crate::engine::running(Metering::Fuel).unwrap();
+    let others = Cache::open(&folder, Metering::Fuel).unwrap();
+    assert!(!others.has(&[7; 32]));
+    assert!(cache.load(&other, &[7; 32]).is_none());
+    assert!(others.keep(&other, &[7; 32], &compiled()).is_err());
 }
 
 /// As if it had been used so many seconds ago, counted from the youngest.
@@ -64,7 +75,12 @@ fn it_is_bounded_and_what_was_used_longest_ago_goes_first() {
     let engine = crate::engine::running(Metering::Epoch).unwrap();
     let compiled = compiled();
     let room_for_three = 3 * (HEADER + compiled.len()) as u64 + 1;
-    let cache = Cache::bounded(&folder.path().join("cache"), &engine, room_for_three).unwrap();
+    let cache = Cache::bounded(
+        &folder.path().join("cache"),
+        Metering::Epoch,
+        room_for_three,
+    )
+    .unwrap();
     let keep = |module: u8| cache.keep(&engine, &[module; 32], &compiled).unwrap();
     let here = || {
         (1..=9)
@@ -85,7 +101,7 @@ fn it_is_bounded_and_what_was_used_longest_ago_goes_first() {
     assert!(here().contains(&4) && here().len() >= 2);
     // a smaller bound, as after an upgrade, holds from the start
     let bound = room_for_three / 3;
-    let smaller = Cache::bounded(&folder.path().join("cache"), &engine, bound).unwrap();
+    let smaller = Cache::bounded(&folder.path().join("cache"), Metering::Epoch, bound).unwrap();
     assert_eq!(here().len(), 1);
     let tiny = Cache {
         bound: 10,
@@ -114,7 +130,7 @@ fn what_a_killed_writer_left_is_swept_and_a_living_one_is_not_disturbed() {
     let left = folder.join(".writing-dead");
     std::fs::write(&left, "half").unwrap();
     std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let second = Cache::open(&folder, &engine).unwrap();
+    let second = Cache::open(&folder, Metering::Epoch).unwrap();
     assert!(!left.exists());
     assert!(first.load(&engine, &[7; 32]).is_some());
     assert!(second.load(&engine, &[7; 32]).is_some());
@@ -133,7 +149,7 @@ fn several_writers_and_readers_in_a_cache_that_is_too_small_only_ever_find_whole
             scope.spawn(move || {
                 // Each as another process would have it, sweeping included.
                 for round in 0..10 {
-                    let cache = Cache::bounded(folder, engine, bound).unwrap();
+                    let cache = Cache::bounded(folder, Metering::Epoch, bound).unwrap();
                     let module = [(thread + round) % 5; 32];
                     if cache.load(engine, &module).is_none() {
                         cache.write(&module, compiled).unwrap();
@@ -142,7 +158,7 @@ fn several_writers_and_readers_in_a_cache_that_is_too_small_only_ever_find_whole
             });
         }
     });
-    let cache = Cache::bounded(&folder, &engine, bound).unwrap();
+    let cache = Cache::bounded(&folder, Metering::Epoch, bound).unwrap();
     let kept = cache.kept().unwrap();
     assert!(kept.iter().map(|file| file.bytes).sum::<u64>() <= bound);
     for file in kept {

@@ -163,15 +163,15 @@ fn a_sidecar_of_aliases_of_aliases_takes_no_memory() -> Result<()> {
 
 /// What the compiler's child makes of a component: native code.
 fn native() -> Result<Vec<u8>> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rectifier-policy-compiler"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rectifier-compiler"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut stdin = child.stdin.take().context("no stdin")?;
     stdin.write_all(&(1_u64 << 30).to_le_bytes())?;
     stdin.write_all(&60_u64.to_le_bytes())?;
-    // stopped by time
-    stdin.write_all(&[0])?;
+    // stopped by time; small
+    stdin.write_all(&[0, 0])?;
     stdin.write_all(&Guest::default().build()?)?;
     drop(stdin);
     let output = child.wait_with_output()?;
