@@ -39,7 +39,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         node,
         telemetry,
     };
-    let engine = rectifier_node::run(options, Arc::new(SystemClock), switches, stop);
+    let engine = async {
+        let parts = rectifier_node::open(options, Arc::new(SystemClock), switches).await?;
+        rectifier_node::run(parts, stop).await
+    };
     tokio::select! {
         ended = engine => Ok(ended?),
         never = server.run() => match never {},

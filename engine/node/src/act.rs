@@ -61,9 +61,9 @@ fn unit(
     if ctx.switches.skips(Step::Heal) {
         return ended(problem, Ok("switched off".to_owned()));
     }
-    let systemd = ctx.systemd.clone();
+    let machine = ctx.machine.clone();
     remedies.spawn(async move {
-        let result = systemd.perform(&call).await.map_err(|error| chain(&error));
+        let result = machine.perform(&call).await.map_err(|error| chain(&error));
         Ended { problem, result }
     });
     Begun::UnderWay
@@ -91,9 +91,9 @@ fn fix(
         timeout: declared.timeout,
         memory: declared.memory,
     };
-    let systemd = ctx.systemd.clone();
+    let machine = ctx.machine.clone();
     remedies.spawn(async move {
-        let result = systemd
+        let result = machine
             .run_fix(&call.name, &command, limits)
             .await
             .map_err(|error| chain(&error));
@@ -114,7 +114,7 @@ async fn reboot(ctx: &Context, problem: ConditionKind, grant: &str, accepted: &A
         return Begun::UnderWay;
     }
     tracing::info!(grant, "rebooting");
-    match ctx.systemd.reboot().await {
+    match ctx.machine.reboot().await {
         Ok(()) => Begun::UnderWay,
         Err(error) => ended(problem, Err(chain(&error))),
     }

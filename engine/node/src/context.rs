@@ -8,12 +8,12 @@ use rectifier_core::clock::Clock;
 use rectifier_core::episode::Limits;
 use rectifier_core::name::NodeName;
 use rectifier_core::switches::Switches;
-use rectifier_policy_host::Policies;
+use rectifier_policy_host::Advisor;
 
 use crate::config::Config;
-use crate::observe::Npd;
-use crate::systemd::Systemd;
+use crate::machine::Machine;
 use crate::tell::Teller;
+use crate::trouble::Trouble;
 
 pub(crate) struct Context {
     pub(crate) config: Config,
@@ -21,9 +21,9 @@ pub(crate) struct Context {
     pub(crate) node: NodeName,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) switches: Switches,
-    pub(crate) policies: Policies,
+    pub(crate) policies: Arc<dyn Advisor>,
     pub(crate) client: Client,
-    pub(crate) npd: Npd,
-    pub(crate) systemd: Arc<Systemd>,
+    pub(crate) machine: Arc<dyn Machine>,
+    pub(crate) npd_trouble: Trouble,
     pub(crate) teller: Teller,
 }

@@ -18,13 +18,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::Options;
 use crate::context::Context;
 use crate::journal::{Journal, JournalError};
-use crate::observe::{self, Inbox, Npd};
+use crate::machine::{Host, Machine};
+use crate::observe::{self, Inbox};
 use crate::pass::{State, pass};
-use crate::systemd::Systemd;
 use crate::tell::Teller;
+use crate::trouble::Trouble;
+use crate::{Options, Parts};
 
 /// Between two tries to listen to systemd. 5 s: until then units are read at every pass anyway.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
@@ -44,9 +45,9 @@ pub enum Error {
     /// The policies cannot be opened.
     #[error("cannot open the policies")]
     Policies(#[source] rectifier_policy_host::Error),
-    /// The path of this program is not known, so that it cannot start its compiler.
-    #[error("cannot find this program's own file")]
-    Program(#[source] std::io::Error),
+    /// The policies' compiler is not where it belongs.
+    #[error(transparent)]
+    Compiler(std::io::Error),
     /// The client of the API server cannot be made.
     #[error(transparent)]
     Client(#[from] rectifier_api::ClientError),
@@ -71,47 +72,71 @@ pub(crate) struct Engine {
     tasks: JoinSet<&'static str>,
 }
 
+/// Opens what a real node has: the configured journal and policies, the API server of the environment, the machine.
+///
+/// # Errors
+/// One of them cannot be opened.
+pub(crate) async fn open(
+    options: Options,
+    clock: Arc<dyn Clock>,
+    switches: Switches,
+) -> Result<Parts, Error> {
+    let Options {
+        config,
+        node,
+        telemetry,
+    } = options;
+    let limits = config.limits();
+    let journal = open_journal(&config.state_dir, clock.as_ref()).await?;
+    let compiler =
+        Compiler::beside_this_program(CompileLimits::default()).map_err(Error::Compiler)?;
+    let (usual, ceiling) = config.policies.limits().map_err(Error::Limits)?;
+    let policies = Policies::open(PolicyOptions {
+        directory: config.policies.dir.clone(),
+        cache: config.policies.cache.clone(),
+        compiler,
+        limits: usual,
+        ceiling,
+        allowed: Allowed {
+            units: Some(limits.units.clone()),
+            fixes: Some(limits.fixes.keys().cloned().collect()),
+        },
+        telemetry,
+        rollout: Some(Rollout {
+            node: node.to_string(),
+            over: Duration::from_secs(config.policies.rollout.into()),
+            state: config.state_dir.join("policy-state"),
+        }),
+        clock: clock.clone(),
+    })
+    .await
+    .map_err(Error::Policies)?;
+    tracing::info!(policies = %config.policies.dir.display(), "the policies are read");
+    Ok(Parts {
+        client: rectifier_api::client().await?,
+        machine: Arc::new(Host::new(&config)),
+        policies: Arc::new(policies),
+        journal,
+        config,
+        node,
+        clock,
+        switches,
+    })
+}
+
 impl Engine {
-    pub(crate) async fn start(
-        options: Options,
-        clock: Arc<dyn Clock>,
-        switches: Switches,
-    ) -> Result<Self, Error> {
-        let Options {
+    pub(crate) fn start(parts: Parts) -> Self {
+        let Parts {
             config,
             node: name,
-            telemetry,
-        } = options;
+            clock,
+            switches,
+            policies,
+            client,
+            machine,
+            journal: (journal, memory),
+        } = parts;
         let limits = config.limits();
-        let (journal, memory) = open_journal(&config.state_dir, clock.as_ref()).await?;
-        let program = std::env::current_exe().map_err(Error::Program)?;
-        let (usual, ceiling) = config.policies.limits().map_err(Error::Limits)?;
-        let policies = Policies::open(PolicyOptions {
-            directory: config.policies.dir.clone(),
-            cache: config.policies.cache.clone(),
-            compiler: Compiler::new(program, &["compile"], CompileLimits::default()),
-            limits: usual,
-            ceiling,
-            allowed: Allowed {
-                units: Some(limits.units.clone()),
-                fixes: Some(limits.fixes.keys().cloned().collect()),
-            },
-            telemetry,
-            rollout: Some(Rollout {
-                node: name.to_string(),
-                over: Duration::from_secs(config.policies.rollout.into()),
-                state: config.state_dir.join("policy-state"),
-            }),
-            clock: clock.clone(),
-        })
-        .await
-        .map_err(Error::Policies)?;
-        let client = rectifier_api::client().await?;
-        let systemd = Arc::new(Systemd::new(
-            config.systemd.address.as_str(),
-            Duration::from_secs(config.systemd.job_within.into()),
-        ));
-
         let mut tasks = JoinSet::new();
         let (to_node, node) = watch::channel(Watched::default());
         let (to_repair, repair) = watch::channel(Watched::default());
@@ -121,7 +146,7 @@ impl Engine {
         tasks.spawn(async move { match observe::watch(nodes, node_name, to_node).await {} });
         tasks.spawn(async move { match observe::watch(repairs, object, to_repair).await {} });
         let jobs = Arc::new(Notify::new());
-        tasks.spawn(listen(systemd.clone(), limits.clone(), jobs.clone()));
+        tasks.spawn(listen(machine.clone(), limits.clone(), jobs.clone()));
         let (teller, telling) = Teller::new(client.clone(), name.clone());
         tasks.spawn(async move {
             telling.await;
@@ -129,10 +154,9 @@ impl Engine {
         });
 
         let changes = policies.changed();
-        let npd = Npd::at(&config.npd.address);
         let units: Vec<&str> = limits.units.iter().map(UnitName::as_str).collect();
-        tracing::info!(node = %name, ?units, policies = %config.policies.dir.display(), "the node engine runs");
-        Ok(Self {
+        tracing::info!(node = %name, ?units, "the node engine runs");
+        Self {
             ctx: Context {
                 config,
                 limits,
@@ -141,8 +165,8 @@ impl Engine {
                 switches,
                 policies,
                 client,
-                npd,
-                systemd,
+                machine,
+                npd_trouble: Trouble::default(),
                 teller,
             },
             state: State {
@@ -156,7 +180,7 @@ impl Engine {
             policies: changes,
             jobs,
             tasks,
-        })
+        }
     }
 
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
@@ -220,11 +244,10 @@ fn untimely(ended: Result<&'static str, JoinError>) -> Error {
 }
 
 /// Wakes the engine when systemd has done something to a unit that concerns it.
-async fn listen(systemd: Arc<Systemd>, limits: Limits, jobs: Arc<Notify>) -> &'static str {
+async fn listen(machine: Arc<dyn Machine>, limits: Limits, jobs: Arc<Notify>) -> &'static str {
     loop {
         // An error is said where the connection is made.
-        if let Ok(finished) = systemd.finished_jobs().await {
-            let mut finished = std::pin::pin!(finished);
+        if let Ok(mut finished) = machine.finished_jobs().await {
             while let Some(unit) = finished.next().await {
                 if UnitName::parse(unit).is_ok_and(|unit| limits.units.contains(&unit)) {
                     jobs.notify_one();

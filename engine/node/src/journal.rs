@@ -13,7 +13,8 @@ use rectifier_core::name::ConditionKind;
 
 use crate::trouble::chain;
 use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError,
+    TableDefinition,
 };
 
 /// The layout of the rows. Another one, older or newer, is not guessed at.
@@ -152,6 +153,37 @@ impl Journal {
             source: Box::new(error.into()),
         })?;
         Ok((Self::create(database, Memory::lost())?, Memory::lost()))
+    }
+
+    /// The same on a backend, as a simulator has one in place of a file. There is no place to which a damaged one could be
+    /// moved.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is damaged.
+    pub fn on(backend: impl StorageBackend) -> Result<(Self, Memory), JournalError> {
+        let open = |source: redb::Error| JournalError::Open {
+            path: "on a backend".into(),
+            source: Box::new(source),
+        };
+        let is_new = backend.len().map_err(|error| open(error.into()))? == 0;
+        let database = Database::builder()
+            .set_cache_size(1 << 20)
+            .create_with_backend(backend)
+            .map_err(|error| open(error.into()))?;
+        if is_new {
+            let memory = Memory::default();
+            return Ok((Self::create(database, memory.clone())?, memory));
+        }
+        match read(&database) {
+            Ok(memory) => Ok((
+                Self {
+                    database,
+                    written: memory.clone(),
+                },
+                memory,
+            )),
+            Err(damage) => Err(open(redb::Error::Corrupted(chain(&damage)))),
+        }
     }
 
     /// Written at once: a file without rows is a damaged one, and not a node without a past.

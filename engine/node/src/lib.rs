@@ -13,6 +13,7 @@ mod config;
 mod context;
 mod engine;
 mod journal;
+mod machine;
 mod observe;
 mod pass;
 mod persist;
@@ -23,16 +24,20 @@ mod trouble;
 use std::future::Future;
 use std::sync::Arc;
 
+use kube::Client;
 use rectifier_core::clock::Clock;
+use rectifier_core::episode::Memory;
 use rectifier_core::name::NodeName;
 use rectifier_core::switches::Switches;
-use rectifier_policy_host::Telemetry;
+use rectifier_policy_host::{Advisor, Telemetry};
 
 pub use config::{
     Config, ConfigError, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig, SystemdConfig,
 };
 pub use engine::Error;
 pub use journal::{Journal, JournalError};
+pub use machine::{Machine, NpdError};
+pub use redb::StorageBackend;
 pub use systemd::{FixLimits, Systemd, SystemdError};
 
 /// What the engine is started with.
@@ -46,19 +51,42 @@ pub struct Options {
     pub telemetry: Telemetry,
 }
 
-/// Runs until `stop` is ready. Every task is ended before it returns.
+/// All that an engine is made of. A simulator owns each of them.
+pub struct Parts {
+    /// The operator's configuration. What it says of places (addresses, folders, files) is of no account here.
+    pub config: Config,
+    /// The node on which it runs.
+    pub node: NodeName,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// Steps that are switched off, in test builds.
+    pub switches: Switches,
+    /// Whoever is asked for advice.
+    pub policies: Arc<dyn Advisor>,
+    /// The API server.
+    pub client: Client,
+    /// The machine under it.
+    pub machine: Arc<dyn Machine>,
+    /// The journal, and what it remembers.
+    pub journal: (Journal, Memory),
+}
+
+/// Opens what a real node has: the configured journal and policies, the API server of the environment, the machine.
 ///
 /// # Errors
-/// The journal or the policies could not be opened, a write to the journal failed, or one of the engine's tasks ended: it
-/// does not limp on without one of its senses.
-pub async fn run(
+/// The journal or the policies cannot be opened, or there is no API server to be found in the environment.
+pub async fn open(
     options: Options,
     clock: Arc<dyn Clock>,
     switches: Switches,
-    stop: impl Future<Output = ()>,
-) -> Result<(), Error> {
-    engine::Engine::start(options, clock, switches)
-        .await?
-        .run(stop)
-        .await
+) -> Result<Parts, Error> {
+    engine::open(options, clock, switches).await
+}
+
+/// Runs until `stop` is ready. Every task is ended before it returns.
+///
+/// # Errors
+/// A write to the journal failed, or one of the engine's tasks ended: it does not limp on without one of its senses.
+pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    engine::Engine::start(parts).run(stop).await
 }

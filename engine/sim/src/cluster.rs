@@ -14,15 +14,14 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use crate::kubernetes::{ApiServer, Object};
-use crate::openstack::{Machine, World};
+use crate::machine::{Condition, Machines, Seen};
+use crate::openstack::World;
 
 /// How long things take.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Decides what is drawn.
     pub seed: u64,
-    /// From a server's start until its kubelet speaks.
-    pub boot: RangeInclusive<Duration>,
     /// From a pod's placing until it is ready.
     pub pod_start: RangeInclusive<Duration>,
     /// From a pod's deletion until it has ended, if its grace lets it.
@@ -32,11 +31,10 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Boots of 5 to 40 s, pods that start in 1 to 5 s and end in 0.5 to 3 s, 40 s of grace.
+    /// Pods that start in 1 to 5 s and end in 0.5 to 3 s, 40 s of grace.
     fn default() -> Self {
         Self {
             seed: 0,
-            boot: Duration::from_secs(5)..=Duration::from_secs(40),
             pod_start: Duration::from_secs(1)..=Duration::from_secs(5),
             pod_end: Duration::from_millis(500)..=Duration::from_secs(3),
             node_grace: Duration::from_secs(40),
@@ -50,8 +48,7 @@ pub struct Cluster {
     cloud: World,
     options: Options,
     chance: fastrand::Rng,
-    /// By server: how often it has booted, and when its kubelet speaks, if it does not yet.
-    machines: BTreeMap<String, Guest>,
+    machines: Machines,
     /// By pod's UID: when it is ready.
     starting: BTreeMap<String, Instant>,
     /// By pod's UID: when it has ended.
@@ -60,22 +57,16 @@ pub struct Cluster {
     silent: BTreeMap<String, Instant>,
 }
 
-#[derive(Debug, Default)]
-struct Guest {
-    boots: u32,
-    speaks: Option<Instant>,
-}
-
 impl Cluster {
-    /// Around these two.
-    pub fn new(api: ApiServer, cloud: World, options: Options) -> Self {
+    /// Around these.
+    pub fn new(api: ApiServer, cloud: World, machines: Machines, options: Options) -> Self {
         let chance = fastrand::Rng::with_seed(options.seed);
         Self {
             api,
             cloud,
             options,
             chance,
-            machines: BTreeMap::new(),
+            machines,
             starting: BTreeMap::new(),
             ending: BTreeMap::new(),
             silent: BTreeMap::new(),
@@ -83,18 +74,20 @@ impl Cluster {
     }
 
     /// A node that was there before, on a server that somebody else made.
-    pub fn add_node(&self, name: &str, labels: &[(&str, &str)]) {
-        let server = self.cloud.foreign_server(name);
+    pub fn add_node(&self, name: &str, zone: &str, labels: &[(&str, &str)]) {
+        let server = self.cloud.foreign_server(name, Some(zone));
         let mut all = json!({"kubernetes.io/hostname": name});
         for (key, value) in labels {
             all[*key] = (*value).into();
         }
+        let machines = self.machines.look(&self.cloud.machines());
+        let Some(machine) = machines.iter().find(|machine| machine.server == server) else {
+            return;
+        };
+        all["topology.kubernetes.io/zone"] = machine.zone.as_str().into();
         let node = json!({
             "metadata": {"name": name, "labels": all}, "spec": {"providerID": format!("openstack:///{server}")},
-            "status": {
-                "nodeInfo": {"bootID": "before"},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}],
-            },
+            "status": self.first_status(machine),
         });
         self.api.make("nodes", None, node);
     }
@@ -102,6 +95,7 @@ impl Cluster {
     /// Never ends.
     pub async fn run(mut self) {
         let (mut changes, mut clouds) = (self.api.listen(), self.cloud.landed());
+        let mut machines = self.machines.told();
         loop {
             let due = self.step();
             let far = Instant::now() + Duration::from_secs(3600);
@@ -109,6 +103,7 @@ impl Cluster {
                 biased;
                 _ = changes.changed() => {}
                 _ = clouds.changed() => {}
+                _ = machines.changed() => {}
                 () = sleep_until(due.unwrap_or(far)) => {}
             }
         }
@@ -118,14 +113,15 @@ impl Cluster {
     fn step(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.publish_authority();
-        let machines = self.cloud.machines();
-        self.boot(now, &machines);
+        let machines = self.machines.look(&self.cloud.machines());
+        for machine in &machines {
+            self.speak(machine);
+        }
         self.judge(now, &machines);
         self.scale();
         self.place();
         self.run_pods(now);
         let timers = [self.starting.values(), self.ending.values()];
-        let speaking = self.machines.values().filter_map(|guest| guest.speaks);
         let judged = self
             .silent
             .values()
@@ -134,8 +130,8 @@ impl Cluster {
             .into_iter()
             .flatten()
             .copied()
-            .chain(speaking)
             .chain(judged)
+            .chain(self.machines.next_due())
             .chain(self.cloud.next_due())
             .filter(|at| *at > now)
             .min()
@@ -165,49 +161,58 @@ impl Cluster {
         }
     }
 
-    fn boot(&mut self, now: Instant, machines: &[Machine]) {
-        self.machines
-            .retain(|id, _| machines.iter().any(|machine| machine.id == *id));
-        for machine in machines {
-            let guest = self.machines.entry(machine.id.clone()).or_default();
-            if guest.boots < machine.boots {
-                guest.boots = machine.boots;
-                let range = self.options.boot.clone();
-                let at = now + self.draw(&range);
-                self.machines.entry(machine.id.clone()).or_default().speaks = Some(at);
-            }
-            let guest = self.machines.entry(machine.id.clone()).or_default();
-            if machine.is_running && guest.speaks.is_some_and(|at| at <= now) {
-                guest.speaks = None;
-                self.speak(machine);
-            }
+    /// What a Node says when it is made.
+    fn first_status(&self, machine: &Seen) -> Value {
+        let mut node = json!({"status": {"nodeInfo": {"bootID": machine.boot_id}}});
+        let now = self.api.now();
+        set_condition(
+            &mut node,
+            "Ready",
+            "True",
+            "KubeletReady",
+            "it is ready",
+            now,
+        );
+        self.report_problems(&mut node, machine.news.as_deref().unwrap_or_default());
+        node["status"].take()
+    }
+
+    /// Node Problem Detector's conditions.
+    fn report_problems(&self, node: &mut Value, conditions: &[Condition]) {
+        for Condition {
+            kind,
+            is_true,
+            since,
+            reason,
+            message,
+        } in conditions
+        {
+            let status = if *is_true { "True" } else { "False" };
+            set_condition(node, kind, status, reason, message, *since);
         }
     }
 
-    /// A kubelet speaks for the first time since its machine booted: it says so, or joins if it has no Node.
-    fn speak(&self, machine: &Machine) {
-        let boot_id = format!("{}-boot-{}", machine.id, machine.boots);
-        let status = |boot_id: &str| {
-            json!({
-                "nodeInfo": {"bootID": boot_id},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "it is ready"}],
-            })
-        };
-        let provider = format!("openstack:///{}", machine.id);
+    /// A kubelet speaks for the first time since its machine booted: it says so, or joins if it has no Node. And Node
+    /// Problem Detector tells what is new.
+    fn speak(&self, machine: &Seen) {
+        let provider = format!("openstack:///{}", machine.server);
         let nodes = self.api.objects("nodes");
         let own = nodes
             .iter()
             .find(|node| text(node, "/metadata/name") == machine.name);
         if let Some(node) = own {
-            if text(node, "/spec/providerID") == provider {
+            if text(node, "/spec/providerID") != provider {
+                return;
+            }
+            if machine.has_booted || machine.news.is_some() {
                 self.api.change("nodes", node, true, |node| {
-                    node["status"]["nodeInfo"]["bootID"] = boot_id.clone().into();
-                    set_condition(node, "Ready", "True");
+                    node["status"]["nodeInfo"]["bootID"] = machine.boot_id.clone().into();
+                    self.report_problems(node, machine.news.as_deref().unwrap_or_default());
                 });
             }
             return;
         }
-        if !self.may_join(&machine.user_data) {
+        if !machine.has_booted || !self.may_join(&machine.user_data) {
             return;
         }
         let mut labels = json!({"kubernetes.io/hostname": machine.name, "topology.kubernetes.io/zone": machine.zone});
@@ -219,7 +224,7 @@ impl Cluster {
         let node = json!({
             "metadata": {"name": machine.name, "labels": labels},
             "spec": {"providerID": provider, "taints": taints},
-            "status": status(&boot_id),
+            "status": self.first_status(machine),
         });
         self.api.make("nodes", None, node);
     }
@@ -255,8 +260,8 @@ impl Cluster {
             && expires.is_some_and(|at| at > self.api.now())
     }
 
-    /// A node whose machine is down is Unknown after its grace, and Ready again when its kubelet is heard again.
-    fn judge(&mut self, now: Instant, machines: &[Machine]) {
+    /// A node whose kubelet is not heard is Unknown after its grace; one that is heard says whether it can run pods.
+    fn judge(&mut self, now: Instant, machines: &[Seen]) {
         let nodes = self.api.objects("nodes");
         self.silent.retain(|name, _| {
             let is_it = |node: &Object| text(node, "/metadata/name") == name;
@@ -265,31 +270,33 @@ impl Cluster {
         for node in &nodes {
             let name = text(node, "/metadata/name");
             let id = text(node, "/spec/providerID").trim_start_matches("openstack:///");
-            let is_unknown = condition(node, "Ready") == Some("Unknown");
-            let is_running = machines
-                .iter()
-                .any(|machine| machine.id == id && machine.is_running);
-            if is_running {
+            let ready = condition(node, "Ready");
+            let machine = machines.iter().find(|machine| machine.server == id);
+            if let Some(machine) = machine.filter(|machine| machine.is_heard) {
                 self.silent.remove(name);
-                let guest = self.machines.get(id);
-                // One that boots is not heard before it has booted.
-                if is_unknown && guest.is_some_and(|guest| guest.speaks.is_none()) {
-                    self.report(node, "True");
+                let (status, reason, message) = match machine.runs_pods {
+                    true => ("True", "KubeletReady", "it is ready"),
+                    false => ("False", "KubeletNotReady", "the container runtime is down"),
+                };
+                if ready != Some(status) {
+                    self.report(node, status, reason, message);
                 }
-            } else if is_unknown {
+            } else if ready == Some("Unknown") {
                 self.silent.remove(name);
             } else {
                 let since = *self.silent.entry(name.to_owned()).or_insert(now);
                 if now >= since + self.options.node_grace {
-                    self.report(node, "Unknown");
+                    let message = "the kubelet stopped posting node status";
+                    self.report(node, "Unknown", "NodeStatusUnknown", message);
                 }
             }
         }
     }
 
-    fn report(&self, node: &Object, ready: &str) {
+    fn report(&self, node: &Object, ready: &str, reason: &str, message: &str) {
+        let now = self.api.now();
         self.api.change("nodes", node, true, |node| {
-            set_condition(node, "Ready", ready)
+            set_condition(node, "Ready", ready, reason, message, now);
         });
     }
 
@@ -360,6 +367,7 @@ impl Cluster {
     fn run_pods(&mut self, now: Instant) {
         let nodes = self.api.objects("nodes");
         let pods = self.api.objects("pods");
+        let wall = self.api.now();
         let uids: BTreeSet<&str> = pods.iter().map(|pod| text(pod, "/metadata/uid")).collect();
         self.starting.retain(|uid, _| uids.contains(uid.as_str()));
         self.ending.retain(|uid, _| uids.contains(uid.as_str()));
@@ -401,7 +409,7 @@ impl Cluster {
                     self.starting.remove(&uid);
                     self.api.change("pods", pod, true, |pod| {
                         pod["status"]["phase"] = "Running".into();
-                        set_condition(pod, "Ready", "True");
+                        set_condition(pod, "Ready", "True", "PodReady", "", wall);
                     });
                 } else {
                     self.starting.insert(uid, starts);
@@ -418,7 +426,7 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions
         .iter()
@@ -426,8 +434,19 @@ fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
         .as_str()
 }
 
-fn set_condition(object: &mut Value, kind: &str, status: &str) {
-    let condition = json!({"type": kind, "status": status, "reason": "World", "message": ""});
+fn set_condition(
+    object: &mut Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    since: Timestamp,
+) {
+    let condition = json!({
+        "type": kind, "status": status, "reason": reason, "message": message,
+        // Whole seconds, as the API server has them.
+        "lastTransitionTime": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
     match object["status"]["conditions"].as_array_mut() {
         Some(conditions) => {
             conditions.retain(|condition| condition["type"] != kind);

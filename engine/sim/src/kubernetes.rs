@@ -41,6 +41,7 @@ use rectifier_core::clock::Clock;
 use tokio::sync::watch::{Receiver, Sender};
 
 use crate::landing::{Landing, lock};
+use crate::trace::Trace;
 use door::Door;
 pub(crate) use nature::Object;
 pub use rules::UnknownRule;
@@ -55,6 +56,8 @@ pub struct Options {
     pub delay: RangeInclusive<Duration>,
     /// How many changes are remembered for watches (whoever asks for older ones gets 410), and how many requests.
     pub history: usize,
+    /// Takes in every request.
+    pub trace: Trace,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
             seed: 0,
             delay: Duration::from_millis(1)..=Duration::from_millis(20),
             history: 10_000,
+            trace: Trace::default(),
         }
     }
 }
@@ -79,6 +83,7 @@ struct Inner {
     store: Mutex<Store>,
     requests: Mutex<VecDeque<Request>>,
     history: usize,
+    trace: Trace,
     landing: Landing,
     landed: Sender<u64>,
 }
@@ -107,6 +112,7 @@ impl ApiServer {
                 store: Mutex::new(store),
                 requests: Mutex::default(),
                 history: options.history,
+                trace: options.trace,
                 landing: Landing::new(options.delay, chance),
                 landed: Sender::new(0),
             }),

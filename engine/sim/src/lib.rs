@@ -8,8 +8,12 @@
 //!
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.
 
+mod agents;
 pub mod clock;
 pub mod cluster;
 pub mod kubernetes;
 mod landing;
+pub mod machine;
 pub mod openstack;
+pub mod scene;
+pub mod trace;

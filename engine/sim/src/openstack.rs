@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::landing::{Landing, lock};
+use crate::trace::Trace;
 use state::State;
 
 /// What a world's cloud is like.
@@ -44,6 +45,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// The names of the availability zones; hosts are in them in turn.
     pub zones: Vec<String>,
+    /// Takes in every request.
+    pub trace: Trace,
 }
 
 impl Default for Options {
@@ -55,6 +58,7 @@ impl Default for Options {
             step: Duration::from_millis(200)..=Duration::from_secs(3),
             hosts: ["c1", "c2", "c3"].map(str::to_owned).into(),
             zones: vec!["nova".to_owned()],
+            trace: Trace::default(),
         }
     }
 }
@@ -105,6 +109,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     landing: Landing,
+    trace: Trace,
     /// Counts the requests that have landed, and the faults.
     told: watch::Sender<u64>,
 }
@@ -129,6 +134,10 @@ pub(crate) struct Machine {
     /// How often it has booted.
     pub(crate) boots: u32,
     pub(crate) is_running: bool,
+    /// Its host is there: without it nobody hears the machine, nor it anybody.
+    pub(crate) is_reachable: bool,
+    /// Somebody else made it, before the world began.
+    pub(crate) was_there_before: bool,
     pub(crate) user_data: String,
 }
 
@@ -142,6 +151,7 @@ impl World {
                 clock,
                 state: Mutex::new(state),
                 landing: Landing::new(options.delay, chance),
+                trace: options.trace,
                 told: watch::Sender::new(0),
             }),
         }
@@ -194,9 +204,9 @@ impl World {
         self.now(|state| state.ports.keys().cloned().collect())
     }
 
-    /// A server as somebody else makes it: on the network, with a port that Nova makes.
-    pub fn foreign_server(&self, name: &str) -> String {
-        self.now(|state| state.foreign_server(name))
+    /// A server that somebody else made: on the network, with a port that Nova made, in a zone if one is named.
+    pub fn foreign_server(&self, name: &str, zone: Option<&str>) -> String {
+        self.now(|state| state.foreign_server(name, zone))
     }
 
     /// The world as it is at this moment: what was due has happened.
@@ -217,6 +227,19 @@ impl World {
 
     fn serve(&self, request: &Request) -> Result<Response, TransportError> {
         self.tell();
+        let answered = self.met(request);
+        let (status, body): (_, &[u8]) = match &answered {
+            Ok(response) => (response.status, &response.body),
+            Err(_) => (0, &[]),
+        };
+        let now = self.inner.clock.now();
+        let (method, path) = (request.method, &request.path);
+        let what = format_args!("{method:?} {path:?} {status}");
+        self.inner.trace.note(now, "cloud", what, body);
+        answered
+    }
+
+    fn met(&self, request: &Request) -> Result<Response, TransportError> {
         self.now(|state| match state.met_at_the_door(request) {
             Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
             Some(Effect::Answer { status, headers }) => Ok(Response {

@@ -1,5 +1,7 @@
 //! The real controller in the world: a node whose problem stays is replaced, by Wasm that ships, in virtual time.
 
+mod policy;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Poller, Poll};
@@ -9,187 +11,38 @@ use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
-use rectifier_api::{NodeRepair, RepairPool};
-use rectifier_cloud::openstack::OpenStack;
-use rectifier_controller::{Context as Engine, Settings};
-use rectifier_core::clock::Timestamp;
-use rectifier_core::switches::Switches;
-use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Advisor, Allowed, Host, HostOptions, Limits, Metering};
-use rectifier_provision::{Cache, Stderr};
-use rectifier_sim::clock::WorldClock;
-use rectifier_sim::cluster::{self, Cluster};
-use rectifier_sim::kubernetes::{self, ApiServer};
-use rectifier_sim::openstack::{self, World};
-use serde_json::{Value, json};
+use rectifier_api::NodeRepair;
+use rectifier_policy_host::Advisor;
+use rectifier_sim::kubernetes;
+use rectifier_sim::scene::{self, CONTROLLER, Scene};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-/// The policy that ships, compiled before any virtual time begins.
-fn policy() -> Result<Arc<dyn Advisor>> {
-    let file =
-        Cache::from_env()?.policy_component("restart-then-replace", &mut Stderr::default())?;
-    let folder = tempfile::tempdir()?;
-    let copy = folder.path().join("restart-then-replace.wasm");
-    std::fs::copy(file, &copy)?;
-    let host = Host::open(HostOptions {
-        cache: folder.path().join("cache"),
-        compiler: Compiler::new(
-            env!("CARGO_BIN_EXE_sim-policy-compiler"),
-            &[],
-            CompileLimits::default(),
-        ),
-        limits: Limits::default(),
-        ceiling: Limits::default(),
-        allowed: Allowed::default(),
-        metering: Metering::Fuel,
-    })?;
-    let before = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let policy = before.block_on(host.load(&copy))?;
-    Ok(Arc::new(host.fixed(vec![policy])))
-}
-
-/// A cluster of three nodes with a workload, and what is around it.
-struct Scene {
-    api: ApiServer,
-    cloud: World,
-    clock: Arc<WorldClock>,
-    policies: Arc<dyn Advisor>,
-    seed: u64,
-    _nature: JoinSet<()>,
-}
-
-const NODES: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
-const CONTROLLER: &str = "rectifier-controller";
 const SICK: &str = "worker-1";
-const USER_DATA: &str =
-    "join with {{ token }} --node-labels={{ labels }} --register-with-taints={{ taints }} ";
+/// What the tests do in a scene, beyond what is in it.
+struct Stage(Scene);
 
-async fn make<K>(api: Api<K>, object: Value) -> Result<()>
-where
-    K: Resource + Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
-{
-    let object = serde_json::from_value(object)?;
-    api.create(&PostParams::default(), &object).await?;
-    Ok(())
+impl std::ops::Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
-impl Scene {
+impl Stage {
     async fn set(seed: u64, policies: Arc<dyn Advisor>) -> Result<Self> {
-        let clock = Arc::new(WorldClock::starting(
-            "2026-01-01T00:00:00Z".parse::<Timestamp>()?,
-        ));
-        let api = ApiServer::new(
-            kubernetes::Options {
-                seed,
-                ..kubernetes::Options::default()
-            },
-            clock.clone(),
-        );
-        for crd in rectifier_api::crds() {
-            api.install(&crd)?;
-        }
-        let cloud = World::new(
-            openstack::Options {
-                seed,
-                ..openstack::Options::default()
-            },
-            clock.clone(),
-        );
-        let options = cluster::Options {
+        let options = scene::Options {
             seed,
-            ..cluster::Options::default()
+            ..scene::Options::default()
         };
-        let cluster = Cluster::new(api.clone(), cloud.clone(), options);
-        for node in NODES {
-            cluster.add_node(node, &[("pool", "web")]);
-        }
-        let mut nature = JoinSet::new();
-        nature.spawn(cluster.run());
-        let scene = Self {
-            api,
-            cloud,
-            clock,
-            policies,
-            seed,
-            _nature: nature,
-        };
-        scene.furnish().await?;
-        Ok(scene)
-    }
-
-    async fn furnish(&self) -> Result<()> {
-        let client = self.api.client("admin");
-        let namespace = json!({"metadata": {"name": "rectifier-system"}});
-        make(
-            Api::<k8s_openapi::api::core::v1::Namespace>::all(client.clone()),
-            namespace,
-        )
-        .await?;
-        let pool = json!({
-            "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
-            "spec": {
-                "nodeSelector": {"matchLabels": {"pool": "web"}}, "mode": "Auto",
-                "provisioning": {"userData": USER_DATA, "apiServer": "https://10.0.0.1:6443", "copyLabels": ["pool"]},
-            },
-        });
-        make(Api::<RepairPool>::all(client.clone()), pool).await?;
-        let labels = json!({"app": "web"});
-        let set = json!({
-            "metadata": {"name": "web"},
-            "spec": {
-                "replicas": 3, "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none:1"}]},
-                },
-            },
-        });
-        make(
-            in_default::<k8s_openapi::api::apps::v1::ReplicaSet>(&client),
-            set,
-        )
-        .await?;
-        let budget = json!({
-            "metadata": {"name": "web"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": labels}},
-        });
-        make(in_default::<PodDisruptionBudget>(&client), budget).await?;
-        until("three pods to run", || async {
-            let budget = in_default::<PodDisruptionBudget>(&client)
-                .get("web")
-                .await?;
-            Ok(budget
-                .status
-                .is_some_and(|status| status.current_healthy == 3))
-        })
-        .await
-    }
-
-    /// The engine's world. Each process has a client of its own.
-    fn engine(&self) -> Engine {
-        let chance = Mutex::new(fastrand::Rng::with_seed(self.seed));
-        Engine {
-            client: self.api.client(CONTROLLER),
-            cloud: Arc::new(OpenStack::over(self.cloud.clone())),
-            policies: self.policies.clone(),
-            clock: self.clock.clone(),
-            entropy: Arc::new(move |bytes: &mut [u8]| {
-                if let Ok(mut chance) = chance.lock() {
-                    chance.fill(bytes);
-                }
-            }),
-            switches: Switches::default(),
-            settings: Settings {
-                namespace: "rectifier-system".to_owned(),
-                identity: "controller-0".to_owned(),
-                cluster: "world".to_owned(),
-                poll: Duration::from_secs(2),
-            },
-        }
+        let stage = Self(Scene::set(options, policies));
+        until("the pods to run", || async { Ok(stage.is_well()) }).await?;
+        Ok(stage)
     }
 
     /// Node Problem Detector reports a problem of the sick node.
@@ -334,7 +187,7 @@ impl<F: Future> Future for Polled<F> {
     }
 }
 
-impl Scene {
+impl Stage {
     /// How many requests of the controller have landed, here and there.
     fn requests(&self) -> usize {
         let own = |request: &&kubernetes::Request| request.who == CONTROLLER;
@@ -367,7 +220,7 @@ struct Took {
 
 /// Replaces the sick node. The controller is killed once, and started anew.
 async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> Result<Took> {
-    let scene = Scene::set(seed, policies).await?;
+    let scene = Stage::set(seed, policies).await?;
     let began = tokio::time::Instant::now();
     let seen = Arc::new(Mutex::new(None));
     let mut witness = JoinSet::new();
@@ -383,7 +236,7 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
             Kill::Never | Kill::AtRequest(_) => u64::MAX,
         };
         let mut process = Polled {
-            process: Box::pin(rectifier_controller::run(scene.engine())),
+            process: Box::pin(rectifier_controller::run(scene.controller("controller-0"))),
             polls: 0,
             most,
         };
@@ -435,7 +288,7 @@ fn in_the_world<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
 
 #[test]
 fn a_sick_node_is_replaced_whatever_the_seed() -> Result<()> {
-    let policies = policy()?;
+    let policies = policy::shipped()?;
     for seed in 0..20 {
         let done = in_the_world(replacement(seed, policies.clone(), Kill::Never));
         let took = done.with_context(|| format!("seed {seed}"))?;
@@ -450,7 +303,7 @@ fn a_sick_node_is_replaced_whatever_the_seed() -> Result<()> {
 
 #[test]
 fn a_seed_is_the_same_replacement_every_time() -> Result<()> {
-    let policies = policy()?;
+    let policies = policy::shipped()?;
     let run = || in_the_world(replacement(3, policies.clone(), Kill::Never));
     ensure!(run()? == run()?);
     Ok(())
@@ -458,7 +311,7 @@ fn a_seed_is_the_same_replacement_every_time() -> Result<()> {
 
 #[test]
 fn a_controller_that_is_killed_at_any_poll_makes_one_replacement() -> Result<()> {
-    let policies = policy()?;
+    let policies = policy::shipped()?;
     let polls = in_the_world(replacement(1, policies.clone(), Kill::Never))?.polls;
     for at in 0..polls {
         in_the_world(replacement(1, policies.clone(), Kill::AtPoll(at)))
@@ -470,7 +323,7 @@ fn a_controller_that_is_killed_at_any_poll_makes_one_replacement() -> Result<()>
 
 #[test]
 fn a_controller_that_never_hears_an_answer_makes_one_replacement() -> Result<()> {
-    let policies = policy()?;
+    let policies = policy::shipped()?;
     let requests = in_the_world(replacement(1, policies.clone(), Kill::Never))?.requests;
     for at in 1..=requests {
         in_the_world(replacement(1, policies.clone(), Kill::AtRequest(at)))

@@ -17,6 +17,7 @@ use rectifier_core::name::ServerId;
 use rectifier_sim::clock::WorldClock;
 use rectifier_sim::cluster::{self, Cluster};
 use rectifier_sim::kubernetes::{ApiServer, Options};
+use rectifier_sim::machine::{self, Machines};
 use rectifier_sim::openstack::{self as sim, Effect, Fault, World};
 
 fn clock() -> Result<Arc<WorldClock>> {
@@ -108,7 +109,7 @@ impl Stack for Cloud {
     }
 
     async fn foreign_server(&self, name: &str) -> Result<ServerId> {
-        Ok(ServerId::parse(self.world.foreign_server(name))?)
+        Ok(ServerId::parse(self.world.foreign_server(name, None))?)
     }
 
     async fn trouble(&self, trouble: Trouble) -> Result<()> {
@@ -180,12 +181,17 @@ async fn ready_in(seconds: u64, client: &kube::Client) -> Result<Option<String>>
 async fn a_node_whose_host_is_down_is_unknown_after_its_grace_and_ready_when_it_is_back()
 -> Result<()> {
     let (api, cloud) = (world(1)?, World::new(sim::Options::default(), clock()?));
-    let cluster = Cluster::new(api.clone(), cloud.clone(), cluster::Options::default());
-    cluster.add_node("worker-1", &[]);
+    let machines = Machines::new(machine::Options::default(), clock()?);
+    let cluster = Cluster::new(
+        api.clone(),
+        cloud.clone(),
+        machines,
+        cluster::Options::default(),
+    );
+    cluster.add_node("worker-1", "nova", &[]);
     let mut nature = tokio::task::JoinSet::new();
     nature.spawn(cluster.run());
     let client = api.client("witness");
-    // Its machine has booted by then.
     assert_eq!(ready_in(60, &client).await?.as_deref(), Some("True"));
     for host in ["c1", "c2", "c3"] {
         cloud.fault(Fault::HostStopped(host.to_owned()));

@@ -27,7 +27,10 @@ const MAY: &[(&str, &[&str])] = &[
         "rectifier-daemon",
         &["core", "api", "policy-host", "cloud", "node", "controller"],
     ),
-    ("rectifier-sim", &["core", "policy-host", "cloud"]),
+    (
+        "rectifier-sim",
+        &["core", "api", "policy-host", "cloud", "node", "controller"],
+    ),
     ("rectifier-cli", &["core", "policy-host"]),
     ("rectifier-provision", &[]),
     ("rectifier-xtask", &["provision"]),
@@ -39,7 +42,7 @@ const MAY: &[(&str, &[&str])] = &[
 ];
 
 /// What any crate's tests may use besides.
-const TESTS_MAY: &[&str] = &["provision", "bed", "api", "controller"];
+const TESTS_MAY: &[&str] = &["provision", "bed"];
 
 /// Purity by manifest: not even by a detour does `core` reach a clock, a socket, a thread or
 /// chance. (`jiff` has its clock behind a feature that is off; `getrandom` would be the first sign

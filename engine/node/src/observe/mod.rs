@@ -11,14 +11,13 @@ use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::{
     Ended, Memory, NodeSeen, RepairSeen, Seen, SeenCondition, UnitSeen, Watched,
 };
-use rectifier_core::name::{BootId, ConditionKind, Uid, UnitName};
+use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
 use rectifier_core::switches::Step;
 
 use crate::context::Context;
 use crate::trouble::chain;
 
-pub(crate) use npd::Npd;
 pub(crate) use watch::watch;
 
 /// The conditions that kubelet and the network's plugin write. Everything else on the Node may be NPD's.
@@ -65,7 +64,7 @@ pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
     Seen {
         now: ctx.clock.now(),
         name: ctx.node.clone(),
-        boot: boot_id(ctx),
+        boot: ctx.machine.boot_id(),
         booted,
         conditions,
         npd,
@@ -84,10 +83,25 @@ async fn from_npd(ctx: &Context) -> (Vec<SeenCondition>, Freshness) {
     if ctx.switches.skips(Step::PassOn) {
         return (Vec::new(), Freshness::Missing);
     }
-    match ctx.npd.conditions().await {
-        Ok(conditions) => (conditions, Freshness::Fresh),
+    let read = match ctx.machine.npd().await {
+        Ok(answer) => npd::parse(&answer)
+            .map_err(|error| format!("its answer is no list of conditions: {}", chain(&error))),
+        Err(error) => Err(chain(&error)),
+    };
+    match read {
+        Ok(conditions) => {
+            if ctx.npd_trouble.ends() {
+                tracing::info!("Node Problem Detector answers again");
+            }
+            (conditions, Freshness::Fresh)
+        }
         // Missing is not healthy: the episodes stay open, and say so by Event when they stand still for it.
-        Err(_) => (Vec::new(), Freshness::Missing),
+        Err(error) => {
+            if ctx.npd_trouble.begins() {
+                tracing::warn!(error, "Node Problem Detector cannot be asked");
+            }
+            (Vec::new(), Freshness::Missing)
+        }
     }
 }
 
@@ -145,12 +159,12 @@ async fn from_systemd(
     ctx: &Context,
 ) -> (BTreeMap<UnitName, UnitSeen>, Option<Timestamp>, Freshness) {
     let mut units = BTreeMap::new();
-    let booted = match ctx.systemd.booted().await {
+    let booted = match ctx.machine.booted().await {
         Ok(booted) => booted,
         Err(_) => return (units, None, Freshness::Missing),
     };
     for name in &ctx.limits.units {
-        match ctx.systemd.unit(name).await {
+        match ctx.machine.unit(name).await {
             Ok(Some(unit)) => {
                 units.insert(name.clone(), unit);
             }
@@ -162,17 +176,6 @@ async fn from_systemd(
         }
     }
     (units, booted, Freshness::Fresh)
-}
-
-fn boot_id(ctx: &Context) -> Option<BootId> {
-    let path = &ctx.config.boot_id_file;
-    match std::fs::read_to_string(path) {
-        Ok(text) => BootId::parse(text.trim()).ok(),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "cannot read the boot id: no reboot can be granted");
-            None
-        }
-    }
 }
 
 fn slim<T, S>(watched: Watched<T>, see: impl Fn(T) -> Option<S>) -> Watched<S> {

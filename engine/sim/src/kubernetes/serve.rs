@@ -83,6 +83,15 @@ impl ApiServer {
                 .map_or(String::new(), ToString::to_string),
             code: response.status().as_u16(),
         });
+        if let Some(Request {
+            method, path, code, ..
+        }) = requests.back()
+        {
+            let what = format_args!("{method} {path} {code}");
+            self.inner
+                .trace
+                .note(self.inner.clock.now(), who, what, body);
+        }
         drop(requests);
         self.inner.landed.send_modify(|count| *count += 1);
         response

@@ -207,6 +207,7 @@ pub(super) fn make(state: &mut State, wanted: &Value, hints: &Value, request: &s
         actions: vec![action("create", request, wall)],
         next: Some((state.now + step, Step::Placed)),
         boots: 0,
+        was_there_before: false,
         user_data: decoded(&wanted["user_data"]),
     };
     state.servers.insert(id.clone(), server);

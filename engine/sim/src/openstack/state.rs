@@ -72,6 +72,8 @@ pub(super) struct Server {
     /// What comes next, and when.
     pub(super) next: Option<(Instant, Step)>,
     pub(super) boots: u32,
+    /// Somebody else made it, before the world began.
+    pub(super) was_there_before: bool,
     /// What its guest reads when it boots for the first time.
     pub(super) user_data: String,
 }
@@ -194,7 +196,9 @@ impl State {
                     name: server.name.clone(),
                     zone: host.zone.clone(),
                     boots: server.boots,
-                    is_running: server.power == 1 && host.is_up,
+                    is_running: server.power == 1,
+                    is_reachable: host.is_up,
+                    was_there_before: server.was_there_before,
                     user_data: server.user_data.clone(),
                 };
                 Some((server.number, machine))
@@ -216,12 +220,20 @@ impl State {
             .collect()
     }
 
-    pub(super) fn foreign_server(&mut self, name: &str) -> String {
+    pub(super) fn foreign_server(&mut self, name: &str, zone: Option<&str>) -> String {
         let (request, flavor) = (self.request_id(), self.flavors[1].1.clone());
         let wanted = json!({
             "name": name, "flavorRef": flavor, "imageRef": self.image, "networks": "auto",
+            "availability_zone": zone,
         });
-        super::compute::make(self, &wanted, &Value::Null, &request)
+        let usual = std::mem::replace(&mut self.step, Duration::ZERO..=Duration::ZERO);
+        let id = super::compute::make(self, &wanted, &Value::Null, &request);
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.was_there_before = true;
+        }
+        self.settle(self.now, self.wall);
+        self.step = usual;
+        id
     }
 
     pub(super) fn id(&mut self) -> String {

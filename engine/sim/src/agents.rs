@@ -1,0 +1,101 @@
+//! The real node engines, one on each machine that is up and whose Node is there, as a DaemonSet keeps them.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use rectifier_core::clock::Clock;
+use rectifier_core::name::NodeName;
+use rectifier_core::switches::Switches;
+use rectifier_node::{Config, Journal, Parts};
+use rectifier_policy_host::Advisor;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use crate::kubernetes::ApiServer;
+use crate::machine::Machines;
+
+/// Keeps them running.
+pub(crate) struct Agents {
+    pub(crate) api: ApiServer,
+    pub(crate) machines: Machines,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) policies: Arc<dyn Advisor>,
+    pub(crate) config: Config,
+}
+
+/// One that runs; dropped, it is killed.
+struct Running {
+    number: u64,
+    engine: JoinSet<Result<(), rectifier_node::Error>>,
+}
+
+impl Agents {
+    /// Ends only if an engine does, which none ever should; then it says why.
+    pub(crate) async fn run(self) -> String {
+        let (mut changes, mut machines) = (self.api.listen(), self.machines.told());
+        let mut running: BTreeMap<String, Running> = BTreeMap::new();
+        loop {
+            let wanted = self.wanted();
+            running.retain(|server, is| {
+                let number = wanted.get(server).map(|(_, number)| *number);
+                number == Some(is.number)
+            });
+            for (server, (name, number)) in wanted {
+                if running.contains_key(&server) {
+                    continue;
+                }
+                match self.start(&server, &name) {
+                    Ok(engine) => drop(running.insert(server, Running { number, engine })),
+                    Err(why) => return format!("{name}: {why}"),
+                }
+            }
+            for (server, is) in &mut running {
+                if let Some(ended) = is.engine.try_join_next() {
+                    return format!("the node engine on {server} ended: {ended:?}");
+                }
+            }
+            let due = self.machines.next_due();
+            tokio::select! {
+                biased;
+                _ = changes.changed() => {}
+                _ = machines.changed() => {}
+                () = async { match due { Some(due) => sleep_until(due).await, None => pending().await } } => {}
+            }
+        }
+    }
+
+    /// By server: the node's name, and its engine's number.
+    fn wanted(&self) -> BTreeMap<String, (String, u64)> {
+        let nodes = self.api.objects("nodes");
+        let mut wanted = self.machines.agents();
+        wanted.retain(|server, _| {
+            let provider = format!("openstack:///{server}");
+            nodes
+                .iter()
+                .any(|node| node["spec"]["providerID"] == provider.as_str())
+        });
+        wanted
+    }
+
+    fn start(
+        &self,
+        server: &str,
+        name: &str,
+    ) -> Result<JoinSet<Result<(), rectifier_node::Error>>, String> {
+        let disk = self.machines.disk(server).ok_or("the machine is gone")?;
+        let parts = Parts {
+            config: self.config.clone(),
+            node: NodeName::parse(name).map_err(|error| error.to_string())?,
+            clock: self.clock.clone(),
+            switches: Switches::default(),
+            policies: self.policies.clone(),
+            client: self.api.client(&format!("agent@{name}")),
+            machine: self.machines.machine(server),
+            journal: Journal::on(disk).map_err(|error| format!("{error:?}"))?,
+        };
+        let mut engine = JoinSet::new();
+        engine.spawn(rectifier_node::run(parts, pending()));
+        Ok(engine)
+    }
+}

@@ -1,0 +1,275 @@
+//! The machines on which nodes are: their boots, their units, Node Problem Detector on them, and what is broken there.
+//!
+//! A machine belongs to a server of the cloud. What it does by itself is decided in [`guest`], and happens when it is due;
+//! what its node's engine sees and does of it is [`host`].
+
+mod disk;
+mod guest;
+mod host;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rectifier_core::clock::{Clock, Timestamp};
+use rectifier_node::Machine;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::landing::lock;
+use crate::openstack;
+pub(crate) use disk::Disk;
+pub(crate) use guest::Condition;
+use guest::Guest;
+use host::Host;
+
+/// How long things take on a machine.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides what is drawn.
+    pub seed: u64,
+    /// From a server's start, or a reboot, until everything on it runs.
+    pub boot: RangeInclusive<Duration>,
+    /// A job of systemd's.
+    pub job: RangeInclusive<Duration>,
+    /// From the word that it is to reboot until it goes down.
+    pub shutdown: RangeInclusive<Duration>,
+    /// Between two checks of Node Problem Detector.
+    pub check: Duration,
+    /// From the death of a node's engine until its pod runs again.
+    pub restart: RangeInclusive<Duration>,
+}
+
+impl Default for Options {
+    /// Boots of 5 to 40 s, jobs of 0.2 to 3 s, down within 1 to 3 s, a check every 30 s (as NPD's health checker has it),
+    /// a new engine after 2 to 10 s.
+    fn default() -> Self {
+        let seconds = Duration::from_secs_f64;
+        Self {
+            seed: 0,
+            boot: seconds(5.0)..=seconds(40.0),
+            job: seconds(0.2)..=seconds(3.0),
+            shutdown: seconds(1.0)..=seconds(3.0),
+            check: seconds(30.0),
+            restart: seconds(2.0)..=seconds(10.0),
+        }
+    }
+}
+
+/// The units that Node Problem Detector checks, and the condition that it reports of each. Without kubelet or container
+/// runtime no pod starts or ends; the third is some other.
+pub const CHECKED: [(&str, &str); 3] = [
+    ("kubelet.service", "KubeletUnhealthy"),
+    ("containerd.service", "ContainerRuntimeUnhealthy"),
+    ("proxy.service", "ProxyUnhealthy"),
+];
+
+/// What brings a broken unit, or machine, back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cure {
+    /// A restart of the unit.
+    Restart,
+    /// A boot of the machine.
+    Boot,
+    /// Nothing: another machine.
+    Never,
+}
+
+/// What breaks on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Break {
+    /// A unit fails.
+    Unit(String, Cure),
+    /// The machine hangs, and everything on it: its power is on, and that is all.
+    Machine(Cure),
+    /// The node's engine is silent, and stays so.
+    AgentSilent,
+    /// The node's engine is killed, and comes back.
+    AgentKilled,
+    /// A person, or the kernel, reboots the machine.
+    Rebooted,
+}
+
+/// All machines. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Machines {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    options: Options,
+    state: Mutex<State>,
+    /// Counts what may concern others.
+    told: watch::Sender<u64>,
+}
+
+struct State {
+    chance: fastrand::Rng,
+    /// By server.
+    guests: BTreeMap<String, Guest>,
+}
+
+/// A machine as the cluster's own parts see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) server: String,
+    pub(crate) name: String,
+    pub(crate) zone: String,
+    pub(crate) user_data: String,
+    pub(crate) boot_id: String,
+    /// It has booted since it was seen last.
+    pub(crate) has_booted: bool,
+    /// The kubelet runs.
+    pub(crate) is_heard: bool,
+    /// The container runtime runs.
+    pub(crate) runs_pods: bool,
+    /// What Node Problem Detector reports, if that is other than when it was seen last.
+    pub(crate) news: Option<Vec<Condition>>,
+}
+
+impl Machines {
+    /// None yet.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
+        let chance = fastrand::Rng::with_seed(options.seed);
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                options,
+                state: Mutex::new(State {
+                    chance,
+                    guests: BTreeMap::new(),
+                }),
+                told: watch::Sender::new(0),
+            }),
+        }
+    }
+
+    /// Breaks something on the machine of this name. False: there is none, or it is down.
+    pub fn break_it(&self, name: &str, what: &Break) -> bool {
+        let broken = self.with(|state, moment, options| {
+            let guest = state.guests.values_mut().find(|guest| guest.name == name);
+            guest.is_some_and(|guest| guest.break_it(what, moment, options, &mut state.chance))
+        });
+        self.tell();
+        broken
+    }
+
+    /// Repairs what is broken on the machine of this name, as a person does who knows what it is.
+    pub fn mend(&self, name: &str) {
+        self.with(|state, moment, _| {
+            let guests = state.guests.values_mut();
+            guests
+                .filter(|guest| guest.name == name)
+                .for_each(|guest| guest.mend(moment));
+        });
+        self.tell();
+    }
+
+    /// The machine of a server, as its node's engine has it.
+    pub fn machine(&self, server: &str) -> Arc<dyn Machine> {
+        Arc::new(Host::new(self.clone(), server))
+    }
+
+    /// Is everything up and well on the machine of this name?
+    pub fn is_well(&self, name: &str) -> bool {
+        self.with(|state, _, _| {
+            let mut guests = state.guests.values();
+            guests.any(|guest| guest.name == name && guest.is_well())
+        })
+    }
+
+    /// Told of what may concern others.
+    pub(crate) fn told(&self) -> watch::Receiver<u64> {
+        self.inner.told.subscribe()
+    }
+
+    /// When something happens by itself.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let state = lock(&self.inner.state);
+        state.guests.values().filter_map(Guest::next_due).min()
+    }
+
+    /// What the cloud has made of its servers, and how the machines are then.
+    pub(crate) fn look(&self, servers: &[openstack::Machine]) -> Vec<Seen> {
+        self.with(|state, moment, options| {
+            state
+                .guests
+                .retain(|id, _| servers.iter().any(|server| server.id == *id));
+            for server in servers {
+                let chance = &mut state.chance;
+                let guest = state
+                    .guests
+                    .entry(server.id.clone())
+                    .or_insert_with(|| Guest::new(server, moment, options, chance));
+                if server.was_there_before && guest.never_ran() {
+                    guest.runs(server, moment);
+                }
+                guest.powered(server, moment, options, chance);
+            }
+            let mut seen = Vec::new();
+            // In the cloud's order: ids are drawn.
+            for server in servers {
+                if let Some(guest) = state.guests.get_mut(&server.id) {
+                    seen.push(guest.look(server));
+                }
+            }
+            seen
+        })
+    }
+
+    /// By server: the node's name, and the number of the engine that is to run there now.
+    pub(crate) fn agents(&self) -> BTreeMap<String, (String, u64)> {
+        self.with(|state, _, _| {
+            let running = state.guests.iter().filter_map(|(server, guest)| {
+                let engine = guest.agent()?;
+                Some((server.clone(), (guest.name.clone(), engine)))
+            });
+            running.collect()
+        })
+    }
+
+    /// The disk that a server's machine has.
+    pub(crate) fn disk(&self, server: &str) -> Option<Disk> {
+        let state = lock(&self.inner.state);
+        Some(state.guests.get(server)?.disk.clone())
+    }
+
+    fn tell(&self) {
+        self.inner.told.send_modify(|count| *count += 1);
+    }
+
+    /// What was due has happened before.
+    fn with<T>(&self, look: impl FnOnce(&mut State, Moment, &Options) -> T) -> T {
+        let moment = Moment {
+            at: Instant::now(),
+            wall: self.inner.clock.now(),
+        };
+        let mut state = lock(&self.inner.state);
+        let mut changed = false;
+        let State { chance, guests } = &mut *state;
+        for guest in guests.values_mut() {
+            changed |= guest.settle(moment, &self.inner.options, chance);
+        }
+        let result = look(&mut state, moment, &self.inner.options);
+        drop(state);
+        if changed {
+            self.tell();
+        }
+        result
+    }
+}
+
+/// Now, by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: Instant,
+    wall: Timestamp,
+}
+
+fn draw(chance: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> Duration {
+    let span = range.end().saturating_sub(*range.start()).as_micros();
+    let drawn = chance.u64(0..=u64::try_from(span).unwrap_or(u64::MAX));
+    *range.start() + Duration::from_micros(drawn)
+}

@@ -1,0 +1,482 @@
+//! One machine: power, boots, units, what is broken, what Node Problem Detector reports.
+
+use std::collections::BTreeMap;
+
+use rectifier_core::clock::Timestamp;
+use rectifier_core::episode::UnitSeen;
+use rectifier_core::policy::UnitVerb;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use super::{Break, CHECKED, Cure, Disk, Moment, Options, Seen, draw};
+use crate::openstack;
+
+/// Jobs whose end a slow listener may have missed.
+const JOBS_KEPT: usize = 64;
+
+pub(super) struct Guest {
+    pub(super) name: String,
+    server: String,
+    power: Power,
+    /// By the cloud's count.
+    powered: u32,
+    boots: u32,
+    since: Timestamp,
+    goes_down: Option<Instant>,
+    /// It hangs at every boot.
+    hangs: bool,
+    units: BTreeMap<String, Unit>,
+    pub(super) finished: broadcast::Sender<String>,
+    /// The times at which it checks are this, and every so many seconds later.
+    first_check: Instant,
+    check: Option<Instant>,
+    conditions: Vec<Condition>,
+    is_news: bool,
+    has_booted: bool,
+    /// The number of the node's engine that runs, and since when one does.
+    engine: u64,
+    engine_from: Instant,
+    is_silent: bool,
+    is_reachable: bool,
+    pub(super) disk: Disk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Power {
+    Off,
+    Booting(Instant),
+    Up,
+    Hung,
+}
+
+#[derive(Debug)]
+struct Unit {
+    is_active: bool,
+    since: Timestamp,
+    invocation: u64,
+    broken: Option<Cure>,
+    job: Option<Job>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    verb: UnitVerb,
+    ends: Instant,
+}
+
+/// A condition as Node Problem Detector reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) kind: &'static str,
+    pub(crate) is_true: bool,
+    pub(crate) since: Timestamp,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+impl Condition {
+    fn of(unit: &str, kind: &'static str, is_true: bool, since: Timestamp) -> Self {
+        let (reason, message) = match is_true {
+            true => ("UnitNotActive", format!("{unit} does not run")),
+            false => ("UnitActive", format!("{unit} runs")),
+        };
+        Self {
+            kind,
+            is_true,
+            since,
+            reason,
+            message,
+        }
+    }
+}
+
+impl Guest {
+    /// The machine of a server that was just made; it does not run yet.
+    pub(super) fn new(
+        server: &openstack::Machine,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) -> Self {
+        let unit = |(name, _): (&str, &str)| {
+            let unit = Unit {
+                is_active: false,
+                since: now.wall,
+                invocation: 0,
+                broken: None,
+                job: None,
+            };
+            (name.to_owned(), unit)
+        };
+        let conditions = CHECKED.map(|(unit, kind)| Condition::of(unit, kind, false, now.wall));
+        Self {
+            name: server.name.clone(),
+            server: server.id.clone(),
+            power: Power::Off,
+            powered: 0,
+            boots: 0,
+            since: now.wall,
+            goes_down: None,
+            hangs: false,
+            units: CHECKED.into_iter().map(unit).collect(),
+            finished: broadcast::Sender::new(JOBS_KEPT),
+            first_check: now.at + draw(chance, &(std::time::Duration::ZERO..=options.check)),
+            check: None,
+            conditions: conditions.into(),
+            is_news: true,
+            has_booted: false,
+            engine: 0,
+            engine_from: now.at,
+            is_silent: false,
+            is_reachable: true,
+            disk: Disk::default(),
+        }
+    }
+
+    pub(super) fn never_ran(&self) -> bool {
+        self.boots == 0
+    }
+
+    /// A machine that runs already, as one does that was there before the world began.
+    pub(super) fn runs(&mut self, server: &openstack::Machine, now: Moment) {
+        self.powered = server.boots;
+        self.boots += 1;
+        self.up(now);
+        self.has_booted = false;
+    }
+
+    /// What the cloud has done to its power.
+    pub(super) fn powered(
+        &mut self,
+        server: &openstack::Machine,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) {
+        self.is_reachable = server.is_reachable;
+        if !server.is_running {
+            if self.power != Power::Off {
+                self.down();
+                self.power = Power::Off;
+            }
+            return;
+        }
+        if self.powered < server.boots || self.power == Power::Off {
+            self.powered = server.boots;
+            self.reboot(now, options, chance);
+        }
+    }
+
+    fn reboot(&mut self, now: Moment, options: &Options, chance: &mut fastrand::Rng) {
+        self.down();
+        self.boots += 1;
+        self.power = Power::Booting(now.at + draw(chance, &options.boot));
+    }
+
+    fn down(&mut self) {
+        self.goes_down = None;
+        self.check = None;
+        for unit in self.units.values_mut() {
+            unit.job = None;
+            unit.is_active = false;
+        }
+    }
+
+    fn up(&mut self, now: Moment) {
+        self.since = now.wall;
+        self.has_booted = true;
+        self.engine += 1;
+        self.engine_from = now.at;
+        if self.hangs {
+            self.power = Power::Hung;
+            return;
+        }
+        self.power = Power::Up;
+        let names: Vec<String> = self.units.keys().cloned().collect();
+        for name in names {
+            if let Some(unit) = self.units.get_mut(&name) {
+                if unit.broken != Some(Cure::Never) {
+                    unit.broken = None;
+                }
+                let runs = unit.broken.is_none();
+                self.turn(&name, runs, now);
+            }
+        }
+        // Node Problem Detector begins anew, and knows nothing of before.
+        for (condition, (unit, _)) in self.conditions.iter_mut().zip(CHECKED) {
+            *condition = Condition::of(unit, condition.kind, false, now.wall);
+        }
+        self.is_news = true;
+    }
+
+    fn turn(&mut self, name: &str, runs: bool, now: Moment) {
+        let Some(unit) = self.units.get_mut(name) else {
+            return;
+        };
+        (unit.is_active, unit.since) = (runs, now.wall);
+        unit.invocation += u64::from(runs);
+        self.check = None;
+    }
+
+    /// The next moment of its rhythm.
+    fn next_check(&self, now: Instant, options: &Options) -> Instant {
+        let passed = now.saturating_duration_since(self.first_check);
+        let rounds = passed
+            .as_micros()
+            .div_ceil(options.check.as_micros().max(1));
+        self.first_check + options.check * u32::try_from(rounds).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn break_it(
+        &mut self,
+        what: &Break,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) -> bool {
+        if self.power != Power::Up {
+            return false;
+        }
+        match what {
+            Break::Unit(name, cure) => {
+                let Some(unit) = self.units.get_mut(name) else {
+                    return false;
+                };
+                unit.broken = Some((*cure).max(unit.broken.unwrap_or(*cure)));
+                self.turn(name, false, now);
+            }
+            Break::Machine(cure) => {
+                self.down();
+                self.power = Power::Hung;
+                self.hangs = *cure == Cure::Never;
+            }
+            Break::AgentSilent => self.is_silent = true,
+            Break::AgentKilled => {
+                self.engine += 1;
+                self.engine_from = now.at + draw(chance, &options.restart);
+            }
+            Break::Rebooted => self.reboot(now, options, chance),
+        }
+        true
+    }
+
+    pub(super) fn mend(&mut self, now: Moment) {
+        (self.is_silent, self.hangs) = (false, false);
+        if self.power != Power::Up {
+            return;
+        }
+        for (name, _) in CHECKED {
+            let broken = self.units.get_mut(name).and_then(|unit| unit.broken.take());
+            if broken.is_some() {
+                self.turn(name, true, now);
+            }
+        }
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        let is_good = |unit: &Unit| unit.is_active && unit.broken.is_none();
+        self.is_up() && !self.is_silent && self.units.values().all(is_good)
+    }
+
+    /// Which engine runs on it now.
+    pub(super) fn agent(&self) -> Option<u64> {
+        let runs = self.is_up() && !self.is_silent && self.engine_from <= Instant::now();
+        runs.then_some(self.engine)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let booted = match self.power {
+            Power::Booting(at) => Some(at),
+            Power::Off | Power::Up | Power::Hung => None,
+        };
+        let jobs = self
+            .units
+            .values()
+            .filter_map(|unit| unit.job.map(|job| job.ends));
+        let engine = (self.engine_from > Instant::now()).then_some(self.engine_from);
+        jobs.chain(booted)
+            .chain(self.goes_down)
+            .chain(self.check)
+            .chain(engine)
+            .min()
+    }
+
+    /// Lets happen what was due. Whether anything did that concerns others.
+    pub(super) fn settle(
+        &mut self,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) -> bool {
+        let mut changed = false;
+        if self.goes_down.is_some_and(|at| at <= now.at) {
+            self.reboot(now, options, chance);
+            changed = true;
+        }
+        if let Power::Booting(at) = self.power
+            && at <= now.at
+        {
+            self.up(now);
+            changed = true;
+        }
+        if self.power != Power::Up {
+            return changed;
+        }
+        let names: Vec<String> = self.units.keys().cloned().collect();
+        for name in &names {
+            changed |= self.end_job(name, now);
+        }
+        if self.check.is_some_and(|at| at <= now.at) {
+            self.check = None;
+            changed |= self.report(now);
+        }
+        // What has changed is seen at the next check.
+        if self.check.is_none() && self.differs() {
+            self.check = Some(self.next_check(now.at, options).max(now.at));
+            if self.check == Some(now.at) {
+                self.check = None;
+                changed |= self.report(now);
+            }
+        }
+        changed
+    }
+
+    fn differs(&self) -> bool {
+        let is_true = |unit: &str| self.units.get(unit).is_some_and(|unit| !unit.is_active);
+        let pairs = self.conditions.iter().zip(CHECKED);
+        pairs
+            .into_iter()
+            .any(|(condition, (unit, _))| condition.is_true != is_true(unit))
+    }
+
+    fn report(&mut self, now: Moment) -> bool {
+        if !self.differs() {
+            return false;
+        }
+        for (condition, (unit, kind)) in self.conditions.iter_mut().zip(CHECKED) {
+            let is_true = self.units.get(unit).is_some_and(|unit| !unit.is_active);
+            if condition.is_true != is_true {
+                *condition = Condition::of(unit, kind, is_true, now.wall);
+            }
+        }
+        self.is_news = true;
+        true
+    }
+
+    fn end_job(&mut self, name: &str, now: Moment) -> bool {
+        let Some(unit) = self.units.get_mut(name) else {
+            return false;
+        };
+        if unit.job.is_none_or(|job| job.ends > now.at) {
+            return false;
+        }
+        unit.job = None;
+        if unit.broken == Some(Cure::Restart) {
+            unit.broken = None;
+        }
+        let runs = unit.broken.is_none();
+        self.turn(name, runs, now);
+        // Nobody may listen.
+        drop(self.finished.send(name.to_owned()));
+        true
+    }
+
+    /// Begins a job for the unit; when it ends, and its number. `None`: no such unit, or the machine is not up.
+    pub(super) fn begin_job(
+        &mut self,
+        name: &str,
+        verb: UnitVerb,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) -> Option<Instant> {
+        let unit = self.units.get_mut(name)?;
+        if self.power != Power::Up {
+            return None;
+        }
+        let ends = now.at + draw(chance, &options.job);
+        unit.job = Some(Job { verb, ends });
+        if verb != UnitVerb::Start && unit.is_active {
+            // It is stopped first.
+            (unit.is_active, unit.since) = (false, now.wall);
+        }
+        Some(ends)
+    }
+
+    /// Whether the unit runs.
+    pub(super) fn is_active(&self, name: &str) -> bool {
+        self.units.get(name).is_some_and(|unit| unit.is_active)
+    }
+
+    pub(super) fn unit(&self, name: &str) -> Option<UnitSeen> {
+        let unit = self.units.get(name)?;
+        let (active, sub) = match (unit.is_active, unit.job) {
+            (true, _) => ("active", "running"),
+            (false, Some(job)) if job.verb != UnitVerb::Start => ("deactivating", "stop-sigterm"),
+            (false, Some(_)) => ("activating", "start"),
+            (false, None) => ("failed", "failed"),
+        };
+        Some(UnitSeen {
+            active_state: active.to_owned(),
+            sub_state: sub.to_owned(),
+            restarts: 0,
+            since: Some(unit.since),
+            invocation: match unit.invocation {
+                0 => String::new(),
+                number => format!("{number:032x}"),
+            },
+            busy: unit.job.is_some(),
+        })
+    }
+
+    /// It runs, and is not cut off.
+    pub(super) fn is_up(&self) -> bool {
+        self.power == Power::Up && self.is_reachable
+    }
+
+    pub(super) fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    pub(super) fn boot_id(&self) -> String {
+        format!(
+            "{}-boot-{}",
+            &self.server[..8.min(self.server.len())],
+            self.boots
+        )
+    }
+
+    /// It goes down in a moment.
+    pub(super) fn shut_down_at(
+        &mut self,
+        now: Moment,
+        options: &Options,
+        chance: &mut fastrand::Rng,
+    ) {
+        let at = now.at + draw(chance, &options.shutdown);
+        self.goes_down.get_or_insert(at);
+    }
+
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// How the cluster's own parts see it.
+    pub(super) fn look(&mut self, server: &openstack::Machine) -> Seen {
+        let is_up = self.is_up();
+        let is_news = std::mem::take(&mut self.is_news);
+        // A machine that is not up reports nothing.
+        self.is_news = is_news && !is_up;
+        Seen {
+            server: server.id.clone(),
+            name: server.name.clone(),
+            zone: server.zone.clone(),
+            user_data: server.user_data.clone(),
+            boot_id: self.boot_id(),
+            has_booted: is_up && std::mem::take(&mut self.has_booted),
+            is_heard: is_up && self.is_active("kubelet.service"),
+            runs_pods: is_up && self.is_active("containerd.service"),
+            news: (is_news && is_up).then(|| self.conditions.clone()),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A machine as its node's engine has it: asked, and told what to do, with the time that it takes.
+
+use std::future::pending;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{BoxStream, unfold};
+use rectifier_core::clock::Timestamp;
+use rectifier_core::episode::UnitSeen;
+use rectifier_core::name::{BootId, FixName, UnitName};
+use rectifier_core::policy::{UnitCall, UnitVerb};
+use rectifier_node::{FixLimits, Machine, NpdError, SystemdError};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{sleep, sleep_until};
+
+use super::guest::Guest;
+use super::{Machines, Moment, Options, State};
+
+/// A word over a socket of the machine's own.
+const WORD: Duration = Duration::from_micros(500);
+
+/// The machine of one server.
+pub(super) struct Host {
+    machines: Machines,
+    server: String,
+}
+
+impl Host {
+    pub(super) fn new(machines: Machines, server: &str) -> Self {
+        Self {
+            machines,
+            server: server.to_owned(),
+        }
+    }
+
+    fn with<T>(
+        &self,
+        look: impl FnOnce(&mut Guest, Moment, &Options, &mut fastrand::Rng) -> T,
+    ) -> Option<T> {
+        self.machines.with(|state, moment, options| {
+            let State { chance, guests } = state;
+            let guest = guests.get_mut(&self.server)?;
+            guest.is_up().then(|| look(guest, moment, options, chance))
+        })
+    }
+
+    /// On a machine that is not up nobody answers, and nobody is there to hear it.
+    async fn ask<T>(
+        &self,
+        look: impl FnOnce(&mut Guest, Moment, &Options, &mut fastrand::Rng) -> T,
+    ) -> T {
+        sleep(WORD).await;
+        match self.with(look) {
+            Some(answer) => answer,
+            None => pending().await,
+        }
+    }
+
+    /// One job, to its end.
+    async fn job(&self, unit: &UnitName, verb: UnitVerb) -> Result<String, SystemdError> {
+        let begun = self
+            .ask(|guest, now, options, chance| {
+                guest.begin_job(unit.as_str(), verb, now, options, chance)
+            })
+            .await;
+        let failed = |result: &str| SystemdError::Job {
+            unit: unit.to_string(),
+            result: result.to_owned(),
+        };
+        let Some(ends) = begun else {
+            return Err(failed("not-found"));
+        };
+        self.machines.tell();
+        sleep_until(ends).await;
+        match self
+            .ask(|guest, _, _, _| guest.is_active(unit.as_str()))
+            .await
+        {
+            true => Ok("systemd's job ended as done".to_owned()),
+            false => Err(failed("failed")),
+        }
+    }
+}
+
+#[async_trait]
+impl Machine for Host {
+    async fn npd(&self) -> Result<Vec<u8>, NpdError> {
+        let conditions = self
+            .ask(|guest, _, _, _| {
+                let conditions = guest.conditions().iter().map(|condition| {
+                    json!({
+                        "type": condition.kind,
+                        "status": if condition.is_true { "True" } else { "False" },
+                        "transition": condition.since,
+                        "reason": condition.reason,
+                        "message": condition.message,
+                    })
+                });
+                serde_json::Value::from_iter(conditions)
+            })
+            .await;
+        Ok(conditions.to_string().into_bytes())
+    }
+
+    fn boot_id(&self) -> Option<BootId> {
+        BootId::parse(self.with(|guest, _, _, _| guest.boot_id())?).ok()
+    }
+
+    async fn booted(&self) -> Result<Option<Timestamp>, SystemdError> {
+        Ok(Some(self.ask(|guest, _, _, _| guest.since()).await))
+    }
+
+    async fn unit(&self, name: &UnitName) -> Result<Option<UnitSeen>, SystemdError> {
+        Ok(self.ask(|guest, _, _, _| guest.unit(name.as_str())).await)
+    }
+
+    async fn perform(&self, call: &UnitCall) -> Result<String, SystemdError> {
+        self.job(&call.name, call.verb).await
+    }
+
+    async fn run_fix(
+        &self,
+        name: &FixName,
+        _: &[String],
+        _: FixLimits,
+    ) -> Result<String, SystemdError> {
+        Err(SystemdError::Job {
+            unit: format!("rectifier-fix-{name}.service"),
+            result: "no program of the world".to_owned(),
+        })
+    }
+
+    async fn reboot(&self) -> Result<(), SystemdError> {
+        self.ask(Guest::shut_down_at).await;
+        self.machines.tell();
+        Ok(())
+    }
+
+    async fn finished_jobs(&self) -> Result<BoxStream<'static, String>, SystemdError> {
+        let jobs = self.ask(|guest, _, _, _| guest.finished.subscribe()).await;
+        let next = |mut jobs: tokio::sync::broadcast::Receiver<String>| async move {
+            loop {
+                match jobs.recv().await {
+                    Ok(unit) => return Some((unit, jobs)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        };
+        Ok(unfold(jobs, next).boxed())
+    }
+}

@@ -1,0 +1,247 @@
+//! A whole cluster in the world, with the real engines in it: nodes in zones, a workload with a disruption budget, a pool.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rectifier_cloud::openstack::OpenStack;
+use rectifier_controller::{Context, Settings};
+use rectifier_core::clock::{Clock, Timestamp};
+use rectifier_core::name::UnitName;
+use rectifier_core::switches::Switches;
+use rectifier_node::{Config, NpdConfig, SystemdConfig};
+use rectifier_policy_host::Advisor;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::agents::Agents;
+use crate::clock::WorldClock;
+use crate::cluster::{self, Cluster};
+use crate::kubernetes::{self, ApiServer};
+use crate::landing::lock;
+use crate::machine::{self, CHECKED, Machines};
+use crate::openstack::{self, World};
+use crate::trace::Trace;
+
+/// The namespace of the controller.
+pub const NAMESPACE: &str = "rectifier-system";
+/// The name by which the controller asks.
+pub const CONTROLLER: &str = "rectifier-controller";
+/// What new servers are told; the world reads of it what joins a node.
+const USER_DATA: &str =
+    "join with {{ token }} --node-labels={{ labels }} --register-with-taints={{ taints }} ";
+
+/// What a scene is like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// Their zones, in turn.
+    pub zones: Vec<String>,
+    /// Pods of the workload. One fewer may be missing at a time.
+    pub pods: usize,
+    /// Between two looks of a node's engine at Node Problem Detector.
+    pub look: Duration,
+    /// Between two looks of the controller at what it awaits outside of the API server.
+    pub poll: Duration,
+    /// When it begins.
+    pub begins: Timestamp,
+}
+
+impl Default for Options {
+    /// Three nodes in three zones, three pods, the engines' own defaults; it begins with the year 2026.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            nodes: 3,
+            zones: ["az-1", "az-2", "az-3"].map(str::to_owned).into(),
+            pods: 3,
+            look: Duration::from_secs(NpdConfig::default().interval.into()),
+            poll: Duration::from_secs(2),
+            begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+/// The world, furnished.
+pub struct Scene {
+    /// The API server.
+    pub api: ApiServer,
+    /// The cloud.
+    pub cloud: World,
+    /// The machines under the nodes.
+    pub machines: Machines,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// What happened, in one number.
+    pub trace: Trace,
+    options: Options,
+    policies: Arc<dyn Advisor>,
+    _nature: JoinSet<()>,
+}
+
+impl Scene {
+    /// Sets it up. The engines do not run yet. To be called on a runtime of one thread, whose clock is best paused.
+    pub fn set(options: Options, policies: Arc<dyn Advisor>) -> Self {
+        let seed = options.seed;
+        let trace = Trace::default();
+        let clock: Arc<dyn Clock> = Arc::new(WorldClock::starting(options.begins));
+        let api = ApiServer::new(
+            kubernetes::Options {
+                seed,
+                trace: trace.clone(),
+                ..kubernetes::Options::default()
+            },
+            clock.clone(),
+        );
+        let hosts = (1..=options.zones.len().max(1) * 2).map(|n| format!("host-{n}"));
+        let cloud = World::new(
+            openstack::Options {
+                seed,
+                hosts: hosts.collect(),
+                zones: options.zones.clone(),
+                trace: trace.clone(),
+                ..openstack::Options::default()
+            },
+            clock.clone(),
+        );
+        let machines = Machines::new(
+            machine::Options {
+                seed,
+                ..machine::Options::default()
+            },
+            clock.clone(),
+        );
+        let cluster = Cluster::new(
+            api.clone(),
+            cloud.clone(),
+            machines.clone(),
+            cluster::Options {
+                seed,
+                ..cluster::Options::default()
+            },
+        );
+        let mut scene = Self {
+            api,
+            cloud,
+            machines,
+            clock,
+            trace,
+            options,
+            policies,
+            _nature: JoinSet::new(),
+        };
+        scene.furnish(&cluster);
+        scene._nature.spawn(cluster.run());
+        scene
+    }
+
+    fn furnish(&self, cluster: &Cluster) {
+        for crd in rectifier_api::crds() {
+            // Its rules are all known here: a test says so.
+            drop(self.api.install(&crd));
+        }
+        let make = |kind, namespace, object| self.api.make(kind, namespace, object);
+        make("namespaces", None, json!({"metadata": {"name": NAMESPACE}}));
+        for (n, zone) in (1..=self.options.nodes).zip(self.options.zones.iter().cycle()) {
+            cluster.add_node(&format!("worker-{n}"), zone, &[("pool", "web")]);
+        }
+        let pool = json!({
+            "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
+            "spec": {
+                "nodeSelector": {"matchLabels": {"pool": "web"}}, "mode": "Auto",
+                "provisioning": {"userData": USER_DATA, "apiServer": "https://10.0.0.1:6443", "copyLabels": ["pool"]},
+            },
+        });
+        make("repairpools.rectifier.dev", None, pool);
+        let labels = json!({"app": "web"});
+        let set = json!({
+            "metadata": {"name": "web"},
+            "spec": {
+                "replicas": self.options.pods, "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none:1"}]},
+                },
+            },
+        });
+        make("replicasets.apps", Some("default"), set);
+        let budget = json!({
+            "metadata": {"name": "web"},
+            "spec": {"minAvailable": self.options.pods.saturating_sub(1), "selector": {"matchLabels": labels}},
+        });
+        make("poddisruptionbudgets.policy", Some("default"), budget);
+    }
+
+    /// All that a controller process is made of; each has a client of its own.
+    pub fn controller(&self, identity: &str) -> Context {
+        let chance = Mutex::new(fastrand::Rng::with_seed(self.options.seed));
+        Context {
+            client: self.api.client(CONTROLLER),
+            cloud: Arc::new(OpenStack::over(self.cloud.clone())),
+            policies: self.policies.clone(),
+            clock: self.clock.clone(),
+            entropy: Arc::new(move |bytes: &mut [u8]| lock(&chance).fill(bytes)),
+            switches: Switches::default(),
+            settings: Settings {
+                namespace: NAMESPACE.to_owned(),
+                identity: identity.to_owned(),
+                cluster: "world".to_owned(),
+                poll: self.options.poll,
+            },
+        }
+    }
+
+    /// Runs a node engine on every machine that is up. It ends only if one of them does, and says why.
+    pub fn agents(&self) -> impl Future<Output = String> + Send + use<> {
+        let units = CHECKED
+            .iter()
+            .filter_map(|(unit, _)| UnitName::parse(*unit).ok());
+        let config = Config {
+            npd: NpdConfig {
+                interval: u32::try_from(self.options.look.as_secs()).unwrap_or(u32::MAX),
+                ..NpdConfig::default()
+            },
+            systemd: SystemdConfig {
+                units: units.collect::<BTreeSet<_>>(),
+                ..SystemdConfig::default()
+            },
+            ..Config::default()
+        };
+        Agents {
+            api: self.api.clone(),
+            machines: self.machines.clone(),
+            clock: self.clock.clone(),
+            policies: self.policies.clone(),
+            config,
+        }
+        .run()
+    }
+
+    /// Are all nodes there, Ready and free of our marks, all machines well, no repair open, and every pod running?
+    pub fn is_well(&self) -> bool {
+        let nodes = self.api.objects("nodes");
+        let is_well = |node: &kubernetes::Object| {
+            let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            cluster::condition(node, "Ready") == Some("True")
+                && node["spec"]["unschedulable"] != true
+                && node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
+                && CHECKED
+                    .iter()
+                    .all(|(_, kind)| cluster::condition(node, kind) != Some("True"))
+                && self.machines.is_well(name)
+        };
+        let repairs = self.api.objects("noderepairs.rectifier.dev");
+        let is_open = |repair: &kubernetes::Object| {
+            let name = repair["metadata"]["name"].as_str().unwrap_or_default();
+            name.ends_with(".repair")
+        };
+        let pods = self.api.objects("pods");
+        let runs = |pod: &&kubernetes::Object| cluster::condition(pod, "Ready") == Some("True");
+        nodes.len() == self.options.nodes
+            && nodes.iter().all(is_well)
+            && !repairs.iter().any(is_open)
+            && pods.iter().filter(runs).count() == self.options.pods
+    }
+}
