@@ -11,9 +11,11 @@
 mod agents;
 pub mod clock;
 pub mod cluster;
+pub mod hours;
 pub mod kubernetes;
 mod landing;
 pub mod machine;
 pub mod openstack;
+pub mod policies;
 pub mod scene;
 pub mod trace;

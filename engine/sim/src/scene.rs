@@ -219,29 +219,73 @@ impl Scene {
         .run()
     }
 
+    /// The names of all nodes.
+    pub fn nodes(&self) -> Vec<String> {
+        let nodes = self.api.objects("nodes");
+        nodes.iter().map(|node| name(node).to_owned()).collect()
+    }
+
+    /// Bootstrap tokens that are there.
+    pub fn bootstrap_tokens(&self) -> usize {
+        let secrets = self.api.objects("secrets");
+        let is_token = |secret: &&kubernetes::Object| name(secret).starts_with("bootstrap-token-");
+        secrets.iter().filter(is_token).count()
+    }
+
     /// Are all nodes there, Ready and free of our marks, all machines well, no repair open, and every pod running?
     pub fn is_well(&self) -> bool {
+        self.ills().is_empty()
+    }
+
+    /// What is not well.
+    pub fn ills(&self) -> Vec<String> {
+        let mut ills = Vec::new();
         let nodes = self.api.objects("nodes");
-        let is_well = |node: &kubernetes::Object| {
-            let name = node["metadata"]["name"].as_str().unwrap_or_default();
-            cluster::condition(node, "Ready") == Some("True")
-                && node["spec"]["unschedulable"] != true
-                && node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
-                && CHECKED
-                    .iter()
-                    .all(|(_, kind)| cluster::condition(node, kind) != Some("True"))
-                && self.machines.is_well(name)
-        };
-        let repairs = self.api.objects("noderepairs.rectifier.dev");
-        let is_open = |repair: &kubernetes::Object| {
-            let name = repair["metadata"]["name"].as_str().unwrap_or_default();
-            name.ends_with(".repair")
-        };
+        if nodes.len() != self.options.nodes {
+            ills.push(format!("{} nodes", nodes.len()));
+        }
+        for node in &nodes {
+            let name = name(node);
+            if cluster::condition(node, "Ready") != Some("True") {
+                ills.push(format!("{name} is not Ready"));
+            }
+            if node["spec"]["unschedulable"] == true {
+                ills.push(format!("{name} is cordoned"));
+            }
+            if node["spec"]["taints"]
+                .as_array()
+                .is_some_and(|taints| !taints.is_empty())
+            {
+                ills.push(format!("{name} has a taint"));
+            }
+            for (_, kind) in CHECKED {
+                if cluster::condition(node, kind) == Some("True") {
+                    ills.push(format!("{name} has {kind}"));
+                }
+            }
+            if !self.machines.is_well(name) {
+                ills.push(format!("the machine of {name} is not well"));
+            }
+        }
+        for repair in self.api.objects("noderepairs.rectifier.dev") {
+            if name(&repair).ends_with(".repair") {
+                ills.push(format!(
+                    "{} is {}",
+                    name(&repair),
+                    repair["status"]["phase"]
+                ));
+            }
+        }
         let pods = self.api.objects("pods");
         let runs = |pod: &&kubernetes::Object| cluster::condition(pod, "Ready") == Some("True");
-        nodes.len() == self.options.nodes
-            && nodes.iter().all(is_well)
-            && !repairs.iter().any(is_open)
-            && pods.iter().filter(runs).count() == self.options.pods
+        let running = pods.iter().filter(runs).count();
+        if running != self.options.pods {
+            ills.push(format!("{running} pods run"));
+        }
+        ills
     }
+}
+
+fn name(object: &serde_json::Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
 }

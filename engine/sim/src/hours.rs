@@ -1,0 +1,271 @@
+//! Hours in which things break, at random, as one seed decides: on machines, at the API server, in the cloud, and in the
+//! engines themselves. At their end somebody mends what is broken, and everything must come to be well.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rectifier_cloud::openstack::transport::Method;
+use rectifier_policy_host::Advisor;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::machine::{Break, Cure};
+use crate::openstack::{Effect, Fault};
+use crate::scene::{self, Scene};
+
+/// What is drawn of it, on average. 4 minutes: an episode lasts about so long, so that some meet.
+const BETWEEN: Duration = Duration::from_secs(240);
+/// So long everything may take to come to be well after its last fault. A repair's longest deadlines are an hour.
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
+
+/// How long, and in what cluster.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The cluster; its seed is the run's.
+    pub scene: scene::Options,
+    /// How long things break.
+    pub lasting: Duration,
+}
+
+impl Default for Options {
+    /// Ten nodes, an hour; the node engines look every ten seconds.
+    fn default() -> Self {
+        Self {
+            scene: scene::Options {
+                nodes: 10,
+                pods: 10,
+                look: Duration::from_secs(10),
+                ..scene::Options::default()
+            },
+            lasting: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What one run was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What was drawn from.
+    pub seed: u64,
+    /// How many nodes it had.
+    pub nodes: usize,
+    /// How long it lasted, in the world's time.
+    pub time: Duration,
+    /// How many nodes something broke on.
+    pub sick: usize,
+    /// How many faults were delivered.
+    pub faults: usize,
+    /// How many servers were asked for, beyond those that were there.
+    pub servers: usize,
+    /// How many requests landed.
+    pub requests: u64,
+    /// SHA-256 of all requests and answers, in hex.
+    pub trace: String,
+}
+
+/// How a run ended that should not have.
+#[derive(Debug, thiserror::Error)]
+#[error("seed {seed}, after {time:?}: {why}")]
+pub struct Unwell {
+    /// What was drawn from.
+    pub seed: u64,
+    /// How long it lasted, in the world's time.
+    pub time: Duration,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Runs one seed, on a runtime of its own whose time is virtual.
+///
+/// # Errors
+/// Something is not well at the end, or one of the engines ended.
+pub fn run(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwell> {
+    let seed = options.scene.seed;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(hours(options, policies)),
+        Err(error) => Err(Unwell {
+            seed,
+            time: Duration::ZERO,
+            why: error.to_string(),
+        }),
+    }
+}
+
+async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwell> {
+    let seed = options.scene.seed;
+    let began = Instant::now();
+    let mut hours = Hours {
+        scene: Scene::set(options.scene.clone(), policies),
+        chance: fastrand::Rng::with_seed(seed ^ 0x5eed),
+        engines: JoinSet::new(),
+        controllers: 0,
+        controller: JoinSet::new(),
+        sick: BTreeSet::new(),
+        faults: 0,
+    };
+    hours.all(options.lasting).await.map_err(|why| Unwell {
+        seed,
+        time: began.elapsed(),
+        why,
+    })?;
+    Ok(Report {
+        seed,
+        nodes: options.scene.nodes,
+        time: began.elapsed(),
+        sick: hours.sick.len(),
+        faults: hours.faults,
+        servers: hours.scene.cloud.asked_for() - options.scene.nodes,
+        requests: hours.scene.trace.requests(),
+        trace: hours.scene.trace.hash(),
+    })
+}
+
+struct Hours {
+    scene: Scene,
+    chance: fastrand::Rng,
+    engines: JoinSet<String>,
+    controllers: u32,
+    controller: JoinSet<String>,
+    sick: BTreeSet<String>,
+    faults: usize,
+}
+
+impl Hours {
+    async fn all(&mut self, lasting: Duration) -> Result<(), String> {
+        self.engines.spawn(self.scene.agents());
+        self.start_controller();
+        self.until_well().await?;
+        let end = Instant::now() + lasting;
+        loop {
+            let pause = BETWEEN.mul_f64(self.chance.f64() * 2.0);
+            if Instant::now() + pause >= end {
+                break;
+            }
+            self.wait(pause).await?;
+            self.something_breaks().await?;
+        }
+        self.wait(end.saturating_duration_since(Instant::now()))
+            .await?;
+        self.scene.cloud.clear_faults();
+        for name in self.sick.clone() {
+            self.scene.machines.mend(&name);
+        }
+        self.until_well().await?;
+        self.nothing_is_left()
+    }
+
+    fn start_controller(&mut self) {
+        self.controllers += 1;
+        // Each a pod of its own: the Lease passes on when it runs out.
+        let identity = format!("controller-{}", self.controllers);
+        let process = rectifier_controller::run(self.scene.controller(&identity));
+        self.controller = JoinSet::new();
+        self.controller
+            .spawn(async move { format!("the controller ended: {:?}", process.await) });
+    }
+
+    /// Lets time pass in which no engine may end.
+    async fn wait(&mut self, time: Duration) -> Result<(), String> {
+        tokio::select! {
+            biased;
+            () = sleep(time) => Ok(()),
+            Some(ended) = self.engines.join_next() => Err(format!("{ended:?}")),
+            Some(ended) = self.controller.join_next() => Err(format!("{ended:?}")),
+        }
+    }
+
+    async fn until_well(&mut self) -> Result<(), String> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if self.scene.is_well() {
+                return Ok(());
+            }
+            self.wait(Duration::from_secs(5)).await?;
+        }
+        Err(format!(
+            "it does not come to be well: {}",
+            self.scene.ills().join("; ")
+        ))
+    }
+
+    fn nothing_is_left(&self) -> Result<(), String> {
+        let nodes = self.scene.nodes();
+        let (servers, ports) = (self.scene.cloud.servers(), self.scene.cloud.ports());
+        if servers.len() != nodes.len() || ports.len() != nodes.len() {
+            return Err(format!(
+                "{} nodes, {} servers, {} ports",
+                nodes.len(),
+                servers.len(),
+                ports.len()
+            ));
+        }
+        match self.scene.bootstrap_tokens() {
+            0 => Ok(()),
+            tokens => Err(format!("{tokens} bootstrap tokens are left")),
+        }
+    }
+
+    async fn something_breaks(&mut self) -> Result<(), String> {
+        self.faults += 1;
+        match self.chance.u8(..10) {
+            0..5 => self.a_unit_fails(),
+            5 => self.on_a_node(&Break::AgentKilled),
+            6 => self.on_a_node(&Break::Rebooted),
+            7 => match self.chance.bool() {
+                true => self.scene.api.cut_watches(),
+                false => {
+                    self.scene.api.forget_history();
+                    self.scene.api.cut_watches();
+                }
+            },
+            8 => self.the_cloud_fails(),
+            _ => {
+                // Killed, and started anew after a while.
+                self.controller = JoinSet::new();
+                let away = Duration::from_millis(self.chance.u64(500..20_000));
+                self.wait(away).await?;
+                self.start_controller();
+            }
+        }
+        Ok(())
+    }
+
+    fn a_unit_fails(&mut self) {
+        let (unit, cure) = match self.chance.u8(..10) {
+            0..3 => ("kubelet.service", Cure::Restart),
+            3..5 => ("containerd.service", Cure::Restart),
+            5..7 => ("proxy.service", Cure::Restart),
+            7 => ("proxy.service", Cure::Boot),
+            _ => ("proxy.service", Cure::Never),
+        };
+        self.on_a_node(&Break::Unit(unit.to_owned(), cure));
+    }
+
+    fn on_a_node(&mut self, what: &Break) {
+        let nodes = self.scene.nodes();
+        let name = self.chance.choice(&nodes).cloned().unwrap_or_default();
+        if self.scene.machines.break_it(&name, what) {
+            self.sick.insert(name);
+        }
+    }
+
+    fn the_cloud_fails(&mut self) {
+        let door = |method, path_ends: &str, effect| Fault::Door {
+            method,
+            path_ends: path_ends.to_owned(),
+            effect,
+        };
+        let fault = match self.chance.u8(..4) {
+            0 => Fault::NoValidHost(1),
+            1 => door(Method::Post, "/servers", Effect::AnswerLost),
+            2 => door(Method::Post, "/ports", Effect::AnswerLost),
+            _ => door(Method::Get, "/servers/detail", Effect::NotSent),
+        };
+        self.scene.cloud.fault(fault);
+    }
+}
