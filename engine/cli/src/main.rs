@@ -5,6 +5,7 @@
 //! policies is this same program, started once more.
 
 mod completion;
+mod demo;
 mod diagnostic;
 mod output;
 mod policy;
@@ -40,6 +41,8 @@ struct Cli {
 enum Command {
     /// Writes, checks, tests and asks policies
     Policy(Box<policy::Arguments>),
+    /// Shows a cluster that breaks and heals itself, in one process: both engines, your policies, no Kubernetes
+    Demo(Box<demo::Arguments>),
     /// Prints what a shell needs to complete these commands
     Completion(completion::Arguments),
     /// Compiles one policy, from standard input to standard output (this program starts it itself)
@@ -62,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
             Ok(Verdict::Well)
         }
         Command::Policy(arguments) => policy::run(*arguments),
+        Command::Demo(arguments) => demo::run(*arguments),
         Command::Completion(arguments) => completion::print::<Cli>(&arguments),
     }
 }

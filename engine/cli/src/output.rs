@@ -24,6 +24,10 @@ pub(crate) enum Format {
 }
 
 impl OutputArguments {
+    pub(crate) fn format(self) -> Format {
+        self.output
+    }
+
     pub(crate) fn is_json(self) -> bool {
         self.output == Format::Json
     }

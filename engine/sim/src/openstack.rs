@@ -179,6 +179,14 @@ impl World {
         self.now(|state| state.host_of(server))
     }
 
+    /// The names of a zone's hosts.
+    pub fn hosts_in(&self, zone: &str) -> Vec<String> {
+        self.now(|state| {
+            let hosts = state.hosts.iter().filter(|host| host.zone == zone);
+            hosts.map(|host| host.name.clone()).collect()
+        })
+    }
+
     /// All machines that have a host.
     pub(crate) fn machines(&self) -> Vec<Machine> {
         self.now(|state| state.machines())

@@ -20,7 +20,7 @@ use crate::cluster::{self, Cluster};
 use crate::kubernetes::{self, ApiServer};
 use crate::landing::lock;
 use crate::machine::{self, CHECKED, Machines};
-use crate::openstack::{self, World};
+use crate::openstack::{self, Fault, World};
 use crate::trace::Trace;
 
 /// The namespace of the controller.
@@ -217,6 +217,18 @@ impl Scene {
             config,
         }
         .run()
+    }
+
+    /// The hosts of a zone stop: nobody hears their machines any more.
+    pub fn darken(&self, zone: &str) {
+        for host in self.cloud.hosts_in(zone) {
+            self.cloud.fault(Fault::HostStopped(host));
+        }
+    }
+
+    /// All hosts run, and nothing else in the cloud goes wrong any more.
+    pub fn lighten(&self) {
+        self.cloud.clear_faults();
     }
 
     /// The names of all nodes.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rectifier_core::clock::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -23,6 +24,14 @@ impl ApiServer {
     /// Told of every change, whatever it is.
     pub(crate) fn listen(&self) -> watch::Receiver<u64> {
         lock(&self.inner.store).told()
+    }
+
+    /// All objects of a kind, by its qualified plural (`noderepairs.rectifier.dev`), as they are at this moment, without a
+    /// request. What is no `K` is left out.
+    pub fn all<K: DeserializeOwned>(&self, qualified: &str) -> Vec<K> {
+        let objects = self.objects(qualified);
+        let typed = objects.iter().map(|object| K::deserialize(&**object));
+        typed.filter_map(Result::ok).collect()
     }
 
     /// All objects of a kind, by its qualified plural.
