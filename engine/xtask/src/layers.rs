@@ -34,15 +34,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("rectifier-view", &["core", "api"]),
     (
         "rectifier-cli",
-        &[
-            "core",
-            "api",
-            "policy-host",
-            "node",
-            "controller",
-            "sim",
-            "view",
-        ],
+        &["core", "api", "policy-host", "controller", "sim", "view"],
     ),
     ("rectifier-provision", &[]),
     ("rectifier-xtask", &["provision"]),

@@ -36,10 +36,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The whole loop on real parts, told in seven timelines; sets the machine up first
+    /// Shows a cluster that breaks and heals itself: both engines in one process, a live view and a page; a minute
     ///
-    /// Some ten minutes, once what it needs is there. `-- healed` tells one of them.
+    /// With `--real` the whole loop on real parts, told in seven timelines; it sets the machine up first, and takes some
+    /// ten minutes once what it needs is there. `-- healed` shows one of the scenes, with `--real` or without.
     Demo {
+        /// On real parts: a control plane, an OpenStack, a machine with systemd
+        #[arg(long)]
+        real: bool,
         /// Passed on: `-- --help` lists them
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -102,7 +106,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let cache = Cache::from_env()?;
     match command {
-        Command::Demo { arguments } => demo::run(&cache, &arguments),
+        Command::Demo { real, arguments } => demo::run(&cache, real, &arguments),
         Command::Test {
             full,
             without: None,

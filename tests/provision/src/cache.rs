@@ -91,7 +91,11 @@ impl Cache {
         Ok(self.folder("log")?.join(format!("{name}.log")))
     }
 
-    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+    /// The folder of that name in the cache; it is made.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.root.join(name);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;

@@ -12,6 +12,8 @@ use crate::{Cache, Report};
 const PACKAGES: &[&str] = &[
     "binutils",          // strip: a debugger's part of a program is not copied into machines
     "g++",               // the fuzzing engine is C++
+    "chromium",          // a page is tested where people see it
+    "chromium-driver",   // and by what presses its buttons
     "ca-certificates",   // pip, Go and cargo ask servers for their certificates
     "iproute2",          // the addresses of machines
     "mmdebstrap",        // the machines' root tree
