@@ -52,6 +52,18 @@ async fn browser(driver: &str) -> Result<Client> {
     Ok(builder.capabilities(capabilities).connect(driver).await?)
 }
 
+/// Clicks on what is there; what was drawn anew between finding and clicking is looked for again.
+async fn clicks(page: &Client, selector: &str) -> Result<()> {
+    for _ in 0..50 {
+        let found = page.find(Locator::Css(selector)).await;
+        match found {
+            Ok(element) if element.click().await.is_ok() => return Ok(()),
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+    anyhow::bail!("{selector} cannot be clicked on")
+}
+
 async fn waits_for(page: &Client, selector: &str) -> Result<()> {
     let found = page
         .wait()
@@ -96,11 +108,10 @@ async fn used(page: &Client, address: &str) -> Result<()> {
     ensure!(zones.len() == 3, "{} zones are shown", zones.len());
 
     // A node is opened, stays open while the page is drawn anew, and its button breaks it.
-    let summary = page.find(Locator::Css("#node-worker-2 summary")).await?;
-    summary.click().await?;
-    let button = "#node-worker-2[open] button[value='break-for-good']";
+    clicks(page, "#node-worker-2 summary").await?;
+    // The page is drawn anew meanwhile.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    page.find(Locator::Css(button)).await?.click().await?;
+    clicks(page, "#node-worker-2[open] button[value='break-for-good']").await?;
     waits_for(page, ".story li.person").await?;
     waits_for(page, "#node-worker-2.repairing").await?;
     waits_for(page, ".repair.open .ladder li").await?;
