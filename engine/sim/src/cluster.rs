@@ -99,10 +99,12 @@ impl Cluster {
         loop {
             let due = self.step();
             let far = Instant::now() + Duration::from_secs(3600);
+            let servers = self.cloud.machines();
             tokio::select! {
                 biased;
                 _ = changes.changed() => {}
-                _ = clouds.changed() => {}
+                // Most requests change no machine.
+                _ = clouds.wait_for(|_| self.cloud.machines() != servers) => {}
                 _ = machines.changed() => {}
                 () = sleep_until(due.unwrap_or(far)) => {}
             }

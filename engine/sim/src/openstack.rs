@@ -126,7 +126,7 @@ pub struct Stock {
 }
 
 /// A server as its guest is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Machine {
     pub(crate) id: String,
     pub(crate) name: String,

@@ -21,7 +21,7 @@ impl ApiServer {
         self.inner.clock.now()
     }
 
-    /// Told of every change, whatever it is.
+    /// Told of every change of a kind that kubelets and controllers act on.
     pub(crate) fn listen(&self) -> watch::Receiver<u64> {
         lock(&self.inner.store).told()
     }

@@ -37,6 +37,17 @@ pub(super) struct Rest {
     pub(super) items: VecDeque<Arc<Value>>,
 }
 
+/// The kinds whose changes kubelets and controllers act on. The others, Leases and Events above all, change more often than
+/// these.
+const OF_NATURE: [&str; 6] = [
+    "configmaps",
+    "namespaces",
+    "nodes",
+    "pods",
+    "replicasets.apps",
+    "secrets",
+];
+
 /// Lists that are read in pages at the same time; the oldest is forgotten, as after a compaction.
 const PAGES: usize = 64;
 
@@ -151,7 +162,9 @@ impl Store {
     }
 
     fn changed(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
-        self.told.send_replace(self.revision);
+        if OF_NATURE.contains(&key.stored_as.as_str()) {
+            self.told.send_replace(self.revision);
+        }
         let change = Arc::new(Change {
             revision: self.revision,
             key,
@@ -190,7 +203,7 @@ impl Store {
         heard
     }
 
-    /// Which revision is the last.
+    /// The revision of the last change that kubelets and controllers care about.
     pub(super) fn told(&self) -> watch::Receiver<u64> {
         self.told.subscribe()
     }
