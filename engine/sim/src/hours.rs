@@ -1,5 +1,5 @@
 //! Hours in which things break, at random, as one seed decides: on machines, at the API server, in the cloud, and in the
-//! engines themselves. At their end somebody mends what is broken, and everything must come to be well.
+//! engines themselves. Nobody mends anything: at their end the engines must have made everything well again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::machine::{Break, Cure};
 use crate::openstack::{Effect, Fault};
 use crate::scene::{self, Scene};
 
-/// What is drawn of it, on average. 4 minutes: an episode lasts about so long, so that some meet.
+/// Between two faults, on average. 4 minutes: an episode lasts about so long, so that some meet.
 const BETWEEN: Duration = Duration::from_secs(240);
 /// So long everything may take to come to be well after its last fault. A repair's longest deadlines are an hour.
 const PATIENCE: Duration = Duration::from_secs(3 * 3600);
@@ -151,10 +151,8 @@ impl Hours {
         }
         self.wait(end.saturating_duration_since(Instant::now()))
             .await?;
-        self.scene.cloud.clear_faults();
-        for name in self.sick.clone() {
-            self.scene.machines.mend(&name);
-        }
+        // What met no request was not delivered.
+        self.faults -= self.scene.cloud.clear_faults();
         self.until_well().await?;
         self.nothing_is_left()
     }
@@ -211,21 +209,21 @@ impl Hours {
     }
 
     async fn something_breaks(&mut self) -> Result<(), String> {
-        self.faults += 1;
         match self.chance.u8(..10) {
             0..5 => self.a_unit_fails(),
             5 => self.on_a_node(&Break::AgentKilled),
             6 => self.on_a_node(&Break::Rebooted),
-            7 => match self.chance.bool() {
-                true => self.scene.api.cut_watches(),
-                false => {
+            7 => {
+                self.faults += 1;
+                if self.chance.bool() {
                     self.scene.api.forget_history();
-                    self.scene.api.cut_watches();
                 }
-            },
+                self.scene.api.cut_watches();
+            }
             8 => self.the_cloud_fails(),
             _ => {
                 // Killed, and started anew after a while.
+                self.faults += 1;
                 self.controller = JoinSet::new();
                 let away = Duration::from_millis(self.chance.u64(500..20_000));
                 self.wait(away).await?;
@@ -250,6 +248,7 @@ impl Hours {
         let nodes = self.scene.nodes();
         let name = self.chance.choice(&nodes).cloned().unwrap_or_default();
         if self.scene.machines.break_it(&name, what) {
+            self.faults += 1;
             self.sick.insert(name);
         }
     }
@@ -266,6 +265,7 @@ impl Hours {
             2 => door(Method::Post, "/ports", Effect::AnswerLost),
             _ => door(Method::Get, "/servers/detail", Effect::NotSent),
         };
+        self.faults += 1;
         self.scene.cloud.fault(fault);
     }
 }

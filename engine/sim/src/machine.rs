@@ -158,11 +158,12 @@ impl Machines {
 
     /// Repairs what is broken on the machine of this name, as a person does who knows what it is.
     pub fn mend(&self, name: &str) {
-        self.with(|state, moment, _| {
-            let guests = state.guests.values_mut();
+        self.with(|state, moment, options| {
+            let State { chance, guests } = state;
+            let guests = guests.values_mut();
             guests
                 .filter(|guest| guest.name == name)
-                .for_each(|guest| guest.mend(moment));
+                .for_each(|guest| guest.mend(moment, options, chance));
         });
         self.tell();
     }

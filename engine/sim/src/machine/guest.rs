@@ -260,10 +260,12 @@ impl Guest {
         true
     }
 
-    pub(super) fn mend(&mut self, now: Moment) {
+    pub(super) fn mend(&mut self, now: Moment, options: &Options, chance: &mut fastrand::Rng) {
         (self.is_silent, self.hangs) = (false, false);
-        if self.power != Power::Up {
-            return;
+        match self.power {
+            Power::Up => {}
+            Power::Hung => return self.reboot(now, options, chance),
+            Power::Off | Power::Booting(_) => return,
         }
         for (name, _) in CHECKED {
             let broken = self.units.get_mut(name).and_then(|unit| unit.broken.take());

@@ -158,11 +158,13 @@ impl State {
         }
     }
 
-    pub(super) fn clear_faults(&mut self) {
+    pub(super) fn clear_faults(&mut self) -> usize {
+        let left = self.door.len() + self.no_valid_host as usize;
         self.no_valid_host = 0;
         self.quota = None;
         self.door.clear();
         self.hosts.iter_mut().for_each(|host| host.is_up = true);
+        left
     }
 
     /// Each fault at the door meets one request.
