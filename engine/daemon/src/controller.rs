@@ -104,6 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         node: format!("controller of {cluster}"),
         over: Duration::from_secs(policy_rollout.into()),
         state,
+        clock: clock.clone(),
     });
     let compiler = Compiler::beside_this_program(CompileLimits::default())?;
     let telemetry = Telemetry::default();
@@ -124,7 +125,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         allowed: Allowed::default(),
         telemetry: telemetry.clone(),
         rollout,
-        clock: clock.clone(),
     })
     .await?;
     let ctx = Context {

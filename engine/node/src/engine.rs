@@ -106,8 +106,8 @@ pub(crate) async fn open(
             node: node.to_string(),
             over: Duration::from_secs(config.policies.rollout.into()),
             state: config.state_dir.join("policy-state"),
+            clock: clock.clone(),
         }),
-        clock: clock.clone(),
     })
     .await
     .map_err(Error::Policies)?;

@@ -4,15 +4,13 @@
 //! Built by itself, it has no compiler in it, as the engines have none when they are shipped.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::name::ConditionKind;
 use rectifier_core::policy::{Advice, Observation};
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Allowed, Limits, Options, Policies, Telemetry};
+use rectifier_policy_host::{Options, Policies};
 
 /// So long nothing happens before the memory is read: threads that loaded the policies are gone.
 const REST: Duration = Duration::from_secs(1);
@@ -32,18 +30,9 @@ fn main() -> Result<()> {
 async fn run(folder: &Path, compiler: &Path) -> Result<()> {
     let before = Resident::of_this_process(folder)?;
     println!("  {before}: before the first policy");
-    let policies = Policies::open(Options {
-        directory: folder.join("policies"),
-        cache: folder.join("cache"),
-        compiler: Compiler::new(compiler, &[], CompileLimits::default()),
-        limits: Limits::default(),
-        ceiling: Limits::default(),
-        allowed: Allowed::default(),
-        telemetry: Telemetry::default(),
-        rollout: None,
-        clock: Arc::new(NoClock),
-    })
-    .await?;
+    let compiler = Compiler::new(compiler, &[], CompileLimits::default());
+    let options = Options::usual(folder.join("policies"), folder.join("cache"), compiler);
+    let policies = Policies::open(options).await?;
     let set = policies.set();
     let mut kinds: Vec<ConditionKind> = Vec::new();
     for file in set.policies() {
@@ -63,15 +52,6 @@ async fn run(folder: &Path, compiler: &Path) -> Result<()> {
     let after = Resident::of_this_process(folder)?;
     println!("  {after}: {} policies, each asked; at rest", kinds.len());
     Ok(())
-}
-
-/// Nothing here rolls out, so nobody asks for the time.
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
 }
 
 /// Mebibytes that a process has in memory.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rectifier_core::clock::Clock;
 use rectifier_core::policy::{Advice, Observation, Remedy};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -39,8 +38,26 @@ pub struct Options {
     /// How a changed policy comes to enforce, and where the last good versions are kept for a restart. `None`: at once,
     /// and nowhere.
     pub rollout: Option<Rollout>,
-    /// Tells how long a version has been known.
-    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// With the usual limits, which no sidecar may raise; policies may need anything, and change at once.
+    pub fn usual(
+        directory: impl Into<PathBuf>,
+        cache: impl Into<PathBuf>,
+        compiler: Compiler,
+    ) -> Self {
+        Self {
+            directory: directory.into(),
+            cache: cache.into(),
+            compiler,
+            limits: Limits::default(),
+            ceiling: Limits::default(),
+            allowed: Allowed::default(),
+            telemetry: Telemetry::default(),
+            rollout: None,
+        }
+    }
 }
 
 /// Why no policy can be asked at all. (What is wrong with one of them is no error here.)
@@ -135,7 +152,6 @@ impl Policies {
             allowed,
             telemetry,
             rollout,
-            clock,
         } = options;
         let runtime = Arc::new(Runtime::new(Metering::Epoch).map_err(Error::Engine)?);
         let cache = Cache::open(&folder, runtime.metering)
@@ -149,7 +165,7 @@ impl Policies {
         };
         let (store, gradual) = match rollout {
             Some(rollout) => {
-                let (store, gradual) = remembered(rollout, clock)?;
+                let (store, gradual) = remembered(rollout)?;
                 (Some(Arc::new(store)), Some(gradual))
             }
             None => (None, None),
@@ -251,14 +267,14 @@ pub(crate) async fn ask_first(
 }
 
 /// How far the rollouts are that a former process began.
-fn remembered(rollout: Rollout, clock: Arc<dyn Clock>) -> Result<(Store, Gradual), Error> {
-    let plan = Plan::of(&rollout);
+fn remembered(rollout: Rollout) -> Result<(Store, Gradual), Error> {
+    let plan = Plan::of(rollout.node, rollout.over);
     let folder = rollout.state;
     let (store, ledger) = Store::open(&folder).map_err(|source| Error::State { folder, source })?;
     let gradual = Gradual {
         plan,
         ledger,
-        clock,
+        clock: rollout.clock,
     };
     Ok((store, gradual))
 }

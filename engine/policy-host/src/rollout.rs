@@ -22,9 +22,10 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rectifier_core::clock::{SignedDuration, Timestamp};
+use rectifier_core::clock::{Clock, SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,7 @@ use crate::fingerprint::Fingerprint;
 pub(crate) use store::{Held, Store};
 
 /// How a changed policy comes to enforce.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Rollout {
     /// This node's name, or another that stays the same and differs from node to node.
     pub node: String,
@@ -43,6 +44,8 @@ pub struct Rollout {
     /// The folder in which it is remembered, with the versions that enforce; made if need be. It must outlive the
     /// process, and be this user's alone.
     pub state: PathBuf,
+    /// Tells how long a version has been known.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// How far a new version has come.
@@ -102,14 +105,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn of(rollout: &Rollout) -> Self {
-        let stage = SignedDuration::try_from(rollout.over / 3)
+    pub(crate) fn of(node: String, over: Duration) -> Self {
+        let stage = SignedDuration::try_from(over / 3)
             .ok()
             .filter(|stage| stage.is_positive());
-        Self {
-            node: rollout.node.clone(),
-            stage,
-        }
+        Self { node, stage }
     }
 
     /// Does a version enforce on this node in this stage? Whoever is in a stage is in all later ones.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
+use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::scene::{Options, Scene};
 use tokio::time::{Duration, Instant, sleep};
@@ -36,11 +37,5 @@ fn main() -> Result<()> {
             began.elapsed().as_secs()
         );
     };
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime
-        .enable_time()
-        .start_paused(true)
-        .build()?
-        .block_on(world);
-    Ok(())
+    Ok(in_virtual_time(world)?)
 }

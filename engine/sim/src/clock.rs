@@ -3,6 +3,18 @@
 use rectifier_core::clock::{Clock, SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+/// Runs a world's future to its end, on one thread, in virtual time: it moves on when everybody waits.
+///
+/// # Errors
+/// There is no runtime to be had.
+pub fn in_virtual_time<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
+    Ok(runtime.block_on(future))
+}
+
 /// Moves with tokio's clock.
 #[derive(Debug, Clone)]
 pub struct WorldClock {

@@ -10,6 +10,7 @@ use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::clock::in_virtual_time;
 use crate::machine::{Break, Cure};
 use crate::openstack::{Effect, Fault};
 use crate::scene::{self, Scene};
@@ -82,18 +83,13 @@ pub struct Unwell {
 /// Something is not well at the end, or one of the engines ended.
 pub fn run(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwell> {
     let seed = options.scene.seed;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(hours(options, policies)),
-        Err(error) => Err(Unwell {
+    in_virtual_time(hours(options, policies)).unwrap_or_else(|error| {
+        Err(Unwell {
             seed,
             time: Duration::ZERO,
             why: error.to_string(),
-        }),
-    }
+        })
+    })
 }
 
 async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwell> {

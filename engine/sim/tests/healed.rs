@@ -11,6 +11,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use rectifier_api::NodeRepair;
 use rectifier_policy_host::Advisor;
+use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::scene::{self, Scene};
 use tokio::task::JoinSet;
@@ -103,11 +104,7 @@ impl Story {
 }
 
 fn in_the_world<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()?
-        .block_on(body)
+    in_virtual_time(body)?
 }
 
 fn story(seed: u64, policies: Arc<dyn Advisor>, what: Break) -> Result<Story> {

@@ -17,6 +17,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use rectifier_api::NodeRepair;
 use rectifier_policy_host::Advisor;
+use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::kubernetes;
 use rectifier_sim::scene::{self, CONTROLLER, Scene};
 use serde_json::json;
@@ -277,13 +278,8 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
     })
 }
 
-/// Virtual time, on one thread.
 fn in_the_world<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()?
-        .block_on(body)
+    in_virtual_time(body)?
 }
 
 #[test]

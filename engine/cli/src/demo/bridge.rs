@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::policy::{Advice, Observation};
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Advisor, Allowed, Limits, Options, Policies, Set, Telemetry};
+use rectifier_policy_host::{Advisor, Options, Policies, Set};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -19,31 +18,12 @@ struct Bridge {
 /// Watches the directory on this runtime.
 pub(super) async fn open(directory: &Path, cache: &Path) -> anyhow::Result<Arc<dyn Advisor>> {
     let program = std::env::current_exe()?;
-    let policies = Policies::open(Options {
-        directory: directory.to_owned(),
-        cache: cache.to_owned(),
-        compiler: Compiler::new(program, &[crate::policy::COMPILE], CompileLimits::default()),
-        limits: Limits::default(),
-        ceiling: Limits::default(),
-        allowed: Allowed::default(),
-        telemetry: Telemetry::default(),
-        rollout: None,
-        clock: Arc::new(NoClock),
-    })
-    .await?;
+    let compiler = Compiler::new(program, &[crate::policy::COMPILE], CompileLimits::default());
+    let policies = Policies::open(Options::usual(directory, cache, compiler)).await?;
     Ok(Arc::new(Bridge {
         policies,
         runtime: Handle::current(),
     }))
-}
-
-/// Nothing rolls out here, so nobody asks for the time.
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rectifier_policy_host::Advisor;
+use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::scene::{Options, Scene};
 use rectifier_view::{Line, Model, Objects, Speaker};
@@ -157,13 +158,9 @@ impl World {
         acts: &Receiver<Act>,
         now: &watch::Sender<Now>,
     ) -> anyhow::Result<Verdict> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()?;
-        let result = runtime.block_on(self.live(advisor, acts, now));
+        let result = in_virtual_time(self.live(advisor, acts, now));
         now.send_modify(|now| now.is_over = true);
-        result
+        result?
     }
 
     async fn live(

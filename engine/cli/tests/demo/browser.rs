@@ -64,6 +64,12 @@ async fn clicks(page: &Client, selector: &str) -> Result<()> {
     anyhow::bail!("{selector} cannot be clicked on")
 }
 
+/// What the page says that time it is.
+async fn time(page: &Client) -> Result<serde_json::Value> {
+    let time = "return document.querySelector('header time').textContent";
+    Ok(page.execute(time, Vec::new()).await?)
+}
+
 async fn waits_for(page: &Client, selector: &str) -> Result<()> {
     let found = page
         .wait()
@@ -110,7 +116,8 @@ async fn used(page: &Client, address: &str) -> Result<()> {
     // A node is opened, stays open while the page is drawn anew, and its button breaks it.
     clicks(page, "#node-worker-2 summary").await?;
     // The page is drawn anew meanwhile.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = time(page).await?;
+    while time(page).await? == before {}
     clicks(page, "#node-worker-2[open] button[value='break-for-good']").await?;
     waits_for(page, ".story li.person").await?;
     waits_for(page, "#node-worker-2.repairing").await?;

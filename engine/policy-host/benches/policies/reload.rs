@@ -48,7 +48,7 @@ pub(crate) fn run(policies: &[Built]) -> Result<()> {
         };
         put("quick.wasm", &quick.bytes)?;
         let times = runtime.block_on(async {
-            let hosted = Policies::open(options(folder.path())?).await?;
+            let hosted = Policies::open(options(folder.path())).await?;
             let seen = observation()?;
             let mut times = Samples::default();
             for round in 0..ROUNDS {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::policy::Advice;
-use rectifier_policy_host::{Allowed, Limits, Options, Policies, Telemetry};
+use rectifier_policy_host::{Options, Policies};
 
 use crate::{Built, compiler, observation};
 
@@ -26,7 +25,7 @@ pub(crate) fn run(built: &Built) -> Result<()> {
     std::fs::create_dir(folder.path().join("policies"))?;
     std::fs::write(folder.path().join("policies/policy.wasm"), &built.bytes)?;
     let count = runtime.block_on(async {
-        let policies = Policies::open(options(folder.path())?).await?;
+        let policies = Policies::open(options(folder.path())).await?;
         let seen = Arc::new(observation()?);
         let began = Instant::now();
         let mut askers = tokio::task::JoinSet::new();
@@ -60,26 +59,7 @@ pub(crate) fn run(built: &Built) -> Result<()> {
     Ok(())
 }
 
-/// Nothing here rolls out, so nobody asks for the time.
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-}
-
 /// For a directory `policies` and a cache in `folder`.
-pub(crate) fn options(folder: &std::path::Path) -> Result<Options> {
-    Ok(Options {
-        directory: folder.join("policies"),
-        cache: folder.join("cache"),
-        compiler: compiler(),
-        limits: Limits::default(),
-        ceiling: Limits::default(),
-        allowed: Allowed::default(),
-        telemetry: Telemetry::default(),
-        rollout: None,
-        clock: Arc::new(NoClock),
-    })
+pub(crate) fn options(folder: &std::path::Path) -> Options {
+    Options::usual(folder.join("policies"), folder.join("cache"), compiler())
 }

@@ -179,3 +179,17 @@ async fn read(stream: impl AsyncRead + Unpin, limit: u64) -> Vec<u8> {
     let _ = stream.take(limit).read_to_end(&mut bytes).await;
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_is_not_beside_the_program_is_named() {
+        let refused = Compiler::beside_this_program(CompileLimits::default()).unwrap_err();
+        assert!(
+            refused.to_string().contains("/rectifier-compiler: "),
+            "{refused}"
+        );
+    }
+}

@@ -1,11 +1,7 @@
 use super::*;
 
 pub(super) fn plan(node: &str, seconds: u64) -> Plan {
-    Plan::of(&Rollout {
-        node: node.to_owned(),
-        over: Duration::from_secs(seconds),
-        state: PathBuf::new(),
-    })
+    Plan::of(node.to_owned(), Duration::from_secs(seconds))
 }
 
 pub(super) fn at(second: i64) -> Timestamp {

@@ -39,8 +39,8 @@ impl Node {
                 node: name.to_owned(),
                 over: Duration::from_secs(self.over),
                 state: self.bench.beside(state),
+                clock: self.clock.clone(),
             }),
-            clock: self.clock.clone(),
             ..self.bench.options()
         }
     }

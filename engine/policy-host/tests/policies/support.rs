@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,9 +13,7 @@ use rectifier_core::policy::{
     Observation, Site, Status, Unit,
 };
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{
-    Allowed, Host, HostOptions, Limits, Metering, Options, Policies, Set, Telemetry,
-};
+use rectifier_policy_host::{Host, HostOptions, Metering, Options, Policies, Set};
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -49,17 +47,8 @@ impl Bench {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options {
-            directory: self.directory(),
-            cache: self.folder.path().join("cache"),
-            compiler: compiler(CompileLimits::default()),
-            limits: Limits::default(),
-            ceiling: Limits::default(),
-            allowed: Allowed::default(),
-            telemetry: Telemetry::default(),
-            rollout: None,
-            clock: Arc::new(Hands::default()),
-        }
+        let cache = self.folder.path().join("cache");
+        Options::usual(self.directory(), cache, compiler(CompileLimits::default()))
     }
 
     /// For single policies.
