@@ -6,6 +6,7 @@
 //! for a minute wakes up and still thinks that it leads. What fences is in [`crate::fence`].
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -175,7 +176,8 @@ async fn take(ctx: &Context, leases: &Api<Lease>, found: Option<Lease>) -> Resul
 /// Renews until it cannot: then it says so, and the process must end.
 pub(crate) async fn keep(ctx: Context, leading: Leading) -> Error {
     let leases: Api<Lease> = Api::namespaced(ctx.client.clone(), &ctx.settings.namespace);
-    renew_until_lost(leading.since, || renew(&ctx, &leases, leading.term)).await
+    let known = Mutex::default();
+    renew_until_lost(leading.since, || renew(&ctx, &leases, leading.term, &known)).await
 }
 
 /// The one rule: no later than [`GIVE_UP`] after the last good renewal *began* this returns, even if a request hangs.
@@ -210,8 +212,19 @@ where
     }
 }
 
-async fn renew(ctx: &Context, leases: &Api<Lease>, term: i64) -> Result<(), Error> {
-    let found = leases.get_opt(NAME).await.map_err(api("get lease"))?;
+/// One write of the Lease as the last one left it: the API server refuses it if anybody has written since. Only when that one
+/// is not known, or has not gone well, is the Lease read before.
+async fn renew(
+    ctx: &Context,
+    leases: &Api<Lease>,
+    term: i64,
+    known: &Mutex<Option<Lease>>,
+) -> Result<(), Error> {
+    let last = known.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let found = match last {
+        Some(lease) => Some(lease),
+        None => leases.get_opt(NAME).await.map_err(api("get lease"))?,
+    };
     is_ours(found.as_ref(), &ctx.settings.identity, term)?;
     let Some(mut lease) = found else {
         return Ok(());
@@ -219,10 +232,11 @@ async fn renew(ctx: &Context, leases: &Api<Lease>, term: i64) -> Result<(), Erro
     if let Some(spec) = &mut lease.spec {
         spec.renew_time = Some(MicroTime(ctx.now()));
     }
-    leases
+    let renewed = leases
         .replace(NAME, &PostParams::default(), &lease)
         .await
         .map_err(api("renew lease"))?;
+    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed);
     Ok(())
 }
 
