@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::context::Context;
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Host, Machine};
-use crate::observe::{self, Inbox};
+use crate::observe::{self, Inbox, NpdReader};
 use crate::pass::{State, pass};
 use crate::tell::Teller;
 use crate::trouble::Trouble;
@@ -63,8 +63,8 @@ pub enum Error {
 pub(crate) struct Engine {
     ctx: Context,
     state: State,
-    node: watch::Receiver<Watched<Node>>,
-    repair: watch::Receiver<Watched<NodeRepair>>,
+    node: watch::Receiver<Watched<Arc<Node>>>,
+    repair: watch::Receiver<Watched<Arc<NodeRepair>>>,
     policies: watch::Receiver<u64>,
     /// A job of an allowed unit has ended.
     jobs: Arc<Notify>,
@@ -166,6 +166,7 @@ impl Engine {
                 policies,
                 client,
                 machine,
+                npd: NpdReader::default(),
                 npd_trouble: Trouble::default(),
                 teller,
             },

@@ -4,6 +4,7 @@ mod npd;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Node;
 use rectifier_api::NodeRepair;
@@ -18,6 +19,7 @@ use rectifier_core::switches::Step;
 use crate::context::Context;
 use crate::trouble::chain;
 
+pub(crate) use npd::Reader as NpdReader;
 pub(crate) use watch::watch;
 
 /// The conditions that kubelet and the network's plugin write. Everything else on the Node may be NPD's.
@@ -32,9 +34,9 @@ const NOT_NPDS: [&str; 5] = [
 /// What arrives between passes.
 pub(crate) struct Inbox {
     /// The node's own object.
-    pub(crate) node: Watched<Node>,
+    pub(crate) node: Watched<Arc<Node>>,
     /// Its repair.
-    pub(crate) repair: Watched<NodeRepair>,
+    pub(crate) repair: Watched<Arc<NodeRepair>>,
     /// The policies' count of changes.
     pub(crate) policies: u64,
     /// A remedy of this process is under way.
@@ -84,7 +86,9 @@ async fn from_npd(ctx: &Context) -> (Vec<SeenCondition>, Freshness) {
         return (Vec::new(), Freshness::Missing);
     }
     let read = match ctx.machine.npd().await {
-        Ok(answer) => npd::parse(&answer)
+        Ok(answer) => ctx
+            .npd
+            .read(answer)
             .map_err(|error| format!("its answer is no list of conditions: {}", chain(&error))),
         Err(error) => Err(chain(&error)),
     };
@@ -109,7 +113,7 @@ async fn from_npd(ctx: &Context) -> (Vec<SeenCondition>, Freshness) {
 /// can be asked and does not report that type (then somebody else does), and not while it is silent.
 fn from_node(
     conditions: &mut Vec<SeenCondition>,
-    node: &Watched<Node>,
+    node: &Watched<Arc<Node>>,
     npd: Freshness,
     only_kubelets: bool,
 ) {
@@ -178,14 +182,14 @@ async fn from_systemd(
     (units, booted, Freshness::Fresh)
 }
 
-fn slim<T, S>(watched: Watched<T>, see: impl Fn(T) -> Option<S>) -> Watched<S> {
+fn slim<T, S>(watched: Watched<Arc<T>>, see: impl Fn(&T) -> Option<S>) -> Watched<S> {
     Watched {
-        value: watched.value.and_then(see),
+        value: watched.value.as_deref().and_then(see),
         freshness: watched.freshness,
     }
 }
 
-fn node_seen(node: Node) -> Option<NodeSeen> {
+fn node_seen(node: &Node) -> Option<NodeSeen> {
     let ready = node
         .status
         .as_ref()
@@ -196,32 +200,33 @@ fn node_seen(node: Node) -> Option<NodeSeen> {
             .find(|condition| condition.type_ == "Ready")
     });
     Some(NodeSeen {
-        uid: Uid::parse(node.metadata.uid?).ok()?,
+        uid: Uid::parse(node.metadata.uid.clone()?).ok()?,
         ready: ready.map_or(Status::Unknown, |ready| npd::status(&ready.status)),
-        labels: node.metadata.labels.unwrap_or_default(),
+        labels: node.metadata.labels.clone().unwrap_or_default(),
         unschedulable: node
             .spec
+            .as_ref()
             .and_then(|spec| spec.unschedulable)
             .unwrap_or(false),
     })
 }
 
-fn repair_seen(repair: NodeRepair) -> Option<RepairSeen> {
+fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
     let NodeRepair {
         metadata,
         spec,
         status,
     } = repair;
-    let status = status.unwrap_or_default();
+    let status = status.clone().unwrap_or_default();
     Some(RepairSeen {
-        uid: metadata.uid?,
-        version: metadata.resource_version?,
-        node_uid: spec.node_uid,
-        problem: spec.problem.kind,
+        uid: metadata.uid.clone()?,
+        version: metadata.resource_version.clone()?,
+        node_uid: spec.node_uid.clone(),
+        problem: spec.problem.kind.clone(),
         asks: spec.asks,
         deadline: spec.deadline,
         withdrawn: spec.withdrawn,
-        accepted_grant: spec.accepted_grant,
+        accepted_grant: spec.accepted_grant.clone(),
         phase: status.phase,
         grant: status.grant,
     })

@@ -1,5 +1,7 @@
 //! What Node Problem Detector says: every condition with its reason, without the API server.
 
+use std::sync::{Mutex, PoisonError};
+
 use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::SeenCondition;
 use rectifier_core::name::ConditionKind;
@@ -17,6 +19,24 @@ struct Condition {
     reason: String,
     #[serde(default)]
     message: String,
+}
+
+/// Reads NPD's answers; one that is the same as the last, as most are, is not read again.
+#[derive(Debug, Default)]
+pub(crate) struct Reader(Mutex<Option<(Vec<u8>, Vec<SeenCondition>)>>);
+
+impl Reader {
+    pub(super) fn read(&self, answer: Vec<u8>) -> serde_json::Result<Vec<SeenCondition>> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, conditions)) = &*last
+            && *known == answer
+        {
+            return Ok(conditions.clone());
+        }
+        let conditions = parse(&answer)?;
+        *last = Some((answer, conditions.clone()));
+        Ok(conditions)
+    }
 }
 
 /// An NPD without conditions answers `null`, as Go does for an empty list.

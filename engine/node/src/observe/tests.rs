@@ -9,7 +9,7 @@ const ANSWER: &str = r#"[
   {"type":"ContainerRuntimeUnhealthy","status":"True","transition":"2026-11-22T10:05:00Z",
    "reason":"Hung","message":"no answer"}]"#;
 
-fn node(conditions: &[(&str, &str)]) -> Watched<Node> {
+fn node(conditions: &[(&str, &str)]) -> Watched<Arc<Node>> {
     let condition = |(kind, status): &(&str, &str)| NodeCondition {
         type_: (*kind).to_owned(),
         status: (*status).to_owned(),
@@ -21,10 +21,10 @@ fn node(conditions: &[(&str, &str)]) -> Watched<Node> {
         ..NodeStatus::default()
     });
     Watched {
-        value: Some(Node {
+        value: Some(Arc::new(Node {
             status,
             ..Node::default()
-        }),
+        })),
         freshness: Freshness::Fresh,
     }
 }
@@ -90,4 +90,15 @@ fn a_node_that_is_not_watched_reports_nothing() {
     };
     from_node(&mut conditions, &stale, Freshness::Fresh, false);
     assert!(conditions.is_empty());
+}
+
+#[test]
+fn an_answer_is_read_anew_whenever_it_is_another() {
+    let reader = npd::Reader::default();
+    assert!(reader.read(Vec::new()).is_err());
+    let first = reader.read(ANSWER.into()).unwrap();
+    assert_eq!(reader.read(ANSWER.into()).unwrap(), first);
+    assert!(reader.read(b"[".into()).is_err());
+    assert_eq!(reader.read(b"null".into()).unwrap(), []);
+    assert_eq!(reader.read(ANSWER.into()).unwrap(), first);
 }

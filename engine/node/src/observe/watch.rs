@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -18,7 +19,7 @@ use crate::trouble::{Trouble, chain};
 const LONGEST_PAUSE: u32 = 5;
 
 /// Watches the object of that name, for ever.
-pub(crate) async fn watch<K>(api: Api<K>, name: String, to: Sender<Watched<K>>) -> Infallible
+pub(crate) async fn watch<K>(api: Api<K>, name: String, to: Sender<Watched<Arc<K>>>) -> Infallible
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -32,7 +33,7 @@ where
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Init) => listed = None,
-                Ok(Event::InitApply(object)) => listed = Some(object),
+                Ok(Event::InitApply(object)) => listed = Some(Arc::new(object)),
                 Ok(Event::InitDone) => {
                     failures = 0;
                     if trouble.ends() {
@@ -45,7 +46,7 @@ where
                 }
                 Ok(Event::Apply(object)) => {
                     to.send_replace(Watched {
-                        value: Some(object),
+                        value: Some(Arc::new(object)),
                         freshness: Freshness::Fresh,
                     });
                 }
