@@ -55,6 +55,8 @@ pub struct Cluster {
     ending: BTreeMap<String, Instant>,
     /// By node: since when its machine is down.
     silent: BTreeMap<String, Instant>,
+    /// By what is done here: the revision of what it was done for last.
+    done: BTreeMap<&'static str, u64>,
 }
 
 impl Cluster {
@@ -70,6 +72,7 @@ impl Cluster {
             starting: BTreeMap::new(),
             ending: BTreeMap::new(),
             silent: BTreeMap::new(),
+            done: BTreeMap::new(),
         }
     }
 
@@ -114,15 +117,27 @@ impl Cluster {
     /// Does what is due; when the next thing is.
     fn step(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        self.publish_authority();
+        if self.is_new("authority", &["configmaps", "namespaces"]) {
+            self.publish_authority();
+        }
         let machines = self.machines.look(&self.cloud.machines());
-        for machine in &machines {
+        // The others have nothing to say.
+        let speaking = |machine: &&Seen| machine.has_booted || machine.news.is_some();
+        for machine in machines.iter().filter(speaking) {
             self.speak(machine);
         }
         self.judge(now, &machines);
-        self.scale();
-        self.place();
-        self.run_pods(now);
+        if self.is_new("scale", &["pods", "replicasets.apps"]) {
+            self.scale();
+        }
+        if self.is_new("place", &["nodes", "pods"]) {
+            self.place();
+        }
+        let mut timers = self.starting.values().chain(self.ending.values());
+        let is_due = timers.any(|at| *at <= now);
+        if self.is_new("run", &["nodes", "pods"]) || is_due {
+            self.run_pods(now);
+        }
         let timers = [self.starting.values(), self.ending.values()];
         let judged = self
             .silent
@@ -137,6 +152,12 @@ impl Cluster {
             .chain(self.cloud.next_due())
             .filter(|at| *at > now)
             .min()
+    }
+
+    /// Has anything of these kinds changed since that was done last?
+    fn is_new(&mut self, what: &'static str, kinds: &[&str]) -> bool {
+        let latest = self.api.latest(kinds);
+        self.done.insert(what, latest) != Some(latest)
     }
 
     fn draw(&mut self, range: &RangeInclusive<Duration>) -> Duration {
@@ -206,12 +227,10 @@ impl Cluster {
             if text(node, "/spec/providerID") != provider {
                 return;
             }
-            if machine.has_booted || machine.news.is_some() {
-                self.api.change("nodes", node, true, |node| {
-                    node["status"]["nodeInfo"]["bootID"] = machine.boot_id.clone().into();
-                    self.report_problems(node, machine.news.as_deref().unwrap_or_default());
-                });
-            }
+            self.api.change("nodes", node, true, |node| {
+                node["status"]["nodeInfo"]["bootID"] = machine.boot_id.clone().into();
+                self.report_problems(node, machine.news.as_deref().unwrap_or_default());
+            });
             return;
         }
         if !machine.has_booted || !self.may_join(&machine.user_data) {
@@ -422,10 +441,9 @@ impl Cluster {
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    let keys = pointer.split('/').skip(1);
+    let field = keys.fold(object, |field, key| &field[key]);
+    field.as_str().unwrap_or_default()
 }
 
 pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {

@@ -30,13 +30,15 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Ten nodes, an hour; the node engines look every ten seconds.
+    /// Ten nodes, an hour; the node engines look at Node Problem Detector as often as it looks itself, and at once when
+    /// their Node says that it has found something; the controller looks at the cloud every 5 s.
     fn default() -> Self {
         Self {
             scene: scene::Options {
                 nodes: 10,
                 pods: 10,
-                look: Duration::from_secs(10),
+                look: Duration::from_secs(30),
+                poll: Duration::from_secs(5),
                 ..scene::Options::default()
             },
             lasting: Duration::from_secs(3600),

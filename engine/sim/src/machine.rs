@@ -106,6 +106,8 @@ struct Inner {
 }
 
 struct State {
+    /// Nothing happens by itself before this; `None`: that is not known.
+    quiet_until: Option<Instant>,
     chance: fastrand::Rng,
     /// By server.
     guests: BTreeMap<String, Guest>,
@@ -138,6 +140,7 @@ impl Machines {
                 clock,
                 options,
                 state: Mutex::new(State {
+                    quiet_until: None,
                     chance,
                     guests: BTreeMap::new(),
                 }),
@@ -159,7 +162,7 @@ impl Machines {
     /// Repairs what is broken on the machine of this name, as a person does who knows what it is.
     pub fn mend(&self, name: &str) {
         self.with(|state, moment, options| {
-            let State { chance, guests } = state;
+            let State { chance, guests, .. } = state;
             let guests = guests.values_mut();
             guests
                 .filter(|guest| guest.name == name)
@@ -242,18 +245,38 @@ impl Machines {
     }
 
     /// What was due has happened before.
-    fn with<T>(&self, look: impl FnOnce(&mut State, Moment, &Options) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut State, Moment, &Options) -> T) -> T {
+        self.settled(|state, moment, options| {
+            state.quiet_until = None;
+            change(state, moment, options)
+        })
+    }
+
+    /// The same, of one machine that is only looked at.
+    fn look_at<T>(&self, server: &str, look: impl FnOnce(&mut Guest) -> T) -> Option<T> {
+        self.settled(|state, _, _| {
+            let guest = state.guests.get_mut(server)?;
+            guest.is_up().then(|| look(guest))
+        })
+    }
+
+    fn settled<T>(&self, then: impl FnOnce(&mut State, Moment, &Options) -> T) -> T {
         let moment = Moment {
             at: Instant::now(),
             wall: self.inner.clock.now(),
         };
         let mut state = lock(&self.inner.state);
         let mut changed = false;
-        let State { chance, guests } = &mut *state;
-        for guest in guests.values_mut() {
-            changed |= guest.settle(moment, &self.inner.options, chance);
+        if state.quiet_until.is_none_or(|until| until <= moment.at) {
+            let State { chance, guests, .. } = &mut *state;
+            for guest in guests.values_mut() {
+                changed |= guest.settle(moment, &self.inner.options, chance);
+            }
+            let due = guests.values().filter_map(Guest::next_due).min();
+            // An hour: any time would do, it is only looked again.
+            state.quiet_until = due.or(Some(moment.at + Duration::from_secs(3600)));
         }
-        let result = look(&mut state, moment, &self.inner.options);
+        let result = then(&mut state, moment, &self.inner.options);
         drop(state);
         if changed {
             self.tell();

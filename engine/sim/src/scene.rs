@@ -1,9 +1,10 @@
 //! A whole cluster in the world, with the real engines in it: nodes in zones, a workload with a disruption budget, a pool.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use rectifier_cloud::openstack::OpenStack;
 use rectifier_controller::{Context, Settings};
 use rectifier_core::clock::{Clock, Timestamp};
@@ -30,6 +31,9 @@ pub const CONTROLLER: &str = "rectifier-controller";
 /// What new servers are told; the world reads of it what joins a node.
 const USER_DATA: &str =
     "join with {{ token }} --node-labels={{ labels }} --register-with-taints={{ taints }} ";
+
+/// Made from the Rust types once, for all scenes of a process.
+static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(rectifier_api::crds);
 
 /// What a scene is like.
 #[derive(Debug, Clone)]
@@ -139,9 +143,9 @@ impl Scene {
     }
 
     fn furnish(&self, cluster: &Cluster) {
-        for crd in rectifier_api::crds() {
+        for crd in CRDS.iter() {
             // Its rules are all known here: a test says so.
-            drop(self.api.install(&crd));
+            drop(self.api.install(crd));
         }
         let make = |kind, namespace, object| self.api.make(kind, namespace, object);
         make("namespaces", None, json!({"metadata": {"name": NAMESPACE}}));

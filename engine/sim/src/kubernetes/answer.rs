@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::watch::Cut;
@@ -107,11 +108,16 @@ pub(super) fn success(code: u16) -> Value {
 
 /// JSON in one piece.
 pub(super) fn whole(code: u16, body: &Value) -> Response<Body> {
-    respond(code, full(body.to_string()))
+    respond(code, full(json_bytes(body)))
 }
 
-fn full(text: String) -> Body {
-    Full::from(text)
+/// A JSON value has only keys that are texts: it can always be written.
+pub(super) fn json_bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::from(bytes.into())
         .map_err(|never| match never {})
         .boxed_unsync()
 }

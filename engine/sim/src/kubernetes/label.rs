@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::kind::Kind;
-use super::object::{at, meta};
+use super::object::meta;
 
 /// What a list or a watch is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,14 +56,18 @@ impl Filter {
 
     pub(super) fn matches(&self, object: &Value) -> bool {
         let fields = self.fields.iter().all(|(path, wanted, value)| {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let is = match at(object, &path) {
-                Value::String(text) => text.clone(),
-                Value::Null if path.last() == Some(&"unschedulable") => "false".to_owned(),
-                Value::Null => String::new(),
-                other => other.to_string(),
+            let field = path.iter().fold(object, |field, key| &field[key]);
+            let is_it = match field {
+                Value::String(text) => text == value,
+                Value::Null if path.last().is_some_and(|last| last == "unschedulable") => {
+                    value == "false"
+                }
+                Value::Null => value.is_empty(),
+                Value::Bool(is) => value.parse() == Ok(*is),
+                // No such field can be selected by.
+                Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
             };
-            (is == *value) == *wanted
+            is_it == *wanted
         });
         fields && matches_labels(&self.labels, object)
     }

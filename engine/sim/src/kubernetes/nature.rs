@@ -26,6 +26,11 @@ impl ApiServer {
         lock(&self.inner.store).told()
     }
 
+    /// The revision of the last change of these kinds.
+    pub(crate) fn latest(&self, qualified: &[&str]) -> u64 {
+        lock(&self.inner.store).latest(qualified)
+    }
+
     /// All objects of a kind, by its qualified plural (`noderepairs.rectifier.dev`), as they are at this moment, without a
     /// request. What is no `K` is left out.
     pub fn all<K: DeserializeOwned>(&self, qualified: &str) -> Vec<K> {

@@ -49,7 +49,7 @@ impl Schema {
                     return ["apiVersion", "kind", "metadata"].contains(&key.as_str());
                 };
                 if key != "metadata" {
-                    prune(schema, value, key, &mut unknown);
+                    prune(schema, value, Path::Root(key), &mut unknown);
                 }
                 true
             });
@@ -61,7 +61,7 @@ impl Schema {
         for key in ["spec", "status"] {
             let schema = &self.root["properties"][key];
             if let Some(value) = object.get(key).filter(|_| schema.is_object()) {
-                check(schema, value, key, &mut wrong);
+                check(schema, value, Path::Root(key), &mut wrong);
             }
         }
         for required in texts(&self.root["required"]) {
@@ -135,29 +135,47 @@ fn below<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
         .or(any.is_object().then_some(any))
 }
 
+/// Where a field is; put into words only when something is wrong with it.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root(&'a str),
+    Key(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Path::Root(key) => f.write_str(key),
+            Path::Key(above, key) => write!(f, "{above}.{key}"),
+            Path::Item(above, at) => write!(f, "{above}[{at}]"),
+        }
+    }
+}
+
 /// Removes what the schema does not know, and nulls where there can be none.
-fn prune(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+fn prune(schema: &Value, value: &mut Value, path: Path<'_>, unknown: &mut Vec<String>) {
     let keeps_all = schema["x-kubernetes-preserve-unknown-fields"] == true
         || schema["additionalProperties"] == true;
     match value {
         Value::Object(fields) => fields.retain(|key, value| {
-            let path = format!("{path}.{key}");
+            let path = Path::Key(&path, key);
             match below(schema, key) {
                 Some(schema) if value.is_null() => schema["nullable"] == true,
                 Some(schema) => {
-                    prune(schema, value, &path, unknown);
+                    prune(schema, value, path, unknown);
                     true
                 }
                 None if keeps_all => true,
                 None => {
-                    unknown.push(path);
+                    unknown.push(path.to_string());
                     false
                 }
             }
         }),
         Value::Array(items) => {
             for (at, item) in items.iter_mut().enumerate() {
-                prune(&schema["items"], item, &format!("{path}[{at}]"), unknown);
+                prune(&schema["items"], item, Path::Item(&path, at), unknown);
             }
         }
         _ => {}
@@ -194,7 +212,7 @@ fn fill_in_below(schema: &Value, value: &mut Value) {
     }
 }
 
-fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
+fn check(schema: &Value, value: &Value, path: Path<'_>, wrong: &mut Vec<String>) {
     if value.is_null() && schema["nullable"] == true {
         return;
     }
@@ -246,7 +264,7 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
                 refuse(why);
             }
             for (at, item) in items.iter().enumerate() {
-                check(&schema["items"], item, &format!("{path}[{at}]"), wrong);
+                check(&schema["items"], item, Path::Item(&path, at), wrong);
             }
         }
         Value::Object(fields) => {
@@ -257,7 +275,7 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
             }
             for (key, value) in fields {
                 if let Some(schema) = below(schema, key) {
-                    check(schema, value, &format!("{path}.{key}"), wrong);
+                    check(schema, value, Path::Key(&path, key), wrong);
                 }
             }
         }

@@ -98,17 +98,22 @@ impl ApiServer {
     }
 
     fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Body>, Refusal> {
-        let answered = self.carry_out(head, body);
-        let mut store = lock(&self.inner.store);
-        let namespace = Target::of(head.uri.path()).and_then(|target| target.namespace);
-        if let Some(namespace) = namespace.filter(|_| head.method != Method::GET) {
-            eviction::settle(&mut store, &namespace);
+        let target = Target::of(head.uri.path()).ok_or_else(Refusal::no_page)?;
+        let answered = self.carry_out(&target, head, body);
+        if head.method != Method::GET
+            && let Some(namespace) = &target.namespace
+        {
+            eviction::settle(&mut lock(&self.inner.store), namespace);
         }
         answered
     }
 
-    fn carry_out(&self, head: &Parts, body: &[u8]) -> Result<Response<Body>, Refusal> {
-        let target = Target::of(head.uri.path()).ok_or_else(Refusal::no_page)?;
+    fn carry_out(
+        &self,
+        target: &Target,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Response<Body>, Refusal> {
         let query = Query::of(head);
         let mut store = lock(&self.inner.store);
         if !store.serves(&target.group, &target.version) {
@@ -123,7 +128,7 @@ impl ApiServer {
             name,
             subresource,
             ..
-        } = &target;
+        } = target;
         if head.method == Method::GET && subresource.is_none() {
             return match name {
                 Some(name) => get(&store, &kind, namespace.as_deref(), name),
@@ -316,6 +321,7 @@ fn wish(
         .and_then(|seconds| seconds.parse().ok());
     Ok(Wish {
         filter: query.filter(&kind)?,
+        stored_as: kind.qualified(),
         kind,
         namespace,
         after: after.map(watch::revision).transpose()?,

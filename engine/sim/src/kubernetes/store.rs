@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -28,6 +29,15 @@ pub(super) struct Change {
     pub(super) before: Option<Arc<Value>>,
     /// `None`: it is gone. What it was last is `before`, with this revision.
     pub(super) after: Option<Arc<Value>>,
+}
+
+/// Makes of a change what a watch is told of it, if that concerns it.
+type Told = Box<dyn Fn(&Change) -> Option<Bytes> + Send>;
+
+/// A watch. It is asked here whether a change concerns it, so that those sleep on which it does not.
+struct Listener {
+    told: Told,
+    hears: UnboundedSender<(u64, Bytes)>,
 }
 
 /// The rest of a list that is read in pages, as it was when its first page was read.
@@ -59,8 +69,11 @@ pub(super) struct Store {
     history: usize,
     /// Changes up to this one are forgotten.
     forgotten: u64,
-    listeners: Vec<UnboundedSender<Arc<Change>>>,
+    /// By kind.
+    listeners: BTreeMap<String, Vec<Listener>>,
     told: watch::Sender<u64>,
+    /// By kind: the revision of its last change.
+    latest: BTreeMap<String, u64>,
     pages: VecDeque<(String, Rest)>,
     chance: fastrand::Rng,
 }
@@ -76,8 +89,9 @@ impl Store {
             changes: VecDeque::new(),
             history,
             forgotten: 0,
-            listeners: Vec::new(),
+            listeners: BTreeMap::new(),
             told: watch::Sender::new(0),
+            latest: BTreeMap::new(),
             pages: VecDeque::new(),
             chance,
         };
@@ -165,14 +179,22 @@ impl Store {
         if OF_NATURE.contains(&key.stored_as.as_str()) {
             self.told.send_replace(self.revision);
         }
+        match self.latest.get_mut(&key.stored_as) {
+            Some(latest) => *latest = self.revision,
+            None => drop(self.latest.insert(key.stored_as.clone(), self.revision)),
+        }
         let change = Arc::new(Change {
             revision: self.revision,
             key,
             before,
             after,
         });
-        self.listeners
-            .retain(|listener| listener.send(change.clone()).is_ok());
+        if let Some(listeners) = self.listeners.get_mut(&change.key.stored_as) {
+            listeners.retain(|Listener { told, hears }| match told(&change) {
+                Some(line) => hears.send((change.revision, line)).is_ok(),
+                None => !hears.is_closed(),
+            });
+        }
         self.changes.push_back(change);
         while self.changes.len() > self.history {
             self.forget_one();
@@ -196,16 +218,29 @@ impl Store {
         self.listeners.clear();
     }
 
-    /// All that changes from now on.
-    pub(super) fn listen(&mut self) -> UnboundedReceiver<Arc<Change>> {
-        let (listener, heard) = unbounded_channel();
-        self.listeners.push(listener);
+    /// What is `told` of all changes of a kind from now on, each with its revision.
+    pub(super) fn listen(
+        &mut self,
+        stored_as: String,
+        told: Told,
+    ) -> UnboundedReceiver<(u64, Bytes)> {
+        let (hears, heard) = unbounded_channel();
+        let listeners = self.listeners.entry(stored_as).or_default();
+        // Those who have gone are forgotten though nothing of their kind changes.
+        listeners.retain(|listener| !listener.hears.is_closed());
+        listeners.push(Listener { told, hears });
         heard
     }
 
     /// The revision of the last change that kubelets and controllers care about.
     pub(super) fn told(&self) -> watch::Receiver<u64> {
         self.told.subscribe()
+    }
+
+    /// The revision of the last change of these kinds.
+    pub(super) fn latest(&self, kinds: &[&str]) -> u64 {
+        let latest = kinds.iter().filter_map(|kind| self.latest.get(*kind));
+        latest.max().copied().unwrap_or_default()
     }
 
     /// What has changed since; `None` if that is forgotten.

@@ -21,33 +21,28 @@ impl Target {
             _ => return None,
         };
         let version = parts.next()?.to_owned();
-        let rest: Vec<String> = parts.map(str::to_owned).collect();
+        let rest: Vec<&str> = parts.collect();
         let (namespace, rest) = match rest.as_slice() {
             // `/api/v1/namespaces/NAME` is a Namespace itself, and so is what lies below it by these names.
-            [all, _] if all == "namespaces" => (None, rest.as_slice()),
-            [all, _, below]
-                if all == "namespaces" && ["status", "finalize"].contains(&below.as_str()) =>
-            {
-                (None, rest.as_slice())
-            }
-            [all, namespace, below @ ..] if all == "namespaces" && !below.is_empty() => {
-                (Some(namespace.clone()), below)
+            ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => (None, rest.as_slice()),
+            ["namespaces", namespace, below @ ..] if !below.is_empty() => {
+                (Some((*namespace).to_owned()), below)
             }
             _ => (None, rest.as_slice()),
         };
         let (resource, name, subresource) = match rest {
             [resource] => (resource, None, None),
-            [resource, name] => (resource, Some(name), None),
-            [resource, name, subresource] => (resource, Some(name), Some(subresource)),
+            [resource, name] => (resource, Some(*name), None),
+            [resource, name, subresource] => (resource, Some(*name), Some(*subresource)),
             _ => return None,
         };
         Some(Self {
             group,
             version,
             namespace,
-            resource: resource.clone(),
-            name: name.cloned(),
-            subresource: subresource.cloned(),
+            resource: (*resource).to_owned(),
+            name: name.map(str::to_owned),
+            subresource: subresource.map(str::to_owned),
         })
     }
 }

@@ -284,7 +284,7 @@ impl Verb<'_> {
         if after == **before {
             return Ok(Done::Is(before.clone()));
         }
-        if self.kind.counts && without_status(&after) != without_status(before) {
+        if self.kind.counts && !is_same_but_for_status(&after, before) {
             let generation = before["metadata"]["generation"]
                 .as_u64()
                 .unwrap_or_default()
@@ -429,13 +429,18 @@ impl Verb<'_> {
     }
 }
 
-/// What a generation counts the changes of.
-fn without_status(object: &Value) -> Value {
-    let mut rest = object.clone();
-    let fields = map_of(&mut rest);
-    fields.remove("status");
-    fields.remove("metadata");
-    rest
+/// What a generation counts the changes of is the same.
+fn is_same_but_for_status(one: &Value, other: &Value) -> bool {
+    let counted = |object: &Value| {
+        let fields = object.as_object().into_iter().flatten();
+        fields
+            .filter(|(key, _)| !["status", "metadata"].contains(&key.as_str()))
+            .count()
+    };
+    let has = |(key, value): (&String, &Value)| {
+        ["status", "metadata"].contains(&key.as_str()) || other.get(key) == Some(value)
+    };
+    counted(one) == counted(other) && one.as_object().into_iter().flatten().all(has)
 }
 
 fn is_subdomain(name: &str) -> bool {

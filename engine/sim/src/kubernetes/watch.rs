@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::ApiServer;
-use super::answer::{Body, Refusal};
+use super::answer::{Body, Refusal, json_bytes};
 use super::kind::Kind;
 use super::label::{Filter, is_in};
 use super::object::metadata;
@@ -26,6 +27,8 @@ const LASTS: Duration = Duration::from_secs(30 * 60);
 /// What a client wants to hear.
 pub(super) struct Wish {
     pub(super) kind: Arc<Kind>,
+    /// The kind's name in the store.
+    pub(super) stored_as: String,
     pub(super) namespace: Option<String>,
     pub(super) filter: Filter,
     /// After which revision; `None`: what is there first.
@@ -39,10 +42,12 @@ pub(super) struct Wish {
 /// One watch under way.
 struct Watch {
     server: ApiServer,
-    wish: Wish,
+    kind: Arc<Kind>,
+    bookmarks: bool,
     /// Lines that are due at once.
     ready: VecDeque<Bytes>,
-    heard: UnboundedReceiver<Arc<Change>>,
+    /// Lines with their revisions.
+    heard: UnboundedReceiver<(u64, Bytes)>,
     /// Events on their way: when each arrives, its revision, its line.
     coming: VecDeque<(Instant, u64, Bytes)>,
     told: u64,
@@ -62,7 +67,10 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
     match wish.after.filter(|_| !wish.initial) {
         Some(after) => match store.since(after) {
             Some(changes) => {
-                ready.extend(changes.iter().filter_map(|change| line_of(&wish, change)));
+                let own = changes
+                    .iter()
+                    .filter(|change| change.key.stored_as == wish.stored_as);
+                ready.extend(own.filter_map(|change| line_of(&wish, change)));
             }
             None => {
                 let why = format!("too old resource version: {after}");
@@ -71,8 +79,7 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
             }
         },
         None => {
-            let qualified = wish.kind.qualified();
-            let all = store.all(&qualified, wish.namespace.as_deref());
+            let all = store.all(&wish.stored_as, wish.namespace.as_deref());
             let seen = all
                 .map(|(_, object)| object)
                 .filter(|object| wish.filter.matches(object));
@@ -83,16 +90,21 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
         }
     }
     let now = Instant::now();
+    let (kind, bookmarks, lasts) = (wish.kind.clone(), wish.bookmarks, wish.lasts);
     let watch = Watch {
         server: server.clone(),
+        kind,
+        bookmarks,
         ready,
-        heard: store.listen(),
+        heard: store.listen(
+            wish.stored_as.clone(),
+            Box::new(move |change| line_of(&wish, change)),
+        ),
         coming: VecDeque::new(),
         told: store.revision(),
         bookmark_at: now + BOOKMARK,
-        ends: now + wish.lasts.unwrap_or(LASTS),
+        ends: now + lasts.unwrap_or(LASTS),
         is_over: false,
-        wish,
     };
     body(stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
@@ -115,47 +127,50 @@ impl Watch {
             if let Some(line) = self.ready.pop_front() {
                 return Some(Ok(line));
             }
+            let now = Instant::now();
+            if now >= self.ends {
+                return None;
+            }
             let arrives = self.coming.front().map(|(at, _, _)| *at);
+            if arrives.is_some_and(|at| now >= at) {
+                let (_, revision, line) = self.coming.pop_front()?;
+                self.told = revision;
+                return Some(Ok(line));
+            }
+            if self.bookmarks && now >= self.bookmark_at {
+                self.bookmark_at += BOOKMARK;
+                return Some(Ok(bookmark(&self.kind, self.told, false)));
+            }
+            let bookmark = self.bookmarks.then_some(self.bookmark_at);
+            let due = arrives
+                .into_iter()
+                .chain(bookmark)
+                .fold(self.ends, std::cmp::min);
             tokio::select! {
                 biased;
-                () = sleep_until(self.ends) => return None,
-                change = self.heard.recv() => match change {
-                    Some(change) => self.hear(&change),
+                told = self.heard.recv() => match told {
+                    Some((revision, line)) => self.hear(revision, line),
                     None => {
                         self.is_over = true;
                         return Some(Err(Cut));
                     }
                 },
-                () = sleep_until(arrives.unwrap_or(self.ends)), if arrives.is_some() => {
-                    let (_, revision, line) = self.coming.pop_front()?;
-                    self.told = revision;
-                    return Some(Ok(line));
-                }
-                () = sleep_until(self.bookmark_at), if self.wish.bookmarks => {
-                    self.bookmark_at += BOOKMARK;
-                    return Some(Ok(bookmark(&self.wish.kind, self.told, false)));
-                }
+                () = sleep_until(due) => {}
             }
         }
     }
 
-    /// Puts an event on its way, if it is one for this watch. None overtakes another.
-    fn hear(&mut self, change: &Change) {
-        let Some(line) = line_of(&self.wish, change) else {
-            return;
-        };
+    /// Puts an event on its way. None overtakes another.
+    fn hear(&mut self, revision: u64, line: Bytes) {
         let at = Instant::now() + self.server.inner.landing.delay();
         let last = self.coming.back().map(|(at, _, _)| *at);
         let at = last.map_or(at, |last| last.max(at));
-        self.coming.push_back((at, change.revision, line));
+        self.coming.push_back((at, revision, line));
     }
 }
 
 /// What a change is to whoever sees only a part: what comes into it is new, what leaves it is gone.
 fn line_of(wish: &Wish, change: &Change) -> Option<Bytes> {
-    if change.key.stored_as != wish.kind.qualified() {
-        return None;
-    }
     let is_seen = |object: &&Arc<Value>| {
         is_in(object, wish.namespace.as_deref()) && wish.filter.matches(object)
     };
@@ -173,9 +188,17 @@ fn line_of(wish: &Wish, change: &Change) -> Option<Bytes> {
     }
 }
 
-fn line(what: &str, object: &Value) -> Bytes {
-    let mut line = json!({"type": what, "object": object}).to_string();
-    line.push('\n');
+fn line(what: &'static str, object: &Value) -> Bytes {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        r#type: &'static str,
+        object: &'a Value,
+    }
+    let mut line = json_bytes(&Line {
+        r#type: what,
+        object,
+    });
+    line.push(b'\n');
     line.into()
 }
 

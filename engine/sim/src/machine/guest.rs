@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::policy::UnitVerb;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -30,7 +31,11 @@ pub(super) struct Guest {
     /// The times at which it checks are this, and every so many seconds later.
     first_check: Instant,
     check: Option<Instant>,
+    /// A unit has changed since it was compared with what is reported.
+    is_changed: bool,
     conditions: Vec<Condition>,
+    /// Node Problem Detector's answer, unless a condition has changed since it gave one.
+    answer: Option<Vec<u8>>,
     is_news: bool,
     has_booted: bool,
     /// The number of the node's engine that runs, and since when one does.
@@ -122,7 +127,9 @@ impl Guest {
             finished: broadcast::Sender::new(JOBS_KEPT),
             first_check: now.at + draw(chance, &(std::time::Duration::ZERO..=options.check)),
             check: None,
+            is_changed: true,
             conditions: conditions.into(),
+            answer: None,
             is_news: true,
             has_booted: false,
             engine: 0,
@@ -180,6 +187,7 @@ impl Guest {
             unit.job = None;
             unit.is_active = false;
         }
+        self.is_changed = true;
     }
 
     fn up(&mut self, now: Moment) {
@@ -206,7 +214,12 @@ impl Guest {
         for (condition, (unit, _)) in self.conditions.iter_mut().zip(CHECKED) {
             *condition = Condition::of(unit, condition.kind, false, now.wall);
         }
+        self.tell_news();
+    }
+
+    fn tell_news(&mut self) {
         self.is_news = true;
+        self.answer = None;
     }
 
     fn turn(&mut self, name: &str, runs: bool, now: Moment) {
@@ -216,6 +229,7 @@ impl Guest {
         (unit.is_active, unit.since) = (runs, now.wall);
         unit.invocation += u64::from(runs);
         self.check = None;
+        self.is_changed = true;
     }
 
     /// The next moment of its rhythm.
@@ -324,21 +338,20 @@ impl Guest {
         if self.power != Power::Up {
             return changed;
         }
-        let names: Vec<String> = self.units.keys().cloned().collect();
-        for name in &names {
-            changed |= self.end_job(name, now);
+        let is_over = |unit: &Unit| unit.job.is_some_and(|job| job.ends <= now.at);
+        let over = self.units.iter().filter(|(_, unit)| is_over(unit));
+        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        for name in over {
+            self.end_job(&name, now);
+            changed = true;
+        }
+        // What has changed is seen at the next check.
+        if std::mem::take(&mut self.is_changed) && self.differs() {
+            self.check = Some(self.next_check(now.at, options));
         }
         if self.check.is_some_and(|at| at <= now.at) {
             self.check = None;
             changed |= self.report(now);
-        }
-        // What has changed is seen at the next check.
-        if self.check.is_none() && self.differs() {
-            self.check = Some(self.next_check(now.at, options).max(now.at));
-            if self.check == Some(now.at) {
-                self.check = None;
-                changed |= self.report(now);
-            }
         }
         changed
     }
@@ -361,17 +374,14 @@ impl Guest {
                 *condition = Condition::of(unit, kind, is_true, now.wall);
             }
         }
-        self.is_news = true;
+        self.tell_news();
         true
     }
 
-    fn end_job(&mut self, name: &str, now: Moment) -> bool {
+    fn end_job(&mut self, name: &str, now: Moment) {
         let Some(unit) = self.units.get_mut(name) else {
-            return false;
+            return;
         };
-        if unit.job.is_none_or(|job| job.ends > now.at) {
-            return false;
-        }
         unit.job = None;
         if unit.broken == Some(Cure::Restart) {
             unit.broken = None;
@@ -380,7 +390,6 @@ impl Guest {
         self.turn(name, runs, now);
         // Nobody may listen.
         drop(self.finished.send(name.to_owned()));
-        true
     }
 
     /// Begins a job for the unit; when it ends, and its number. `None`: no such unit, or the machine is not up.
@@ -401,6 +410,7 @@ impl Guest {
         if verb != UnitVerb::Start && unit.is_active {
             // It is stopped first.
             (unit.is_active, unit.since) = (false, now.wall);
+            self.is_changed = true;
         }
         Some(ends)
     }
@@ -459,8 +469,24 @@ impl Guest {
         self.goes_down.get_or_insert(at);
     }
 
-    pub(super) fn conditions(&self) -> &[Condition] {
-        &self.conditions
+    /// As Node Problem Detector's endpoint gives its conditions.
+    pub(super) fn npd(&mut self) -> Vec<u8> {
+        let Self {
+            answer, conditions, ..
+        } = self;
+        let make = || {
+            let conditions = conditions.iter().map(|condition| {
+                json!({
+                    "type": condition.kind,
+                    "status": if condition.is_true { "True" } else { "False" },
+                    "transition": condition.since,
+                    "reason": condition.reason,
+                    "message": condition.message,
+                })
+            });
+            Value::from_iter(conditions).to_string().into_bytes()
+        };
+        answer.get_or_insert_with(make).clone()
     }
 
     /// How the cluster's own parts see it.

@@ -11,7 +11,6 @@ use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::{UnitCall, UnitVerb};
 use rectifier_node::{FixLimits, Machine, NpdError, SystemdError};
-use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, sleep_until};
 
@@ -35,24 +34,29 @@ impl Host {
         }
     }
 
-    fn with<T>(
-        &self,
-        look: impl FnOnce(&mut Guest, Moment, &Options, &mut fastrand::Rng) -> T,
-    ) -> Option<T> {
-        self.machines.with(|state, moment, options| {
-            let State { chance, guests } = state;
-            let guest = guests.get_mut(&self.server)?;
-            guest.is_up().then(|| look(guest, moment, options, chance))
-        })
+    /// On a machine that is not up nobody answers, and nobody is there to hear it.
+    async fn ask<T>(&self, look: impl FnOnce(&mut Guest) -> T) -> T {
+        sleep(WORD).await;
+        match self.machines.look_at(&self.server, look) {
+            Some(answer) => answer,
+            None => pending().await,
+        }
     }
 
-    /// On a machine that is not up nobody answers, and nobody is there to hear it.
-    async fn ask<T>(
+    /// The same for what changes something.
+    async fn tell<T>(
         &self,
-        look: impl FnOnce(&mut Guest, Moment, &Options, &mut fastrand::Rng) -> T,
+        change: impl FnOnce(&mut Guest, Moment, &Options, &mut fastrand::Rng) -> T,
     ) -> T {
         sleep(WORD).await;
-        match self.with(look) {
+        let changed = self.machines.with(|state, moment, options| {
+            let State { chance, guests, .. } = state;
+            let guest = guests.get_mut(&self.server)?;
+            guest
+                .is_up()
+                .then(|| change(guest, moment, options, chance))
+        });
+        match changed {
             Some(answer) => answer,
             None => pending().await,
         }
@@ -61,7 +65,7 @@ impl Host {
     /// One job, to its end.
     async fn job(&self, unit: &UnitName, verb: UnitVerb) -> Result<String, SystemdError> {
         let begun = self
-            .ask(|guest, now, options, chance| {
+            .tell(|guest, now, options, chance| {
                 guest.begin_job(unit.as_str(), verb, now, options, chance)
             })
             .await;
@@ -74,10 +78,7 @@ impl Host {
         };
         self.machines.tell();
         sleep_until(ends).await;
-        match self
-            .ask(|guest, _, _, _| guest.is_active(unit.as_str()))
-            .await
-        {
+        match self.ask(|guest| guest.is_active(unit.as_str())).await {
             true => Ok("systemd's job ended as done".to_owned()),
             false => Err(failed("failed")),
         }
@@ -87,33 +88,20 @@ impl Host {
 #[async_trait]
 impl Machine for Host {
     async fn npd(&self) -> Result<Vec<u8>, NpdError> {
-        let conditions = self
-            .ask(|guest, _, _, _| {
-                let conditions = guest.conditions().iter().map(|condition| {
-                    json!({
-                        "type": condition.kind,
-                        "status": if condition.is_true { "True" } else { "False" },
-                        "transition": condition.since,
-                        "reason": condition.reason,
-                        "message": condition.message,
-                    })
-                });
-                serde_json::Value::from_iter(conditions)
-            })
-            .await;
-        Ok(conditions.to_string().into_bytes())
+        Ok(self.ask(|guest| guest.npd()).await)
     }
 
     fn boot_id(&self) -> Option<BootId> {
-        BootId::parse(self.with(|guest, _, _, _| guest.boot_id())?).ok()
+        let look = |guest: &mut Guest| guest.boot_id();
+        BootId::parse(self.machines.look_at(&self.server, look)?).ok()
     }
 
     async fn booted(&self) -> Result<Option<Timestamp>, SystemdError> {
-        Ok(Some(self.ask(|guest, _, _, _| guest.since()).await))
+        Ok(Some(self.ask(|guest| guest.since()).await))
     }
 
     async fn unit(&self, name: &UnitName) -> Result<Option<UnitSeen>, SystemdError> {
-        Ok(self.ask(|guest, _, _, _| guest.unit(name.as_str())).await)
+        Ok(self.ask(|guest| guest.unit(name.as_str())).await)
     }
 
     async fn perform(&self, call: &UnitCall) -> Result<String, SystemdError> {
@@ -133,13 +121,13 @@ impl Machine for Host {
     }
 
     async fn reboot(&self) -> Result<(), SystemdError> {
-        self.ask(Guest::shut_down_at).await;
+        self.tell(Guest::shut_down_at).await;
         self.machines.tell();
         Ok(())
     }
 
     async fn finished_jobs(&self) -> Result<BoxStream<'static, String>, SystemdError> {
-        let jobs = self.ask(|guest, _, _, _| guest.finished.subscribe()).await;
+        let jobs = self.ask(|guest| guest.finished.subscribe()).await;
         let next = |mut jobs: tokio::sync::broadcast::Receiver<String>| async move {
             loop {
                 match jobs.recv().await {
