@@ -9,14 +9,25 @@ use rectifier_provision::{Cache, cargo};
 struct Bench {
     name: &'static str,
     package: &'static str,
-    features: &'static str,
+    features: &'static [&'static str],
+    /// `None`: as the engines are shipped, which is small.
+    opt_level: Option<&'static str>,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "policies",
-    package: "rectifier-policy-host",
-    features: "compiler",
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "policies",
+        package: "rectifier-policy-host",
+        features: &["--features", "compiler"],
+        opt_level: None,
+    },
+    Bench {
+        name: "world",
+        package: "rectifier-sim",
+        features: &[],
+        opt_level: Some("3"),
+    },
+];
 
 /// Runs those whose names are given; all, if none is.
 pub(crate) fn run(cache: &Cache, names: &[String], parts: &[String]) -> Result<ExitCode> {
@@ -39,9 +50,11 @@ pub(crate) fn run(cache: &Cache, names: &[String], parts: &[String]) -> Result<E
             bench.package,
             "--bench",
             bench.name,
-            "--features",
-            bench.features,
         ]);
+        command.args(bench.features);
+        if let Some(level) = bench.opt_level {
+            command.env("CARGO_PROFILE_BENCH_OPT_LEVEL", level);
+        }
         if !parts.is_empty() {
             command.arg("--").args(parts);
         }
