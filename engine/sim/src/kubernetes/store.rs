@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::kind::Kind;
 use super::label::is_in;
 use super::object::metadata;
+use crate::record::Record;
 
 /// Where an object is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,7 @@ pub(super) struct Store {
     listeners: Vec<UnboundedSender<Arc<Change>>>,
     told: watch::Sender<u64>,
     pages: VecDeque<(String, Rest)>,
+    pub(super) record: Record,
     chance: fastrand::Rng,
 }
 
@@ -79,6 +81,7 @@ impl Store {
             listeners: Vec::new(),
             told: watch::Sender::new(0),
             pages: VecDeque::new(),
+            record: Record::default(),
             chance,
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -165,6 +168,8 @@ impl Store {
         if OF_NATURE.contains(&key.stored_as.as_str()) {
             self.told.send_replace(self.revision);
         }
+        self.record
+            .object((&key.stored_as, &key.name), before.as_ref(), after.as_ref());
         let change = Arc::new(Change {
             revision: self.revision,
             key,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Break, CHECKED, Cure, Disk, Moment, Options, Seen, draw};
 use crate::openstack;
+use crate::record::{OnMachine, Record};
 
 /// Jobs whose end a slow listener may have missed.
 const JOBS_KEPT: usize = 64;
@@ -39,6 +40,7 @@ pub(super) struct Guest {
     is_silent: bool,
     is_reachable: bool,
     pub(super) disk: Disk,
+    record: Record,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +132,7 @@ impl Guest {
             is_silent: false,
             is_reachable: true,
             disk: Disk::default(),
+            record: options.record.clone(),
         }
     }
 
@@ -168,6 +171,7 @@ impl Guest {
     }
 
     fn reboot(&mut self, now: Moment, options: &Options, chance: &mut fastrand::Rng) {
+        self.record.machine(&self.server, OnMachine::GoesDown);
         self.down();
         self.boots += 1;
         self.power = Power::Booting(now.at + draw(chance, &options.boot));
@@ -192,6 +196,7 @@ impl Guest {
             return;
         }
         self.power = Power::Up;
+        self.record.machine(&self.server, OnMachine::Booted);
         let names: Vec<String> = self.units.keys().cloned().collect();
         for name in names {
             if let Some(unit) = self.units.get_mut(&name) {
@@ -216,6 +221,10 @@ impl Guest {
         (unit.is_active, unit.since) = (runs, now.wall);
         unit.invocation += u64::from(runs);
         self.check = None;
+        if runs {
+            let what = OnMachine::UnitStarted(name.to_owned());
+            self.record.machine(&self.server, what);
+        }
     }
 
     /// The next moment of its rhythm.
@@ -398,6 +407,8 @@ impl Guest {
         }
         let ends = now.at + draw(chance, &options.job);
         unit.job = Some(Job { verb, ends });
+        let what = OnMachine::UnitAsked(name.to_owned(), verb);
+        self.record.machine(&self.server, what);
         if verb != UnitVerb::Start && unit.is_active {
             // It is stopped first.
             (unit.is_active, unit.since) = (false, now.wall);
@@ -457,6 +468,7 @@ impl Guest {
     ) {
         let at = now.at + draw(chance, &options.shutdown);
         self.goes_down.get_or_insert(at);
+        self.record.machine(&self.server, OnMachine::RebootAsked);
     }
 
     pub(super) fn conditions(&self) -> &[Condition] {
