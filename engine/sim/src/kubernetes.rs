@@ -18,6 +18,7 @@
 mod answer;
 mod door;
 mod eviction;
+mod gate;
 mod kind;
 mod label;
 mod nature;
@@ -41,8 +42,10 @@ use rectifier_core::clock::Clock;
 use tokio::sync::watch::{Receiver, Sender};
 
 use crate::landing::{Landing, lock};
+use crate::record::Record;
 use crate::trace::Trace;
 use door::Door;
+pub(crate) use gate::{Gate, Write};
 pub(crate) use nature::Object;
 pub use rules::UnknownRule;
 use store::Store;
@@ -58,6 +61,8 @@ pub struct Options {
     pub history: usize,
     /// Takes in every request.
     pub trace: Trace,
+    /// Takes in every change, while it is kept.
+    pub record: Record,
 }
 
 impl Default for Options {
@@ -68,6 +73,7 @@ impl Default for Options {
             delay: Duration::from_millis(1)..=Duration::from_millis(20),
             history: 10_000,
             trace: Trace::default(),
+            record: Record::default(),
         }
     }
 }
@@ -84,6 +90,8 @@ struct Inner {
     requests: Mutex<VecDeque<Request>>,
     history: usize,
     trace: Trace,
+    record: Record,
+    gate: Mutex<Option<Gate>>,
     landing: Landing,
     landed: Sender<u64>,
 }
@@ -105,7 +113,8 @@ impl ApiServer {
     /// An empty cluster.
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
         let mut chance = fastrand::Rng::with_seed(options.seed);
-        let store = Store::new(options.history, chance.fork());
+        let mut store = Store::new(options.history, chance.fork());
+        store.record = options.record.clone();
         Self {
             inner: Arc::new(Inner {
                 clock,
@@ -113,6 +122,8 @@ impl ApiServer {
                 requests: Mutex::default(),
                 history: options.history,
                 trace: options.trace,
+                record: options.record,
+                gate: Mutex::default(),
                 landing: Landing::new(options.delay, chance),
                 landed: Sender::new(0),
             }),

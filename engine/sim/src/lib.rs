@@ -4,7 +4,8 @@
 //! ([`openstack::World`]) below the engine's own OpenStack code, neither with a socket, and the [clock]. They do what the
 //! engines use, and that as the real ones do it: each has a conformance suite (`tests/`) that asks both the same, and a
 //! difference is a defect here. What a [cluster] does by itself goes on around them: machines boot and join, pods start and
-//! end, so that the real controller repairs here what breaks (`tests/replaced.rs`).
+//! end, so that the real engines repair here what breaks. The [stories](story) that the test bed plays on real parts are
+//! played here, too, from the same definitions (`tests/stories.rs`).
 //!
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.
 
@@ -17,5 +18,7 @@ mod landing;
 pub mod machine;
 pub mod openstack;
 pub mod policies;
+pub mod record;
 pub mod scene;
+pub mod story;
 pub mod trace;

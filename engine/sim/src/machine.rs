@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::landing::lock;
 use crate::openstack;
+use crate::record::Record;
 pub(crate) use disk::Disk;
 pub(crate) use guest::Condition;
 use guest::Guest;
@@ -39,6 +40,8 @@ pub struct Options {
     pub check: Duration,
     /// From the death of a node's engine until its pod runs again.
     pub restart: RangeInclusive<Duration>,
+    /// Takes in what happens, while it is kept.
+    pub record: Record,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             shutdown: seconds(1.0)..=seconds(3.0),
             check: seconds(30.0),
             restart: seconds(2.0)..=seconds(10.0),
+            record: Record::default(),
         }
     }
 }

@@ -15,6 +15,7 @@
 mod compute;
 mod life;
 mod network;
+mod record;
 mod state;
 mod wire;
 
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::landing::{Landing, lock};
 use crate::trace::Trace;
+pub(crate) use record::ServerRecord;
 use state::State;
 
 /// What a world's cloud is like.
@@ -70,6 +72,8 @@ pub enum Fault {
     NoValidHost(u32),
     /// No more servers than these.
     Quota(usize),
+    /// Servers that are made from now on run so much later.
+    BootDelay(Duration),
     /// A host stops: what it is told it does not hear.
     HostStopped(String),
     /// The next request of this kind is met by this at the front door.

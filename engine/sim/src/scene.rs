@@ -10,7 +10,7 @@ use rectifier_controller::{Context, Settings};
 use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::name::UnitName;
 use rectifier_core::switches::Switches;
-use rectifier_node::{Config, NpdConfig, SystemdConfig};
+use rectifier_node::{Config, LimitsConfig, NpdConfig, SystemdConfig};
 use rectifier_policy_host::Advisor;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use crate::kubernetes::{self, ApiServer};
 use crate::landing::lock;
 use crate::machine::{self, CHECKED, Machines};
 use crate::openstack::{self, Fault, World};
+use crate::record::Record;
 use crate::trace::Trace;
 
 /// The namespace of the controller.
@@ -48,6 +49,8 @@ pub struct Options {
     pub pods: usize,
     /// Between two looks of a node's engine at Node Problem Detector.
     pub look: Duration,
+    /// What a node's engine may do.
+    pub limits: LimitsConfig,
     /// Between two looks of the controller at what it awaits outside of the API server.
     pub poll: Duration,
     /// When it begins.
@@ -63,6 +66,7 @@ impl Default for Options {
             zones: ["az-1", "az-2", "az-3"].map(str::to_owned).into(),
             pods: 3,
             look: Duration::from_secs(NpdConfig::default().interval.into()),
+            limits: LimitsConfig::default(),
             poll: Duration::from_secs(2),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
         }
@@ -81,6 +85,8 @@ pub struct Scene {
     pub clock: Arc<dyn Clock>,
     /// What happened, in one number.
     pub trace: Trace,
+    /// What happens, thing by thing, while it is kept.
+    pub(crate) record: Record,
     options: Options,
     policies: Arc<dyn Advisor>,
     _nature: JoinSet<()>,
@@ -92,10 +98,12 @@ impl Scene {
         let seed = options.seed;
         let trace = Trace::default();
         let clock: Arc<dyn Clock> = Arc::new(WorldClock::starting(options.begins));
+        let record = Record::of(clock.clone());
         let api = ApiServer::new(
             kubernetes::Options {
                 seed,
                 trace: trace.clone(),
+                record: record.clone(),
                 ..kubernetes::Options::default()
             },
             clock.clone(),
@@ -114,6 +122,7 @@ impl Scene {
         let machines = Machines::new(
             machine::Options {
                 seed,
+                record: record.clone(),
                 ..machine::Options::default()
             },
             clock.clone(),
@@ -133,6 +142,7 @@ impl Scene {
             machines,
             clock,
             trace,
+            record,
             options,
             policies,
             _nature: JoinSet::new(),
@@ -211,6 +221,7 @@ impl Scene {
                 units: units.collect::<BTreeSet<_>>(),
                 ..SystemdConfig::default()
             },
+            limits: self.options.limits.clone(),
             ..Config::default()
         };
         Agents {

@@ -27,21 +27,38 @@ const MAY: &[(&str, &[&str])] = &[
         "rectifier-daemon",
         &["core", "api", "policy-host", "cloud", "node", "controller"],
     ),
+    ("rectifier-story", &["core"]),
     (
         "rectifier-sim",
-        &["core", "api", "policy-host", "cloud", "node", "controller"],
+        &[
+            "core",
+            "api",
+            "policy-host",
+            "cloud",
+            "node",
+            "controller",
+            "story",
+        ],
     ),
     ("rectifier-view", &["core", "api"]),
     (
         "rectifier-cli",
-        &["core", "api", "policy-host", "controller", "sim", "view"],
+        &[
+            "core",
+            "api",
+            "policy-host",
+            "controller",
+            "sim",
+            "story",
+            "view",
+        ],
     ),
     ("rectifier-provision", &[]),
     ("rectifier-xtask", &["provision"]),
     ("rectifier-bed", &["provision"]),
     (
         "rectifier-scenarios",
-        &["core", "api", "cloud", "provision", "bed"],
+        &["core", "api", "cloud", "provision", "bed", "story"],
     ),
 ];
 

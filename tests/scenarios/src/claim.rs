@@ -1,39 +1,18 @@
 //! What a scenario claims of the world, and that it did not come true: a failure of another kind than a world that fell
 //! apart. Only this kind may count as "red, as it must be" when a step of the loop is left out.
 
-use std::fmt;
-
 use anyhow::Error;
+pub use rectifier_story::Unmet;
 
 /// The beginning of a failed scenario's message when the world stood and a claim did not come true. `cargo xtask test
 /// --without` looks for it (`engine/xtask/src/without.rs`), and takes every other failure for an accident.
 pub const UNMET: &str = "the world stood, and the scenario did not come true";
 
-/// A claim that did not come true, or did not within its limit.
-#[derive(Debug)]
-pub struct Unmet(String);
-
-impl Unmet {
-    /// In these words.
-    #[must_use]
-    pub fn new(words: String) -> Self {
-        Self(words)
-    }
-
-    /// Is such a claim at the root of that error?
-    #[must_use]
-    pub fn is_in(error: &Error) -> bool {
-        error.chain().any(|cause| cause.is::<Self>())
-    }
+/// Is a claim that did not come true, or did not within its limit, at the root of that error?
+#[must_use]
+pub fn is_unmet(error: &Error) -> bool {
+    error.chain().any(|cause| cause.is::<Unmet>())
 }
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unmet {}
 
 /// An [`Unmet`] claim, in these words, as an error.
 #[macro_export]
@@ -67,7 +46,7 @@ mod tests {
     #[test]
     fn a_claim_is_found_below_what_was_said_about_it() {
         let error = claimed(false).context("while counting").unwrap_err();
-        assert!(Unmet::is_in(&error));
+        assert!(is_unmet(&error));
         assert_eq!(format!("{error:#}"), "while counting: 1 is not 2");
         assert!(claimed(true).is_ok());
     }
@@ -75,6 +54,6 @@ mod tests {
     #[test]
     fn a_part_that_fails_is_no_claim() {
         let broken = || -> Result<()> { bail!("Nova does not answer") };
-        assert!(!Unmet::is_in(&broken().context("a claim").unwrap_err()));
+        assert!(!is_unmet(&broken().context("a claim").unwrap_err()));
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use rectifier_story::World as Where;
 use serde::Serialize;
 
 use crate::evidence::{Bus, Mark};
@@ -57,6 +58,8 @@ impl Actor {
 pub struct Event {
     /// When.
     pub at: Timestamp,
+    /// In which world: the real one.
+    pub world: Where,
     /// Who.
     pub actor: Actor,
     /// What.
@@ -158,7 +161,12 @@ impl fmt::Display for Timeline {
             } else {
                 event.actor.label()
             };
-            writeln!(f, "{at:6.1} s {step:>6}  {name:<12} {}", event.text)?;
+            let world = event.world;
+            writeln!(
+                f,
+                "{at:6.1} s {step:>6}  {world}  {name:<12} {}",
+                event.text
+            )?;
             (before, speaker) = (event.at, Some(event.actor));
         }
         write!(
@@ -178,6 +186,7 @@ mod tests {
     fn what_is_repeated_at_once_is_one_line() {
         let event = |actor, text: &str| Event {
             at: Timestamp::UNIX_EPOCH,
+            world: Where::Real,
             actor,
             text: text.to_owned(),
         };
@@ -188,5 +197,22 @@ mod tests {
         ];
         let told: Vec<String> = folded(events).into_iter().map(|event| event.text).collect();
         assert_eq!(told, ["restarts, 2 times", "restarts"]);
+    }
+
+    #[test]
+    fn each_line_says_that_it_was_real() {
+        let event = Event {
+            at: Timestamp::UNIX_EPOCH,
+            world: Where::Real,
+            actor: Actor::Detector,
+            text: "reports".to_owned(),
+        };
+        let told = Timeline {
+            began: Timestamp::UNIX_EPOCH,
+            events: vec![event],
+            ours: SignedDuration::ZERO,
+        };
+        assert!(told.json().unwrap().contains(r#""world":"real""#));
+        assert!(told.to_string().starts_with("   0.0 s         real  NPD "));
     }
 }

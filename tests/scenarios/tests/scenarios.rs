@@ -1,46 +1,47 @@
-//! Each scenario in a world of its own.
+//! Each story on real parts, in a world of its own.
 
 use anyhow::Result;
 use rectifier_provision::Stderr;
-use rectifier_scenarios::Scenario;
+use rectifier_scenarios::scenario;
+use rectifier_story::Story;
 
-async fn run(scenario: Scenario) -> Result<()> {
-    let told = scenario.run(&mut Stderr::default()).await?;
-    eprintln!("{told}\n  proven   {}", scenario.proves());
+async fn run(story: Story) -> Result<()> {
+    let told = scenario::run(story, &mut Stderr::default()).await?;
+    eprintln!("{told}\n  proven   {}", story.proves());
     Ok(())
 }
 
 #[tokio::test]
 async fn healed() -> Result<()> {
-    run(Scenario::Healed).await
+    run(Story::Healed).await
 }
 
 #[tokio::test]
 async fn rebooted() -> Result<()> {
-    run(Scenario::Rebooted).await
+    run(Story::Rebooted).await
 }
 
 #[tokio::test]
 async fn replaced() -> Result<()> {
-    run(Scenario::Replaced).await
+    run(Story::Replaced).await
 }
 
 #[tokio::test]
 async fn silent() -> Result<()> {
-    run(Scenario::Silent).await
+    run(Story::Silent).await
 }
 
 #[tokio::test]
 async fn changed_mind() -> Result<()> {
-    run(Scenario::ChangedMind).await
+    run(Story::ChangedMind).await
 }
 
 #[tokio::test]
 async fn killed() -> Result<()> {
-    run(Scenario::Killed).await
+    run(Story::Killed).await
 }
 
 #[tokio::test]
 async fn cleared() -> Result<()> {
-    run(Scenario::Cleared).await
+    run(Story::Cleared).await
 }

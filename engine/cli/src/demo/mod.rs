@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! the world's thread                        a runtime like any other
-//! world ─ scenes ─ both engines             policies (a directory, hot-reloaded), terminal, page
+//! world ─ stories ─ both engines            policies (a directory, hot-reloaded), terminal, page
 //!    │        ▲ acts (a channel)                  │
 //!    └─ Model (a watch) ──────────────────────────┘
 //! ```
@@ -10,6 +10,7 @@
 //! The world's time is virtual and paced: it moves in small steps, and its thread sleeps between them.
 
 mod bridge;
+mod operator;
 mod page;
 mod plain;
 mod scenes;
@@ -22,17 +23,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use rectifier_story::Story;
 use tokio::sync::watch;
 
 use crate::output::{Format, OutputArguments};
 use crate::verdict::Verdict;
-use scenes::SceneName;
 use world::{Now, World};
 
 const EXAMPLES: &str = "\
 Examples:
-  rectifier demo --policies policies-dir               all scenes, live in the terminal
+  rectifier demo --policies policies-dir               all stories, live in the terminal
   rectifier demo --policies policies-dir --plain healed replaced
   rectifier demo --policies policies-dir --output json | jq .text";
 
@@ -40,9 +40,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Only these scenes, in this order
+    /// Only these stories, in this order
     #[arg(value_enum)]
-    scenes: Vec<SceneName>,
+    stories: Vec<Story>,
     /// A directory of policies. It is copied, and the copy is watched: edit that while the demo runs
     #[arg(long, value_name = "DIR")]
     policies: PathBuf,
@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// Without the page
     #[arg(long)]
     no_page: bool,
-    /// Go on when the scenes are over, until Ctrl-C: break things yourself, from the page
+    /// Go on when the stories are over, until Ctrl-C: break things yourself, from the page
     #[arg(long)]
     stay: bool,
     /// Lines, one an event, instead of the live view (also when standard output is no terminal)
@@ -144,15 +144,15 @@ async fn show(
     shown: Shown,
 ) -> anyhow::Result<Verdict> {
     let advisor = bridge::open(policies, &folder.join("cache")).await?;
-    let scenes = match arguments.scenes.as_slice() {
-        [] => SceneName::value_variants().to_vec(),
+    let stories = match arguments.stories.as_slice() {
+        [] => Story::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
     let world = World {
         seed: arguments.seed,
         nodes: arguments.nodes.into(),
         pace: arguments.pace,
-        scenes,
+        stories,
         stay: arguments.stay,
         policies: policies.to_owned(),
     };

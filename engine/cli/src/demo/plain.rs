@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use rectifier_story::{Story, World};
 use rectifier_view::{Line, Speaker};
 use serde_json::json;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use crate::output::{BAD, FAINT, GOOD, HEAD, ODD, out, paint};
 struct Told {
     lines: std::collections::BTreeSet<Line>,
     ended: usize,
-    scene: Option<super::scenes::SceneName>,
+    story: Option<Story>,
 }
 
 impl Told {
@@ -51,15 +52,16 @@ pub(super) async fn lines(
         if let Some(model) = &now.model {
             began.get_or_insert(model.at);
         }
-        if now.scene != told.scene {
-            told.scene = now.scene;
-            if let Some(scene) = now.scene {
-                writeln!(out(), "\n{}", paint(HEAD, scene.title()))?;
+        if now.story != told.story {
+            told.story = now.story;
+            if let Some(story) = now.story {
+                writeln!(out(), "\n{}", paint(HEAD, story.title()))?;
             }
         }
         for line in told.news(&now) {
             let passed = began.map_or(0.0, |began| line.at.duration_since(began).as_secs_f64());
-            writeln!(out(), "{passed:>8.1} s  {}", shown(&line))?;
+            let world = paint(FAINT, World::Embedded);
+            writeln!(out(), "{passed:>8.1} s  {world}  {}", shown(&line))?;
         }
         for ended in now.ended.iter().skip(told.ended) {
             let seconds = ended.seconds;
@@ -68,6 +70,9 @@ pub(super) async fn lines(
                 false => paint(BAD, format!("not over as it should be, after {seconds} s")),
             };
             writeln!(out(), "{:>8}    {words}", "")?;
+            if ended.is_proven {
+                writeln!(out(), "{:>8}    proven: {}", "", ended.story.proves())?;
+            }
         }
         told.ended = now.ended.len();
         if now.is_over || seen.changed().await.is_err() {
@@ -96,12 +101,16 @@ pub(super) async fn json(seen: &mut watch::Receiver<Now>) -> anyhow::Result<()> 
         let now = seen.borrow_and_update().clone();
         for line in told.news(&now) {
             let mut document = serde_json::to_value(&line)?;
-            document["world"] = "embedded".into();
-            document["scene"] = serde_json::to_value(now.scene)?;
+            document["world"] = serde_json::to_value(World::Embedded)?;
+            document["story"] = serde_json::to_value(now.story)?;
             writeln!(out(), "{document}")?;
         }
         for ended in now.ended.iter().skip(told.ended) {
-            writeln!(out(), "{}", json!({"world": "embedded", "ended": ended}))?;
+            writeln!(
+                out(),
+                "{}",
+                json!({"world": World::Embedded, "ended": ended})
+            )?;
         }
         told.ended = now.ended.len();
         if now.is_over || seen.changed().await.is_err() {

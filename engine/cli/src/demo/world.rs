@@ -1,22 +1,24 @@
-//! The world's thread: its time, in steps; the scenes; what the page breaks.
+//! The world's thread: its time, in steps; the stories; what the page breaks.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::bail;
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::scene::{Options, Scene};
+use rectifier_sim::story::{self, Error, Operator, Running, UNIT};
+use rectifier_story::{Deed, Rule, Story};
 use rectifier_view::{Line, Model, Objects, Speaker};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::FRAME;
-use super::scenes::{self, SceneName};
+use super::operator::Policies;
+use super::scenes;
 use crate::verdict::Verdict;
 
 /// What the world is to be.
@@ -24,11 +26,17 @@ pub(super) struct World {
     pub(super) seed: u64,
     pub(super) nodes: usize,
     pub(super) pace: f64,
-    pub(super) scenes: Vec<SceneName>,
+    pub(super) stories: Vec<Story>,
     pub(super) stay: bool,
     /// Where the policies are that may be edited.
     pub(super) policies: PathBuf,
 }
+
+/// After one restart more than this it hands over at once.
+const HANDS_OVER: Rule = Rule {
+    attempts: 1,
+    reboot: false,
+};
 
 /// What a person does to the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,48 +71,51 @@ impl Act {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Now {
     pub(super) model: Option<Arc<Model>>,
-    /// The scene that is played.
-    pub(super) scene: Option<SceneName>,
-    /// The scenes that are over.
+    /// The story that is played.
+    pub(super) story: Option<Story>,
+    /// Those that are over.
     pub(super) ended: Vec<Ended>,
     /// All of them are, and nothing comes any more.
     pub(super) is_over: bool,
 }
 
-/// A scene that is over.
+/// A story that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Ended {
-    pub(super) scene: SceneName,
+    pub(super) story: Story,
     /// It ended as it should.
     pub(super) is_well: bool,
+    /// And all that it claims was found in the world's records.
+    pub(super) is_proven: bool,
     /// What it took, in the world's time.
     pub(super) seconds: u64,
 }
 
-/// What the scenes play in.
+/// What the stories are played in.
 pub(super) struct Stage {
-    pub(super) scene: Scene,
-    pub(super) policies: PathBuf,
+    pub(super) running: Running,
+    pub(super) policies: Policies,
     said: Mutex<Vec<Line>>,
 }
 
 impl Stage {
     pub(super) fn say(&self, node: &str, reason: &str, text: impl Into<String>) {
-        let line = Line {
-            at: self.scene.clock.now(),
-            order: 0,
+        let at = self.running.scene.clock.now();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = said.len() as u64;
+        said.push(Line {
+            at,
+            order,
             who: Speaker::Person,
             node: node.to_owned(),
             reason: reason.to_owned(),
             text: text.into(),
             warns: false,
-        };
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.push(line);
+        });
     }
 
     pub(super) fn model(&self) -> Model {
-        let api = &self.scene.api;
+        let api = &self.running.scene.api;
         let objects = Objects {
             nodes: api.all("nodes"),
             repairs: api.all("noderepairs.rectifier.dev"),
@@ -113,7 +124,12 @@ impl Stage {
             core_events: api.all("events"),
         };
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        Model::new(self.scene.clock.now(), &objects, &said)
+        Model::new(self.running.scene.clock.now(), &objects, &said)
+    }
+
+    async fn put(&self, rule: Rule) -> Result<(), Error> {
+        let put = self.policies.put(rule).await;
+        put.map_err(|error| Error::Operator(error.into()))
     }
 
     fn act(&self, act: Act) {
@@ -130,28 +146,54 @@ impl Stage {
                     Break::AgentKilled => "kills the node's engine".to_owned(),
                     Break::Rebooted => "reboots the machine".to_owned(),
                 };
-                if self.scene.machines.break_it(&node, &what) {
+                if self.running.scene.machines.break_it(&node, &what) {
                     self.say(&node, "Broken", text);
                 }
             }
             Act::Mend(node) => {
-                self.scene.machines.mend(&node);
+                self.running.scene.machines.mend(&node);
                 self.say(&node, "Mended", "mends the machine");
             }
             Act::Darken(zone) => {
-                self.scene.darken(&zone);
+                self.running.scene.darken(&zone);
                 self.say("", "ZoneDark", format!("darkens {zone}"));
             }
             Act::Lighten => {
-                self.scene.lighten();
+                self.running.scene.lighten();
                 self.say("", "ZoneLight", "lets all zones be lit again");
             }
         }
     }
 }
 
+impl Operator for Stage {
+    async fn sets(&self, rule: Rule) -> Result<(), Error> {
+        match self.policies.takes_rules() {
+            true => self.put(rule).await,
+            // it is played as the policy has it
+            false => Ok(()),
+        }
+    }
+
+    async fn hands_over(&self) -> Result<(), Error> {
+        self.put(HANDS_OVER).await
+    }
+
+    fn hears(&self, deed: Deed, node: &str) {
+        let reason = match deed {
+            Deed::Break(_) | Deed::SilenceEngine | Deed::SlowBoots => "Broken",
+            Deed::Mend => "Mended",
+            Deed::HandOver => "Edited",
+            Deed::HoldSteps => "Held",
+            Deed::KillController => "Killed",
+            Deed::StartController => "Started",
+        };
+        self.say(node, reason, deed.words(UNIT, node));
+    }
+}
+
 impl World {
-    /// Until the scenes are over, or nobody is there who could tell it anything.
+    /// Until the stories are over, or nobody is there who could tell it anything.
     pub(super) fn run(
         self,
         advisor: Arc<dyn Advisor>,
@@ -173,23 +215,24 @@ impl World {
             seed: self.seed,
             nodes: self.nodes,
             pods: self.nodes,
+            limits: story::limits(),
             ..Options::default()
         };
-        let stage = Arc::new(Stage {
-            scene: Scene::set(options, advisor),
-            policies: self.policies,
-            said: Mutex::default(),
-        });
-        let mut engines = JoinSet::new();
-        engines.spawn(stage.scene.agents());
-        let controller = rectifier_controller::run(stage.scene.controller("controller-0"));
-        engines.spawn(async move { format!("the controller ended: {:?}", controller.await) });
-        let mut plays = JoinSet::new();
-        plays.spawn(scenes::play(stage.clone(), self.scenes, now.clone()));
-        let mut verdict = None;
         let step = FRAME.mul_f64(self.pace);
+        let stage = Stage {
+            running: Running::start(Scene::set(options, advisor.clone())),
+            policies: Policies::new(self.policies, advisor, step),
+            said: Mutex::default(),
+        };
+        let mut plays = pin!(scenes::all(&stage, self.stories, now));
+        let mut verdict = None;
         loop {
-            tokio::time::sleep(step).await;
+            let frame = tokio::time::sleep(step);
+            tokio::select! {
+                biased;
+                all_well = &mut plays, if verdict.is_none() => verdict = Some(Verdict::of(all_well)),
+                () = frame => {}
+            }
             // Here, and nowhere else, the world waits for the watch on the wall.
             std::thread::sleep(FRAME);
             loop {
@@ -199,11 +242,8 @@ impl World {
                     Err(TryRecvError::Disconnected) => return Ok(Verdict::Well),
                 }
             }
-            if let Some(ended) = engines.try_join_next() {
-                bail!("{ended:?}");
-            }
-            if let Some(ended) = plays.try_join_next() {
-                verdict = Some(Verdict::of(ended?));
+            if let Some(why) = stage.running.ended() {
+                bail!(why);
             }
             let model = Arc::new(stage.model());
             now.send_modify(|now| now.model = Some(model));
@@ -213,6 +253,3 @@ impl World {
         }
     }
 }
-
-/// So often a scene looks whether it is over.
-pub(super) const LOOK: Duration = Duration::from_secs(1);

@@ -67,9 +67,12 @@ impl Query {
 impl ApiServer {
     /// Carries out a request that has landed.
     pub(super) fn serve(&self, who: &str, head: &Parts, body: &[u8]) -> Response<Body> {
+        self.inner.record.asked_by(who);
         let response = self
-            .answer(head, body)
+            .pass(who, head, body)
+            .and_then(|()| self.answer(head, body))
             .unwrap_or_else(|refusal| refusal.respond());
+        self.inner.record.asked_by("");
         let mut requests = lock(&self.inner.requests);
         if requests.len() >= self.inner.history {
             requests.pop_front();

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::kind::Kind;
 use super::label::is_in;
 use super::object::metadata;
+use crate::record::Record;
 
 /// Where an object is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +76,7 @@ pub(super) struct Store {
     /// By kind: the revision of its last change.
     latest: BTreeMap<String, u64>,
     pages: VecDeque<(String, Rest)>,
+    pub(super) record: Record,
     chance: fastrand::Rng,
 }
 
@@ -93,6 +95,7 @@ impl Store {
             told: watch::Sender::new(0),
             latest: BTreeMap::new(),
             pages: VecDeque::new(),
+            record: Record::default(),
             chance,
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -183,6 +186,8 @@ impl Store {
             Some(latest) => *latest = self.revision,
             None => drop(self.latest.insert(key.stored_as.clone(), self.revision)),
         }
+        self.record
+            .object((&key.stored_as, &key.name), before.as_ref(), after.as_ref());
         let change = Arc::new(Change {
             revision: self.revision,
             key,

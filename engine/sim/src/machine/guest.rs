@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Break, CHECKED, Cure, Disk, Moment, Options, Seen, draw};
 use crate::openstack;
+use crate::record::{OnMachine, Record};
 
 /// Jobs whose end a slow listener may have missed.
 const JOBS_KEPT: usize = 64;
@@ -44,6 +45,7 @@ pub(super) struct Guest {
     is_silent: bool,
     is_reachable: bool,
     pub(super) disk: Disk,
+    record: Record,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +139,7 @@ impl Guest {
             is_silent: false,
             is_reachable: true,
             disk: Disk::default(),
+            record: options.record.clone(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Guest {
     }
 
     fn reboot(&mut self, now: Moment, options: &Options, chance: &mut fastrand::Rng) {
+        self.record.machine(&self.server, OnMachine::GoesDown);
         self.down();
         self.boots += 1;
         self.power = Power::Booting(now.at + draw(chance, &options.boot));
@@ -200,6 +204,7 @@ impl Guest {
             return;
         }
         self.power = Power::Up;
+        self.record.machine(&self.server, OnMachine::Booted);
         let names: Vec<String> = self.units.keys().cloned().collect();
         for name in names {
             if let Some(unit) = self.units.get_mut(&name) {
@@ -230,6 +235,10 @@ impl Guest {
         unit.invocation += u64::from(runs);
         self.check = None;
         self.is_changed = true;
+        if runs {
+            let what = OnMachine::UnitStarted(name.to_owned());
+            self.record.machine(&self.server, what);
+        }
     }
 
     /// The next moment of its rhythm.
@@ -407,6 +416,8 @@ impl Guest {
         }
         let ends = now.at + draw(chance, &options.job);
         unit.job = Some(Job { verb, ends });
+        let what = OnMachine::UnitAsked(name.to_owned(), verb);
+        self.record.machine(&self.server, what);
         if verb != UnitVerb::Start && unit.is_active {
             // It is stopped first.
             (unit.is_active, unit.since) = (false, now.wall);
@@ -467,6 +478,7 @@ impl Guest {
     ) {
         let at = now.at + draw(chance, &options.shutdown);
         self.goes_down.get_or_insert(at);
+        self.record.machine(&self.server, OnMachine::RebootAsked);
     }
 
     /// As Node Problem Detector's endpoint gives its conditions.

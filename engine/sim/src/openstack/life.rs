@@ -144,7 +144,7 @@ impl State {
                 server.ports.push(port);
             }
         }
-        let (zone, takes) = (self.hosts[host].zone.clone(), self.step());
+        let (zone, takes) = (self.hosts[host].zone.clone(), self.step() + self.boot_delay);
         if let Some(server) = self.servers.get_mut(id) {
             (server.host, server.zone, server.task) = (Some(host), Some(zone), Some("spawning"));
             server.next = Some((at + takes, Step::Built));

@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) group: String,
     pub(super) quota: Option<usize>,
     pub(super) no_valid_host: u32,
+    pub(super) boot_delay: Duration,
     door: Vec<Fault>,
     chance: fastrand::Rng,
     step: RangeInclusive<Duration>,
@@ -129,6 +130,7 @@ impl State {
             group,
             quota: None,
             no_valid_host: 0,
+            boot_delay: Duration::ZERO,
             door: Vec::new(),
             step: options.step.clone(),
             made: 0,
@@ -150,6 +152,7 @@ impl State {
         match fault {
             Fault::NoValidHost(count) => self.no_valid_host = count,
             Fault::Quota(most) => self.quota = Some(most),
+            Fault::BootDelay(delay) => self.boot_delay = delay,
             Fault::HostStopped(name) => {
                 let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
                 hosts.for_each(|host| host.is_up = false);
@@ -162,6 +165,7 @@ impl State {
         let left = self.door.len() + self.no_valid_host as usize;
         self.no_valid_host = 0;
         self.quota = None;
+        self.boot_delay = Duration::ZERO;
         self.door.clear();
         self.hosts.iter_mut().for_each(|host| host.is_up = true);
         left

@@ -89,7 +89,7 @@ impl<'a> Gate<'a> {
     }
 
     /// Opens it for good.
-    pub(super) async fn open(self) -> Result<()> {
+    pub(super) async fn open(&self) -> Result<()> {
         let client = self.world.kubernetes.admin();
         let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
         bindings.delete(NAME, &DeleteParams::default()).await?;

@@ -21,28 +21,27 @@ pub(super) const REPAIR: &str = "worker-1.repair";
 /// So many pods has the Deployment of `fixtures/web.yaml`.
 const REPLICAS: usize = 3;
 
-/// The proxy's process dies; started again, it is well.
-pub(super) async fn kill_proxy(world: &World) -> Result<()> {
-    world.did(&format!("kills proxy.service on {SICK}"));
-    world
-        .machine(SICK)?
-        .exec(["systemctl", "kill", "--signal=KILL", "proxy.service"])
-        .await?;
-    reported(world, "ProxyUnhealthy").await
+/// The service's process dies.
+pub(super) async fn kill(world: &World, unit: &str) -> Result<()> {
+    let killed = world.machine(SICK)?;
+    let killed = killed.exec(["systemctl", "kill", "--signal=KILL", unit]);
+    killed.await.map(drop)
 }
 
-/// The proxy dies, and its disk keeps it from starting ever again.
-pub(super) async fn break_proxy(world: &World) -> Result<()> {
-    world.did(&format!(
-        "breaks {SICK}: proxy.service can never start again"
-    ));
-    world.machine(SICK)?.write_file("/etc/proxy.broken", "")?;
-    kill_proxy(world).await
+/// Its disk keeps the proxy from starting ever again.
+pub(super) fn for_good(world: &World) -> Result<()> {
+    world.machine(SICK)?.write_file("/etc/proxy.broken", "")
+}
+
+/// The node's memory keeps the cache from starting until the next boot.
+pub(super) async fn until_boot(world: &World) -> Result<()> {
+    let touched = world.machine(SICK)?;
+    let touched = touched.exec(["touch", "/run/cache.broken"]);
+    touched.await.map(drop)
 }
 
 /// The proxy is mended by hand.
 pub(super) async fn mend_proxy(world: &World) -> Result<()> {
-    world.did("mends proxy.service by hand");
     world
         .machine(SICK)?
         .exec(["rm", "/etc/proxy.broken"])
@@ -54,24 +53,8 @@ pub(super) async fn mend_proxy(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The cache dies, and the node's memory keeps it from starting until the next boot.
-pub(super) async fn break_cache(world: &World) -> Result<()> {
-    world.did(&format!(
-        "kills cache.service on {SICK}; it cannot start before the next boot"
-    ));
-    world
-        .machine(SICK)?
-        .exec(["touch", "/run/cache.broken"])
-        .await?;
-    world
-        .machine(SICK)?
-        .exec(["systemctl", "kill", "--signal=KILL", "cache.service"])
-        .await?;
-    reported(world, "CacheUnhealthy").await
-}
-
 /// Step 1: NPD has reported it.
-async fn reported(world: &World, kind: &str) -> Result<()> {
+pub(super) async fn reported(world: &World, kind: &str) -> Result<()> {
     let sick = |node: &Node| condition(node, kind) == Some("True");
     within(
         "NPD to report the problem",
@@ -169,6 +152,28 @@ pub(super) async fn lend_pool(world: &World, lend: bool) -> Result<()> {
             .fields("spec.nodeName=other-1");
         pods.delete_collection(&DeleteParams::default(), &there)
             .await?;
+    }
+    Ok(())
+}
+
+/// The node's present boot, as its kubelet tells it.
+pub(super) async fn boot_id(world: &World) -> Result<String> {
+    let node = world.kubernetes.node(SICK, |_| true).await?;
+    Ok(node
+        .status
+        .and_then(|status| status.node_info)
+        .map(|info| info.boot_id)
+        .unwrap_or_default())
+}
+
+/// Until a policy with these words in its sidecar lies in a volume of the sick node's pods.
+pub(super) async fn reached(world: &World, words: &str) -> Result<()> {
+    let look = format!(
+        "grep --recursive --quiet --no-messages --include=*.yaml '{words}' /var/lib/kubelet/pods || echo not yet"
+    );
+    let machine = world.machine(SICK)?;
+    while !machine.exec(["sh", "-c", &look]).await?.trim().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     Ok(())
 }

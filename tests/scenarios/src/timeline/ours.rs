@@ -7,6 +7,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use rectifier_story::World;
+
 use super::{Actor, Event};
 
 /// Something that happened, or that an engine was to wait for.
@@ -33,6 +35,7 @@ impl Entry {
         match &self.what {
             What::Told(actor, text) => Some(Event {
                 at: self.at,
+                world: World::Real,
                 actor: *actor,
                 text: text.clone(),
             }),
