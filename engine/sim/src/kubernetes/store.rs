@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::admission::Policy;
+use super::apply::Writer;
 use super::kind::Kind;
 use super::label::is_in;
 use super::object::metadata;
@@ -28,6 +30,8 @@ pub(super) struct Change {
     pub(super) before: Option<Arc<Value>>,
     /// `None`: it is gone. What it was last is `before`, with this revision.
     pub(super) after: Option<Arc<Value>>,
+    /// `None`: nobody who manages fields.
+    pub(super) by: Option<Arc<Writer>>,
 }
 
 /// The rest of a list that is read in pages, as it was when its first page was read.
@@ -62,6 +66,10 @@ pub(super) struct Store {
     listeners: Vec<UnboundedSender<Arc<Change>>>,
     told: watch::Sender<u64>,
     pages: VecDeque<(String, Rest)>,
+    /// What admission refuses.
+    pub(super) policies: Vec<Policy>,
+    /// Who writes now.
+    pub(super) by: Option<Arc<Writer>>,
     chance: fastrand::Rng,
 }
 
@@ -79,6 +87,8 @@ impl Store {
             listeners: Vec::new(),
             told: watch::Sender::new(0),
             pages: VecDeque::new(),
+            policies: Vec::new(),
+            by: None,
             chance,
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -170,6 +180,7 @@ impl Store {
             key,
             before,
             after,
+            by: self.by.clone(),
         });
         self.listeners
             .retain(|listener| listener.send(change.clone()).is_ok());
@@ -218,6 +229,12 @@ impl Store {
             .iter()
             .filter(|change| change.revision > revision);
         Some(later.cloned().collect())
+    }
+
+    /// What is remembered of one object's changes, in their order.
+    pub(super) fn history<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Change> {
+        let changes = self.changes.iter().map(AsRef::as_ref);
+        changes.filter(move |change| change.key == *key)
     }
 
     /// Keeps the rest of a list; by what it is asked for.

@@ -71,12 +71,12 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
             }
         },
         None => {
-            let qualified = wish.kind.qualified();
-            let all = store.all(&qualified, wish.namespace.as_deref());
+            let stored_as = wish.kind.stored_as();
+            let all = store.all(&stored_as, wish.namespace.as_deref());
             let seen = all
                 .map(|(_, object)| object)
                 .filter(|object| wish.filter.matches(object));
-            ready.extend(seen.map(|object| line("ADDED", object)));
+            ready.extend(seen.map(|object| line("ADDED", &wish.kind.shown(object))));
             if wish.initial && wish.bookmarks {
                 ready.push_back(bookmark(&wish.kind, store.revision(), true));
             }
@@ -153,7 +153,7 @@ impl Watch {
 
 /// What a change is to whoever sees only a part: what comes into it is new, what leaves it is gone.
 fn line_of(wish: &Wish, change: &Change) -> Option<Bytes> {
-    if change.key.stored_as != wish.kind.qualified() {
+    if change.key.stored_as != wish.kind.stored_as() {
         return None;
     }
     let is_seen = |object: &&Arc<Value>| {
@@ -162,13 +162,13 @@ fn line_of(wish: &Wish, change: &Change) -> Option<Bytes> {
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     match (before.filter(is_seen), after.filter(is_seen)) {
         (None, None) => None,
-        (None, Some(after)) => Some(line("ADDED", after)),
-        (Some(_), Some(after)) => Some(line("MODIFIED", after)),
+        (None, Some(after)) => Some(line("ADDED", &wish.kind.shown(after))),
+        (Some(_), Some(after)) => Some(line("MODIFIED", &wish.kind.shown(after))),
         (Some(before), None) => {
             let mut last = before.as_ref().clone();
             let revision = change.revision.to_string().into();
             metadata(&mut last).insert("resourceVersion".to_owned(), revision);
-            Some(line("DELETED", &last))
+            Some(line("DELETED", &wish.kind.shown(&last)))
         }
     }
 }
