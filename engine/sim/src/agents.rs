@@ -12,8 +12,12 @@ use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use crate::kubernetes::ApiServer;
+use crate::kubernetes::{ApiServer, Identity};
 use crate::machine::Machines;
+
+/// The ServiceAccount of the DaemonSet's pods (`deploy/rbac.yaml`).
+const NAMESPACE: &str = "rectifier-agents";
+const ACCOUNT: &str = "rectifier-node";
 
 /// Keeps them running.
 pub(crate) struct Agents {
@@ -78,6 +82,14 @@ impl Agents {
         wanted
     }
 
+    /// By the token of its pod, which names the node.
+    fn identity(&self, name: &str) -> Identity {
+        let nodes = self.api.objects("nodes");
+        let node = nodes.iter().find(|node| node["metadata"]["name"] == name);
+        let uid = node.and_then(|node| node["metadata"]["uid"].as_str());
+        Identity::account(NAMESPACE, ACCOUNT).on_node(name, uid.unwrap_or_default())
+    }
+
     fn start(
         &self,
         server: &str,
@@ -90,7 +102,9 @@ impl Agents {
             clock: self.clock.clone(),
             switches: Switches::default(),
             policies: self.policies.clone(),
-            client: self.api.client(&format!("agent@{name}")),
+            client: self
+                .api
+                .client_of(&format!("agent@{name}"), self.identity(name)),
             machine: self.machines.machine(server),
             journal: Journal::on(disk).map_err(|error| format!("{error:?}"))?,
         };

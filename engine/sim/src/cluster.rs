@@ -233,7 +233,8 @@ impl Cluster {
             });
             return;
         }
-        if !machine.has_booted || !self.may_join(&machine.user_data) {
+        let may_join = |token| self.api.lets_in(token, &machine.name);
+        if !machine.has_booted || !token(&machine.user_data).is_some_and(may_join) {
             return;
         }
         let mut labels = json!({"kubernetes.io/hostname": machine.name, "topology.kubernetes.io/zone": machine.zone});
@@ -248,37 +249,6 @@ impl Cluster {
             "status": self.first_status(machine),
         });
         self.api.make("nodes", None, node);
-    }
-
-    /// By a bootstrap token that is there, fits and has not expired.
-    fn may_join(&self, user_data: &str) -> bool {
-        let is_token = |word: &&str| {
-            word.split_once('.')
-                .is_some_and(|(id, secret)| id.len() == 6 && secret.len() == 16)
-        };
-        let split = |letter: char| !letter.is_ascii_alphanumeric() && letter != '.';
-        let Some(token) = user_data.split(split).find(is_token) else {
-            return false;
-        };
-        let Some((id, secret)) = token.split_once('.') else {
-            return false;
-        };
-        let name = format!("bootstrap-token-{id}");
-        let secrets = self.api.objects("secrets");
-        let Some(known) = secrets
-            .iter()
-            .find(|known| text(known, "/metadata/name") == name)
-        else {
-            return false;
-        };
-        let decoded = |key: &str| {
-            let value: k8s_openapi::ByteString =
-                serde_json::from_value(known["data"][key].clone()).ok()?;
-            String::from_utf8(value.0).ok()
-        };
-        let expires = decoded("expiration").and_then(|text| text.parse::<Timestamp>().ok());
-        decoded("token-secret").as_deref() == Some(secret)
-            && expires.is_some_and(|at| at > self.api.now())
     }
 
     /// A node whose kubelet is not heard is Unknown after its grace; one that is heard says whether it can run pods.
@@ -474,6 +444,16 @@ fn set_condition(
         }
         None => object["status"]["conditions"] = json!([condition]),
     }
+}
+
+/// The bootstrap token in a machine's user data.
+fn token(user_data: &str) -> Option<&str> {
+    let is_token = |word: &&str| {
+        word.split_once('.')
+            .is_some_and(|(id, secret)| id.len() == 6 && secret.len() == 16)
+    };
+    let split = |letter: char| !letter.is_ascii_alphanumeric() && letter != '.';
+    user_data.split(split).find(is_token)
 }
 
 /// What follows an option in a machine's user data, up to the next white space.

@@ -9,16 +9,20 @@
 //! ```
 //!
 //! Faithful in what the engines use: opaque resource versions and 409 on stale ones; watches with initial events, lag, cuts
-//! and 410; the status subresource; merge and JSON patches; selectors; eviction with PodDisruptionBudgets (429);
-//! finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs refuse. Server-side
-//! apply is answered with 415, as everything is refused that it does not know: a gap must not look like an answer. Of
-//! PodDisruptionBudgets it knows ReplicaSets alone as those who make pods. The Events of the two groups are kept apart. It
-//! asks for no credentials: RBAC is the test bed's to prove.
+//! and 410; the status subresource; merge and JSON patches; server-side apply; selectors; eviction with PodDisruptionBudgets
+//! (429); finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs refuse;
+//! what our admission policies refuse; bootstrap tokens and certificate signing requests. Everything else is refused: a gap must not look like an answer. Managed fields are there from an object's first apply on. It asks for
+//! no other credentials: RBAC is the test bed's to prove.
 
+mod admission;
 mod answer;
+mod apply;
+mod csr;
 mod door;
+mod event;
 mod eviction;
 mod gate;
+mod identity;
 mod kind;
 mod label;
 mod nature;
@@ -44,11 +48,16 @@ use tokio::sync::watch::{Receiver, Sender};
 use crate::landing::{Landing, lock};
 use crate::record::Record;
 use crate::trace::Trace;
+pub use admission::UnknownPolicy;
+use apply::{Operation, Writer};
 use door::Door;
 pub(crate) use gate::{Gate, Write};
+use identity::Credential;
+pub use identity::Identity;
 pub(crate) use nature::Object;
 pub use rules::UnknownRule;
 use store::Store;
+use verb::Part;
 
 /// What a world's API server is like.
 #[derive(Debug, Clone)]
@@ -94,6 +103,10 @@ struct Inner {
     gate: Mutex<Option<Gate>>,
     landing: Landing,
     landed: Sender<u64>,
+    /// Who kubelets and controllers are to whoever asks whose a field is: of the main half, and of the status.
+    nature: [Arc<Writer>; 2],
+    /// Who they are to admission.
+    itself: Arc<Identity>,
 }
 
 /// One request, as the world's own record has it.
@@ -126,13 +139,28 @@ impl ApiServer {
                 gate: Mutex::default(),
                 landing: Landing::new(options.delay, chance),
                 landed: Sender::new(0),
+                nature: [Part::Main, Part::Status]
+                    .map(|part| Arc::new(Writer::new(Operation::Update, "nature", part))),
+                itself: Arc::new(Identity::user("system:masters")),
             }),
         }
     }
 
     /// A client of it. To be made and used on a runtime of one thread.
     pub fn client(&self, who: &str) -> Client {
-        Client::new(Door::new(self.clone(), who), "default")
+        self.client_of(who, Identity::user(who))
+    }
+
+    /// The same, who is this one to the API server.
+    pub fn client_of(&self, who: &str, identity: Identity) -> Client {
+        let credential = Credential::Identity(Arc::new(identity));
+        Client::new(Door::new(self.clone(), who, credential), "default")
+    }
+
+    /// The same, who comes with a bootstrap token: whether it is any good shows at each request.
+    pub fn client_with_token(&self, who: &str, token: &str) -> Client {
+        let credential = Credential::Token(token.to_owned());
+        Client::new(Door::new(self.clone(), who, credential), "default")
     }
 
     /// Serves the kind that `crd` defines.

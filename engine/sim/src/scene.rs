@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::agents::Agents;
 use crate::clock::WorldClock;
 use crate::cluster::{self, Cluster};
-use crate::kubernetes::{self, ApiServer};
+use crate::kubernetes::{self, ApiServer, Identity};
 use crate::landing::lock;
 use crate::machine::{self, CHECKED, Machines};
 use crate::openstack::{self, Fault, World};
@@ -29,6 +29,8 @@ use crate::trace::Trace;
 pub const NAMESPACE: &str = "rectifier-system";
 /// The name by which the controller asks.
 pub const CONTROLLER: &str = "rectifier-controller";
+/// The admission policies of every cluster that we are installed in.
+const ADMISSION: &str = include_str!("../../../deploy/admission.yaml");
 /// What new servers are told; the world reads of it what joins a node.
 const USER_DATA: &str =
     "join with {{ token }} --node-labels={{ labels }} --register-with-taints={{ taints }} ";
@@ -157,6 +159,8 @@ impl Scene {
             // Its rules are all known here: a test says so.
             drop(self.api.install(crd));
         }
+        // Neither do these say anything that is not known here: another test says so.
+        drop(self.api.admit_by(ADMISSION));
         let make = |kind, namespace, object| self.api.make(kind, namespace, object);
         make("namespaces", None, json!({"metadata": {"name": NAMESPACE}}));
         for (n, zone) in (1..=self.options.nodes).zip(self.options.zones.iter().cycle()) {
@@ -192,7 +196,9 @@ impl Scene {
     pub fn controller(&self, identity: &str) -> Context {
         let chance = Mutex::new(fastrand::Rng::with_seed(self.options.seed));
         Context {
-            client: self.api.client(CONTROLLER),
+            client: self
+                .api
+                .client_of(CONTROLLER, Identity::account(NAMESPACE, CONTROLLER)),
             cloud: Arc::new(OpenStack::over(self.cloud.clone())),
             policies: self.policies.clone(),
             clock: self.clock.clone(),

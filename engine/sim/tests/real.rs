@@ -4,8 +4,12 @@
 mod conformance;
 mod openstack;
 
+use std::rc::Rc;
+
 use anyhow::{Context, Result, ensure};
-use conformance::{Subject, cases};
+use conformance::{Others, Subject, cases};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
 use openstack::{Stack, Trouble};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::{Kubernetes, Options};
@@ -15,6 +19,41 @@ use rectifier_cloud::{Cloud, Shape};
 use rectifier_core::name::ServerId;
 use rectifier_provision::Stderr;
 
+/// Others who ask the real server.
+struct Visitors(Rc<Kubernetes>);
+
+#[async_trait::async_trait(?Send)]
+impl Others for Visitors {
+    async fn with_token(&self, token: &str) -> Result<kube::Client> {
+        self.0.client_with_token(token).await
+    }
+
+    async fn account(
+        &self,
+        [namespace, name]: [&str; 2],
+        node: Option<[&str; 2]>,
+    ) -> Result<kube::Client> {
+        let pod = match node {
+            None => None,
+            Some([node, _]) => {
+                let pods: Api<Pod> = Api::namespaced(self.0.admin(), namespace);
+                let pod = serde_json::from_value(serde_json::json!({
+                    "metadata": {"name": format!("{name}-{node}")},
+                    "spec": {
+                        "serviceAccountName": name, "nodeName": node, "containers": [{"name": "agent", "image": "none:1"}],
+                    },
+                }))?;
+                Some(pods.create(&PostParams::default(), &pod).await?)
+            }
+        };
+        let token = self
+            .0
+            .service_account_token(namespace, name, pod.as_ref())
+            .await?;
+        self.0.client_with_token(&token).await
+    }
+}
+
 #[tokio::test]
 async fn the_real_api_server_answers_as_the_world_does() -> Result<()> {
     let bed = Bed::new("conformance")?;
@@ -22,11 +61,14 @@ async fn the_real_api_server_answers_as_the_world_does() -> Result<()> {
         kwok: false,
         ..Options::default()
     };
-    let kubernetes = Kubernetes::start(&bed, options).await?;
-    let crds = bed.cache().checkout().join("deploy/crds");
-    kubernetes.apply_path(&crds).await?;
+    let kubernetes = Rc::new(Kubernetes::start(&bed, options).await?);
+    let deploy = bed.cache().checkout().join("deploy");
+    for file in ["crds", "namespaces.yaml", "rbac.yaml", "admission.yaml"] {
+        kubernetes.apply_path(&deploy.join(file)).await?;
+    }
     let subject = Subject {
         client: kubernetes.admin_who_asks_once().await?,
+        others: Rc::new(Visitors(kubernetes.clone())),
     };
     for case in cases() {
         subject.answers(&case).await?;

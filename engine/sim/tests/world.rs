@@ -4,10 +4,11 @@
 mod conformance;
 mod openstack;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use conformance::{Subject, cases};
+use conformance::{Others, Subject, cases};
 use openstack::{Stack, Trouble};
 use rectifier_cloud::Shape;
 use rectifier_cloud::openstack::OpenStack;
@@ -16,7 +17,7 @@ use rectifier_core::clock::Timestamp;
 use rectifier_core::name::ServerId;
 use rectifier_sim::clock::WorldClock;
 use rectifier_sim::cluster::{self, Cluster};
-use rectifier_sim::kubernetes::{ApiServer, Options};
+use rectifier_sim::kubernetes::{ApiServer, Identity, Options};
 use rectifier_sim::machine::{self, Machines};
 use rectifier_sim::openstack::{self as sim, Effect, Fault, World};
 
@@ -35,7 +36,33 @@ fn world(seed: u64) -> Result<ApiServer> {
     for crd in rectifier_api::crds() {
         server.install(&crd)?;
     }
+    server.admit_by(include_str!("../../../deploy/admission.yaml"))?;
     Ok(server)
+}
+
+/// Others who ask the world.
+struct Visitors(ApiServer);
+
+#[async_trait::async_trait(?Send)]
+impl Others for Visitors {
+    async fn with_token(&self, token: &str) -> Result<kube::Client> {
+        Ok(self.0.client_with_token("visitor", token))
+    }
+
+    async fn account(
+        &self,
+        [namespace, name]: [&str; 2],
+        node: Option<[&str; 2]>,
+    ) -> Result<kube::Client> {
+        let identity = Identity::account(namespace, name);
+        Ok(self.0.client_of(
+            name,
+            match node {
+                Some([node, uid]) => identity.on_node(node, uid),
+                None => identity,
+            },
+        ))
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,6 +71,7 @@ async fn the_world_answers_as_the_real_api_server_does() -> Result<()> {
         let server = world(seed)?;
         let subject = Subject {
             client: server.client("suite"),
+            others: Rc::new(Visitors(server.clone())),
         };
         for case in cases() {
             subject.answers(&case).await?;
@@ -58,6 +86,7 @@ async fn trace(seed: u64) -> Result<(Vec<String>, std::time::Duration)> {
     let began = tokio::time::Instant::now();
     let subject = Subject {
         client: server.client("suite"),
+        others: Rc::new(Visitors(server.clone())),
     };
     for case in cases() {
         subject.answers(&case).await?;

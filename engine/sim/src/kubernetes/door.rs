@@ -12,17 +12,22 @@ use tower_service::Service;
 
 use super::ApiServer;
 use super::answer::{Body, Refusal};
+use super::identity::Credential;
 
 /// The service below a [`kube::Client`].
 pub(super) struct Door {
     server: ApiServer,
     who: String,
+    credential: Credential,
 }
 
 impl Door {
-    pub(super) fn new(server: ApiServer, who: &str) -> Self {
-        let who = who.to_owned();
-        Self { server, who }
+    pub(super) fn new(server: ApiServer, who: &str, credential: Credential) -> Self {
+        Self {
+            server,
+            who: who.to_owned(),
+            credential,
+        }
     }
 }
 
@@ -38,11 +43,12 @@ impl Service<http::Request<Asked>> for Door {
     /// From here on the request belongs to the world: it lands though its sender be gone by then.
     fn call(&mut self, request: http::Request<Asked>) -> Self::Future {
         let (server, who) = (self.server.clone(), self.who.clone());
+        let credential = self.credential.clone();
         let (head, body) = request.into_parts();
         // It is all in memory.
         let body = body.collect().now_or_never();
         let answered = self.server.inner.landing.send(move || match body {
-            Some(Ok(body)) => server.serve(&who, &head, &body.to_bytes()),
+            Some(Ok(body)) => server.serve(&who, &credential, &head, &body.to_bytes()),
             Some(Err(error)) => Refusal::bad_request(error.to_string()).respond(),
             None => Refusal::bad_request("the world takes no body that comes in pieces").respond(),
         });

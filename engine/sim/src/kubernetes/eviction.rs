@@ -1,15 +1,16 @@
 //! Evictions, which PodDisruptionBudgets may refuse.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::answer::Refusal;
+use super::apply::{Operation, Writer};
 use super::label::{matches_labels, of_selector};
 use super::object::{at, is_being_deleted, map_of, meta};
-use super::store::Store;
-use super::verb::{Done, Verb};
+use super::store::{Key, Store};
+use super::verb::{Done, Part, Verb};
 
 const BUDGETS: &str = "poddisruptionbudgets.policy";
 
@@ -85,13 +86,14 @@ struct Counts {
     healthy: u64,
     wanted: u64,
     all: u64,
-    /// Whoever makes these pods is not known, so that it is not known either how many there should be.
+    /// Somebody makes these pods who is not known, so that it is not known either how many there should be.
     unknown: bool,
 }
 
 impl Counts {
+    /// Of pods that nobody expects none may go.
     fn allowed(&self) -> u64 {
-        match self.unknown {
+        match self.unknown || self.all == 0 {
             true => 0,
             false => self.healthy.saturating_sub(self.wanted),
         }
@@ -104,6 +106,13 @@ pub(super) fn settle(store: &mut Store, namespace: &str) {
         .all(BUDGETS, Some(namespace))
         .map(|(key, budget)| (key.clone(), budget.clone()))
         .collect();
+    if !budgets.is_empty() {
+        store.by = Some(Arc::new(Writer::new(
+            Operation::Update,
+            "kube-controller-manager",
+            Part::Status,
+        )));
+    }
     for (key, budget) in budgets {
         let counts = counts(store, namespace, &budget);
         let status = json!({
@@ -162,20 +171,56 @@ fn share(percent: &str, of: u64) -> u64 {
     (of * percent).div_ceil(100)
 }
 
-/// How many pods there should be, by those who make them; `None` if one of them is made by nobody who is known here.
+/// How many pods there should be, by those who make them: pods that nobody makes count for nothing. `None`: one is made by
+/// somebody who is not known here.
 fn expected(store: &Store, namespace: &str, pods: &[&Arc<Value>]) -> Option<u64> {
-    let owner = |pod: &Arc<Value>| {
-        let owners = pod["metadata"]["ownerReferences"].as_array();
-        let controller = owners?.iter().find(|owner| owner["controller"] == true)?;
-        controller["uid"].as_str().map(str::to_owned)
+    let mut scales = BTreeMap::new();
+    for pod in pods {
+        if let Some(owner) = controller(pod) {
+            let (uid, scale) = scale(store, namespace, owner)?;
+            scales.insert(uid, scale);
+        }
+    }
+    Some(scales.values().sum())
+}
+
+/// Who makes it.
+fn controller(object: &Value) -> Option<&Value> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)
+}
+
+/// How many pods whoever is at the top of it wants, and by which UID he is known. (The real controller knows everything that has
+/// a scale; here these four are.)
+fn scale(store: &Store, namespace: &str, owner: &Value) -> Option<(String, u64)> {
+    let text = |key: &str| owner[key].as_str().unwrap_or_default();
+    let group = text("apiVersion")
+        .rsplit_once('/')
+        .map_or("", |(group, _)| group);
+    let stored_as = match (group, text("kind")) {
+        ("apps", "ReplicaSet") => "replicasets.apps",
+        ("apps", "Deployment") => "deployments.apps",
+        ("apps", "StatefulSet") => "statefulsets.apps",
+        ("", "ReplicationController") => "replicationcontrollers",
+        _ => return None,
     };
-    let owners: BTreeSet<String> = pods.iter().map(|pod| owner(pod)).collect::<Option<_>>()?;
-    let replicas = |owner: &String| {
-        let mut sets = store.all("replicasets.apps", Some(namespace));
-        let (_, set) = sets.find(|(_, set)| meta(set, "uid") == owner)?;
-        Some(at(set, &["spec", "replicas"]).as_u64().unwrap_or(1))
+    let key = Key {
+        stored_as: stored_as.to_owned(),
+        namespace: namespace.to_owned(),
+        name: text("name").to_owned(),
     };
-    owners.iter().map(replicas).sum()
+    let set = store.get(&key)?;
+    let uid = meta(&set, "uid");
+    if uid != text("uid") {
+        return None;
+    }
+    match controller(&set).filter(|_| text("kind") == "ReplicaSet") {
+        Some(above) if above["kind"] == "Deployment" => scale(store, namespace, above),
+        Some(_) | None => {
+            let replicas = at(&set, &["spec", "replicas"]).as_u64();
+            Some((uid.to_owned(), replicas.unwrap_or(1)))
+        }
+    }
 }
 
 fn is_ready(pod: &Value) -> bool {

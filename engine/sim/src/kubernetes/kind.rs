@@ -2,6 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
+use super::csr::CSR;
 use super::rules::UnknownRule;
 use super::schema::Schema;
 
@@ -34,7 +35,7 @@ const SECRET: &str = "Secret";
 pub(super) const POD: &str = "Pod";
 pub(super) const NODE: &str = "Node";
 
-const BUILT_IN: [Name; 11] = [
+const BUILT_IN: [Name; 14] = [
     ("", "v1", "Namespace", "namespaces", false),
     ("", "v1", NODE, "nodes", false),
     ("", "v1", POD, "pods", true),
@@ -52,6 +53,21 @@ const BUILT_IN: [Name; 11] = [
     ),
     ("apps", "v1", "Deployment", "deployments", true),
     ("apps", "v1", "ReplicaSet", "replicasets", true),
+    ("apps", "v1", "StatefulSet", "statefulsets", true),
+    (
+        "certificates.k8s.io",
+        "v1",
+        CSR,
+        "certificatesigningrequests",
+        false,
+    ),
+    (
+        "",
+        "v1",
+        "ReplicationController",
+        "replicationcontrollers",
+        true,
+    ),
 ];
 
 impl Kind {
@@ -70,12 +86,21 @@ impl Kind {
             ],
             NODE => &["spec.unschedulable"],
             SECRET => &["type"],
-            "Event" => &[
+            CSR => &["spec.signerName"],
+            "Event" if group.is_empty() => &[
                 "type",
                 "reason",
                 "involvedObject.name",
                 "involvedObject.kind",
                 "involvedObject.uid",
+            ],
+            "Event" => &[
+                "type",
+                "reason",
+                "regarding.name",
+                "regarding.kind",
+                "regarding.uid",
+                "reportingController",
             ],
             _ => &[],
         };
@@ -86,14 +111,24 @@ impl Kind {
             plural: plural.to_owned(),
             namespaced,
             status: is(&[
+                CSR,
                 "Namespace",
                 NODE,
                 POD,
                 "PodDisruptionBudget",
                 "Deployment",
                 "ReplicaSet",
+                "StatefulSet",
+                "ReplicationController",
             ]),
-            counts: is(&[POD, "PodDisruptionBudget", "Deployment", "ReplicaSet"]),
+            counts: is(&[
+                POD,
+                "PodDisruptionBudget",
+                "Deployment",
+                "ReplicaSet",
+                "StatefulSet",
+                "ReplicationController",
+            ]),
             unconditional: !is(&["Lease", "PodDisruptionBudget"]),
             made_by_replacing: is(&["Lease", "Event"]),
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),

@@ -47,6 +47,7 @@ impl Filter {
                 if !kind.can_be_selected_by(path) {
                     return Err(format!("field label not supported: {path}"));
                 }
+                let path = kind.stored_field(path);
                 let path = path.split('.').map(str::to_owned).collect();
                 Ok((path, wanted, value.to_owned()))
             })

@@ -34,8 +34,17 @@ impl ApiServer {
     /// All objects of a kind, by its qualified plural (`noderepairs.rectifier.dev`), as they are at this moment, without a
     /// request. What is no `K` is left out.
     pub fn all<K: DeserializeOwned>(&self, qualified: &str) -> Vec<K> {
-        let objects = self.objects(qualified);
-        let typed = objects.iter().map(|object| K::deserialize(&**object));
+        let store = lock(&self.inner.store);
+        let kind = store
+            .kinds
+            .iter()
+            .find(|kind| kind.qualified() == qualified);
+        let Some(kind) = kind else {
+            return Vec::new();
+        };
+        let stored_as = kind.stored_as();
+        let objects = store.all(&stored_as, None);
+        let typed = objects.map(|(_, object)| K::deserialize(&*kind.shown(object)));
         typed.filter_map(Result::ok).collect()
     }
 
@@ -50,7 +59,7 @@ impl ApiServer {
 
     /// Makes an object, unless it may not be made (its namespace is going, its name is taken).
     pub(crate) fn make(&self, qualified: &str, namespace: Option<&str>, object: Value) {
-        self.act(qualified, namespace, |verb| {
+        self.act(qualified, namespace, Part::Main, |verb| {
             drop(verb.create(namespace, object));
         });
     }
@@ -68,7 +77,7 @@ impl ApiServer {
             false => Part::Main,
         };
         let (namespace, name) = place(object);
-        self.act(qualified, namespace, |verb| {
+        self.act(qualified, namespace, part, |verb| {
             let patch = |object: &mut Value| {
                 change(object);
                 // Whatever was written since it was read stays.
@@ -81,12 +90,18 @@ impl ApiServer {
     /// A pod has ended: its kubelet removes it.
     pub(crate) fn end(&self, pod: &Value) {
         let (namespace, name) = place(pod);
-        self.act("pods", namespace, |verb| {
+        self.act("pods", namespace, Part::Main, |verb| {
             drop(verb.delete(namespace, name, &json!({"gracePeriodSeconds": 0})));
         });
     }
 
-    fn act(&self, qualified: &str, namespace: Option<&str>, act: impl FnOnce(&mut Verb<'_>)) {
+    fn act(
+        &self,
+        qualified: &str,
+        namespace: Option<&str>,
+        part: Part,
+        act: impl FnOnce(&mut Verb<'_>),
+    ) {
         let mut store = lock(&self.inner.store);
         let store: &mut Store = &mut store;
         let found = store
@@ -96,8 +111,10 @@ impl ApiServer {
         let Some(kind) = found.cloned() else {
             return;
         };
+        store.by = Some(self.inner.nature[usize::from(part == Part::Status)].clone());
         act(&mut Verb {
             kind,
+            who: self.inner.itself.clone(),
             now: self.inner.clock.now(),
             dry: false,
             strict: false,

@@ -31,15 +31,12 @@ impl Schema {
         Ok(Self { root, rules })
     }
 
-    /// Makes of `object` what would be stored. Returns the paths of what was pruned.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
-    pub(super) fn accept(
-        &self,
-        object: &mut Value,
-        old: Option<&Value>,
-    ) -> Result<Vec<String>, String> {
+    pub(super) fn root(&self) -> &Value {
+        &self.root
+    }
+
+    /// Removes what is not known; its paths.
+    pub(super) fn prune(&self, object: &mut Value) -> Vec<String> {
         let mut unknown = Vec::new();
         if let (Some(fields), Some(known)) =
             (object.as_object_mut(), self.root["properties"].as_object())
@@ -53,6 +50,35 @@ impl Schema {
                 }
                 true
             });
+        }
+        unknown
+    }
+
+    /// Why an object cannot be of these types at all: a field that is not known, or of another type.
+    pub(super) fn untyped(&self, object: &Value) -> Option<String> {
+        let unknown = self.prune(&mut object.clone());
+        if let Some(field) = unknown.first() {
+            return Some(format!(".{field}: field not declared in schema"));
+        }
+        ["spec", "status"].iter().find_map(|half| {
+            let schema = &self.root["properties"][half];
+            untyped(schema, object.get(half)?, Path::Root(half))
+        })
+    }
+
+    /// Makes of `object` what would be stored. Returns the paths of what was pruned.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(super) fn accept(
+        &self,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<Vec<String>, String> {
+        let unknown = self.prune(object);
+        if let (Some(fields), Some(known)) =
+            (object.as_object_mut(), self.root["properties"].as_object())
+        {
             for (key, schema) in known {
                 fill_in(schema, fields, key);
             }
@@ -212,12 +238,8 @@ fn fill_in_below(schema: &Value, value: &mut Value) {
     }
 }
 
-fn check(schema: &Value, value: &Value, path: Path<'_>, wrong: &mut Vec<String>) {
-    if value.is_null() && schema["nullable"] == true {
-        return;
-    }
-    let mut refuse = |why: String| wrong.push(format!("{path}: Invalid value: {why}"));
-    let is_of_type = match schema["type"].as_str() {
+fn is_of_type(schema: &Value, value: &Value) -> bool {
+    match schema["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
@@ -225,8 +247,32 @@ fn check(schema: &Value, value: &Value, path: Path<'_>, wrong: &mut Vec<String>)
         Some("integer") => value.is_i64() || value.is_u64(),
         Some("number") => value.is_number(),
         Some(_) | None => true,
-    };
-    if !is_of_type {
+    }
+}
+
+/// The first field of another type than its own.
+fn untyped(schema: &Value, value: &Value, path: Path<'_>) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    if !is_of_type(schema, value) {
+        let wanted = schema["type"].as_str().unwrap_or_default();
+        return Some(format!(".{path}: expected {wanted}, got {value}"));
+    }
+    let fields = value.as_object().into_iter().flatten();
+    let items = value.as_array().into_iter().flatten();
+    fields
+        .filter_map(|(key, value)| untyped(below(schema, key)?, value, Path::Key(&path, key)))
+        .chain(items.filter_map(|item| untyped(&schema["items"], item, path)))
+        .next()
+}
+
+fn check(schema: &Value, value: &Value, path: Path<'_>, wrong: &mut Vec<String>) {
+    if value.is_null() && schema["nullable"] == true {
+        return;
+    }
+    let mut refuse = |why: String| wrong.push(format!("{path}: Invalid value: {why}"));
+    if !is_of_type(schema, value) {
         refuse(format!("it must be of type {}", schema["type"]));
         return;
     }

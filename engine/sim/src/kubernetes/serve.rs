@@ -1,5 +1,6 @@
 //! From a request to its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -7,9 +8,13 @@ use http::{Method, Response};
 use serde_json::{Value, json};
 
 use super::answer::{Body, Refusal, respond, success, whole};
+use super::apply::{self, Operation, Writer};
+use super::csr::{self, CSR};
 use super::eviction;
+use super::identity::Credential;
 use super::kind::Kind;
 use super::label::Filter;
+use super::object::meta;
 use super::store::{Key, Rest, Store};
 use super::target::Target;
 use super::verb::{Done, Part, Verb, told_of_deletion};
@@ -66,11 +71,17 @@ impl Query {
 
 impl ApiServer {
     /// Carries out a request that has landed.
-    pub(super) fn serve(&self, who: &str, head: &Parts, body: &[u8]) -> Response<Body> {
+    pub(super) fn serve(
+        &self,
+        who: &str,
+        credential: &Credential,
+        head: &Parts,
+        body: &[u8],
+    ) -> Response<Body> {
         self.inner.record.asked_by(who);
         let response = self
             .pass(who, head, body)
-            .and_then(|()| self.answer(head, body))
+            .and_then(|()| self.answer(credential, head, body))
             .unwrap_or_else(|refusal| refusal.respond());
         self.inner.record.asked_by("");
         let mut requests = lock(&self.inner.requests);
@@ -100,25 +111,32 @@ impl ApiServer {
         response
     }
 
-    fn answer(&self, head: &Parts, body: &[u8]) -> Result<Response<Body>, Refusal> {
-        let target = Target::of(head.uri.path()).ok_or_else(Refusal::no_page)?;
-        let answered = self.carry_out(&target, head, body);
-        if head.method != Method::GET
-            && let Some(namespace) = &target.namespace
-        {
-            eviction::settle(&mut lock(&self.inner.store), namespace);
+    fn answer(
+        &self,
+        credential: &Credential,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Response<Body>, Refusal> {
+        let target = Target::of(head.uri.path());
+        let answered = self.carry_out(credential, target.as_ref(), head, body);
+        let namespace = target.and_then(|target| target.namespace);
+        if let Some(namespace) = namespace.filter(|_| head.method != Method::GET) {
+            eviction::settle(&mut lock(&self.inner.store), &namespace);
         }
         answered
     }
 
     fn carry_out(
         &self,
-        target: &Target,
+        credential: &Credential,
+        target: Option<&Target>,
         head: &Parts,
         body: &[u8],
     ) -> Result<Response<Body>, Refusal> {
-        let query = Query::of(head);
         let mut store = lock(&self.inner.store);
+        let who = credential.identity(&store, self.inner.clock.now())?;
+        let target = target.ok_or_else(Refusal::no_page)?;
+        let query = Query::of(head);
         if !store.serves(&target.group, &target.version) {
             return Err(Refusal::no_page());
         }
@@ -147,15 +165,18 @@ impl ApiServer {
         }
         let mut verb = Verb {
             kind: kind.clone(),
+            who,
             now: self.inner.clock.now(),
             dry: query.is("dryRun", "All"),
             strict: query.is("fieldValidation", "Strict"),
             store: &mut store,
         };
         let namespace = namespace.as_deref();
+        let manager = manager(head, &query)?;
         let part = match subresource.as_deref() {
             None => Part::Main,
             Some("status") if kind.status => Part::Status,
+            Some("approval") if kind.is(CSR) => Part::Approval,
             Some("eviction") if kind.is("Pod") && head.method == Method::POST => {
                 let (namespace, name) = namespace
                     .zip(name.as_deref())
@@ -167,10 +188,18 @@ impl ApiServer {
             }
             Some(_) => return Err(Refusal::no_resource()),
         };
+        verb.store.by = Some(Arc::new(Writer::new(Operation::Update, manager, part)));
         let done = match (&head.method, name) {
             (&Method::GET, Some(name)) => return get(verb.store, &kind, namespace, name),
             (&Method::POST, None) => verb.create(namespace, parse(body)?)?,
             (&Method::PUT, Some(name)) => verb.replace(namespace, name, parse(body)?, part)?,
+            (&Method::PATCH, Some(name)) if form(head) == "application/apply-patch+yaml" => {
+                let wish = apply::Wish::of(query.get("fieldManager"), query.get("force"))?;
+                verb.apply(namespace, name, apply::configuration(body)?, &wish, part)?
+            }
+            (&Method::PATCH, Some(_)) if query.get("force").is_some() => {
+                return Err(apply::Wish::is_no_apply());
+            }
             (&Method::PATCH, Some(name)) => {
                 let patch = patch(head, body)?;
                 verb.patch(namespace, name, patch, part)?
@@ -186,9 +215,13 @@ impl ApiServer {
             }
             _ => return Err(Refusal::method_not_allowed()),
         };
+        if kind.is(CSR) && !verb.dry {
+            let (Done::Is(object) | Done::Made(object) | Done::Gone(object)) = &done;
+            csr::settle(verb.store, meta(object, "name"), verb.now);
+        }
         Ok(match done {
-            Done::Is(object) | Done::Gone(object) => whole(200, &object),
-            Done::Made(object) => whole(201, &object),
+            Done::Is(object) | Done::Gone(object) => whole(200, &kind.shown(&object)),
+            Done::Made(object) => whole(201, &kind.shown(&object)),
         })
     }
 }
@@ -198,15 +231,32 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the body is no JSON: {error}")))
 }
 
+/// What a body is.
+fn form(head: &Parts) -> &str {
+    let form = head.headers.get(http::header::CONTENT_TYPE);
+    let form = form.and_then(|form| form.to_str().ok()).unwrap_or_default();
+    form.split(';').next().unwrap_or_default().trim()
+}
+
+/// As whom it writes: as it says itself, or what its program is called.
+fn manager<'a>(head: &'a Parts, query: &'a Query) -> Result<&'a str, Refusal> {
+    if let Some(manager) = query.get("fieldManager") {
+        return apply::Wish::checked(manager);
+    }
+    let agent = head.headers.get(http::header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok());
+    Ok(agent
+        .and_then(|agent| agent.split('/').next())
+        .unwrap_or("unknown"))
+}
+
 /// The change that a patch asks for.
 #[expect(clippy::type_complexity, reason = "one closure, used at one place")]
 fn patch<'a>(
     head: &Parts,
     body: &'a [u8],
 ) -> Result<Box<dyn FnOnce(&mut Value) -> Result<(), Refusal> + 'a>, Refusal> {
-    let form = head.headers.get(http::header::CONTENT_TYPE);
-    let form = form.and_then(|form| form.to_str().ok()).unwrap_or_default();
-    match form.split(';').next().unwrap_or_default().trim() {
+    match form(head) {
         "application/merge-patch+json" => {
             let patch = parse(body)?;
             Ok(Box::new(move |object| {
@@ -226,7 +276,7 @@ fn patch<'a>(
             }))
         }
         other => {
-            let why = format!("the world takes merge patches and JSON patches, not {other:?}");
+            let why = format!("the world takes apply, merge and JSON patches, not {other:?}");
             Err(Refusal::new(415, "UnsupportedMediaType", why))
         }
     }
@@ -239,14 +289,14 @@ fn get(
     name: &str,
 ) -> Result<Response<Body>, Refusal> {
     let key = Key {
-        stored_as: kind.qualified(),
+        stored_as: kind.stored_as(),
         namespace: namespace.unwrap_or_default().to_owned(),
         name: name.to_owned(),
     };
     let found = store
         .get(&key)
         .ok_or_else(|| Refusal::not_found(&kind.qualified(), name))?;
-    Ok(whole(200, &found))
+    Ok(whole(200, &kind.shown(&found)))
 }
 
 fn list(
@@ -271,8 +321,8 @@ fn list(
         })?,
         None => {
             let filter = query.filter(kind)?;
-            let qualified = kind.qualified();
-            let all = store.all(&qualified, namespace).map(|(_, object)| object);
+            let stored_as = kind.stored_as();
+            let all = store.all(&stored_as, namespace).map(|(_, object)| object);
             Rest {
                 revision: store.revision(),
                 items: all
@@ -296,8 +346,8 @@ fn list(
         let items = rest;
         metadata["continue"] = store.keep_rest(Rest { revision, items }).into();
     }
-    let shown = |object: &std::sync::Arc<Value>| {
-        let mut object = object.as_ref().clone();
+    let shown = |object: &Arc<Value>| {
+        let mut object = kind.shown(object).into_owned();
         if let (false, Some(fields)) = (kind.is_custom(), object.as_object_mut()) {
             fields.remove("kind");
             fields.remove("apiVersion");
@@ -311,11 +361,7 @@ fn list(
     Ok(whole(200, &list))
 }
 
-fn wish(
-    query: &Query,
-    kind: std::sync::Arc<Kind>,
-    namespace: Option<String>,
-) -> Result<Wish, Refusal> {
+fn wish(query: &Query, kind: Arc<Kind>, namespace: Option<String>) -> Result<Wish, Refusal> {
     let after = query
         .get("resourceVersion")
         .filter(|version| *version != "0");
@@ -324,7 +370,7 @@ fn wish(
         .and_then(|seconds| seconds.parse().ok());
     Ok(Wish {
         filter: query.filter(&kind)?,
-        stored_as: kind.qualified(),
+        stored_as: kind.stored_as(),
         kind,
         namespace,
         after: after.map(watch::revision).transpose()?,

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::admission::Policy;
+use super::apply::Writer;
 use super::kind::Kind;
 use super::label::is_in;
 use super::object::metadata;
@@ -30,6 +32,8 @@ pub(super) struct Change {
     pub(super) before: Option<Arc<Value>>,
     /// `None`: it is gone. What it was last is `before`, with this revision.
     pub(super) after: Option<Arc<Value>>,
+    /// `None`: nobody who manages fields.
+    pub(super) by: Option<Arc<Writer>>,
 }
 
 /// Makes of a change what a watch is told of it, if that concerns it.
@@ -77,6 +81,10 @@ pub(super) struct Store {
     latest: BTreeMap<String, u64>,
     pages: VecDeque<(String, Rest)>,
     pub(super) record: Record,
+    /// What admission refuses.
+    pub(super) policies: Vec<Policy>,
+    /// Who writes now.
+    pub(super) by: Option<Arc<Writer>>,
     chance: fastrand::Rng,
 }
 
@@ -96,6 +104,8 @@ impl Store {
             latest: BTreeMap::new(),
             pages: VecDeque::new(),
             record: Record::default(),
+            policies: Vec::new(),
+            by: None,
             chance,
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -193,6 +203,7 @@ impl Store {
             key,
             before,
             after,
+            by: self.by.clone(),
         });
         if let Some(listeners) = self.listeners.get_mut(&change.key.stored_as) {
             listeners.retain(|Listener { told, hears }| match told(&change) {
@@ -258,6 +269,12 @@ impl Store {
             .iter()
             .filter(|change| change.revision > revision);
         Some(later.cloned().collect())
+    }
+
+    /// What is remembered of one object's changes, in their order.
+    pub(super) fn history<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Change> {
+        let changes = self.changes.iter().map(AsRef::as_ref);
+        changes.filter(move |change| change.key == *key)
     }
 
     /// Keeps the rest of a list; by what it is asked for.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rectifier_core::clock::Timestamp;
 use serde_json::{Value, json};
 
+use super::admission::Operation;
 use super::answer::Refusal;
+use super::identity::Identity;
 use super::kind::{Kind, POD};
 use super::object::{at, finalizers, is_being_deleted, map_of, meta, metadata, stamp};
 use super::store::{Key, Store};
@@ -16,12 +18,26 @@ pub(super) enum Part {
     /// All but the status, where that is a subresource.
     Main,
     Status,
+    /// Of a certificate signing request: the conditions of its status that say whether it is granted.
+    Approval,
+}
+
+impl Part {
+    /// The subresource by which it is written.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Main => "",
+            Self::Status => "status",
+            Self::Approval => "approval",
+        }
+    }
 }
 
 /// One request that changes something.
 pub(super) struct Verb<'a> {
     pub(super) store: &'a mut Store,
     pub(super) kind: Arc<Kind>,
+    pub(super) who: Arc<Identity>,
     pub(super) now: Timestamp,
     /// Nothing is stored.
     pub(super) dry: bool,
@@ -41,9 +57,9 @@ pub(super) enum Done {
 }
 
 impl Verb<'_> {
-    fn key(&self, namespace: Option<&str>, name: &str) -> Key {
+    pub(super) fn key(&self, namespace: Option<&str>, name: &str) -> Key {
         Key {
-            stored_as: self.kind.qualified(),
+            stored_as: self.kind.stored_as(),
             namespace: namespace.unwrap_or_default().to_owned(),
             name: name.to_owned(),
         }
@@ -65,7 +81,17 @@ impl Verb<'_> {
     pub(super) fn create(
         &mut self,
         namespace: Option<&str>,
+        object: Value,
+    ) -> Result<Done, Refusal> {
+        self.make(namespace, object, None)
+    }
+
+    /// `managed`: whose its fields are, where a book is kept.
+    pub(super) fn make(
+        &mut self,
+        namespace: Option<&str>,
         mut object: Value,
+        managed: Option<Value>,
     ) -> Result<Done, Refusal> {
         self.is_of_kind(&object)?;
         self.settle_namespace(namespace, &mut object)?;
@@ -100,6 +126,13 @@ impl Verb<'_> {
         {
             return Err(Refusal::not_found("namespaces", namespace));
         }
+        self.kind.to_stored(&mut object);
+        self.kind.begin_request(&mut object, &self.who);
+        let wrong = self.kind.wrong_with_event(&object, None);
+        let wrong = wrong.or_else(|| self.kind.wrong_with_request(&object, None, Part::Main));
+        if let Some(why) = wrong {
+            return Err(self.invalid(&name, &why));
+        }
         let uid = self.store.uid();
         let fields = metadata(&mut object);
         for key in [
@@ -122,6 +155,10 @@ impl Verb<'_> {
         }
         self.complete(&mut object);
         self.accept(&mut object, None)?;
+        self.admit(Operation::Create, Part::Main, [&Value::Null, &object])?;
+        if let Some(managed) = managed {
+            metadata(&mut object).insert("managedFields".to_owned(), managed);
+        }
         Ok(Done::Made(self.put(key, object)))
     }
 
@@ -152,7 +189,7 @@ impl Verb<'_> {
         }
     }
 
-    fn is_of_kind(&self, object: &Value) -> Result<(), Refusal> {
+    pub(super) fn is_of_kind(&self, object: &Value) -> Result<(), Refusal> {
         let is = |key: &str, wanted: &str| object[key].as_str().is_none_or(|is| is == wanted);
         let (version, kind) = (self.kind.api_version(), &self.kind.kind);
         let halves = ["metadata", "spec", "status", "data", "stringData"];
@@ -172,7 +209,11 @@ impl Verb<'_> {
         Err(Refusal::bad_request(why))
     }
 
-    fn settle_namespace(&self, namespace: Option<&str>, object: &mut Value) -> Result<(), Refusal> {
+    pub(super) fn settle_namespace(
+        &self,
+        namespace: Option<&str>,
+        object: &mut Value,
+    ) -> Result<(), Refusal> {
         let own = meta(object, "namespace");
         if !own.is_empty() && Some(own) != namespace {
             let why = "the namespace of the provided object does not match the namespace sent on the request";
@@ -203,10 +244,10 @@ impl Verb<'_> {
             let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
             return Err(self.invalid(name, why));
         }
-        self.write(key, &before, object, part)
+        self.write(key, &before, object, part, None)
     }
 
-    fn is_named(&self, object: &Value, name: &str) -> Result<(), Refusal> {
+    pub(super) fn is_named(&self, object: &Value, name: &str) -> Result<(), Refusal> {
         let own = meta(object, "name");
         if own == name {
             return Ok(());
@@ -225,23 +266,24 @@ impl Verb<'_> {
     ) -> Result<Done, Refusal> {
         let key = self.key(namespace, name);
         let before = self.found(&key)?;
-        let mut object = before.as_ref().clone();
+        let mut object = self.kind.shown(&before).into_owned();
         patch(&mut object)?;
         if self.is_of_kind(&object).is_err() {
             let why = "apiVersion, kind: Invalid value: a patch cannot change them";
             return Err(self.invalid(name, why));
         }
         self.is_named(&object, name)?;
-        self.write(key, &before, object, part)
+        self.write(key, &before, object, part, None)
     }
 
-    /// Replaces `before` by `object`, as far as `part` goes.
-    fn write(
+    /// Replaces `before` by `object`, as far as `part` goes. `managed`: whose its fields are then, if that is known already.
+    pub(super) fn write(
         &mut self,
         key: Key,
         before: &Arc<Value>,
-        object: Value,
+        mut object: Value,
         part: Part,
+        managed: Option<Value>,
     ) -> Result<Done, Refusal> {
         let (plural, name) = (self.kind.qualified(), key.name.clone());
         let (uid, own) = (meta(&object, "uid"), meta(before, "uid"));
@@ -255,7 +297,15 @@ impl Verb<'_> {
         if !seen.is_empty() && seen != meta(before, "resourceVersion") {
             return Err(Refusal::stale(&plural, &name));
         }
+        self.kind.to_stored(&mut object);
+        if let Some(why) = self.kind.wrong_with_event(&object, Some(before)) {
+            return Err(self.invalid(&name, &why));
+        }
         let mut after = self.merged(before, object, part);
+        self.kind.keep_request(&mut after, before, part);
+        if let Some(why) = self.kind.wrong_with_request(&after, Some(before), part) {
+            return Err(self.invalid(&name, &why));
+        }
         for field in [
             "uid",
             "creationTimestamp",
@@ -281,6 +331,11 @@ impl Verb<'_> {
         }
         self.complete(&mut after);
         self.accept(&mut after, Some(before))?;
+        self.admit(Operation::Update, part, [before, &after])?;
+        match managed.or_else(|| self.book(before, &after)) {
+            Some(managed) => metadata(&mut after).insert("managedFields".to_owned(), managed),
+            None => metadata(&mut after).remove("managedFields"),
+        };
         if after == **before {
             return Ok(Done::Is(before.clone()));
         }
@@ -314,7 +369,7 @@ impl Verb<'_> {
         }
         let (mut base, other) = match part {
             Part::Main => (object, before),
-            Part::Status => {
+            Part::Status | Part::Approval => {
                 let mut base = before.clone();
                 if !self.kind.is_custom() {
                     // Labels and annotations, too.
@@ -371,6 +426,7 @@ impl Verb<'_> {
                 "the world knows no propagation {policy}"
             )));
         }
+        self.admit(Operation::Delete, Part::Main, [&before, &Value::Null])?;
         let grace = self.grace(&before, options);
         if finalizers(&before).is_empty() && grace == 0 {
             let last = match self.dry {
@@ -385,6 +441,8 @@ impl Verb<'_> {
                 return Ok(Done::Is(before));
             }
         }
+        // Nobody's field.
+        self.store.by = None;
         let mut after = before.as_ref().clone();
         let fields = metadata(&mut after);
         fields.insert("deletionTimestamp".to_owned(), stamp(self.later(grace)));

@@ -83,7 +83,7 @@ pub(super) fn begin(server: &ApiServer, store: &mut Store, wish: Wish) -> Body {
             let seen = all
                 .map(|(_, object)| object)
                 .filter(|object| wish.filter.matches(object));
-            ready.extend(seen.map(|object| line("ADDED", object)));
+            ready.extend(seen.map(|object| line("ADDED", &wish.kind.shown(object))));
             if wish.initial && wish.bookmarks {
                 ready.push_back(bookmark(&wish.kind, store.revision(), true));
             }
@@ -177,13 +177,13 @@ fn line_of(wish: &Wish, change: &Change) -> Option<Bytes> {
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     match (before.filter(is_seen), after.filter(is_seen)) {
         (None, None) => None,
-        (None, Some(after)) => Some(line("ADDED", after)),
-        (Some(_), Some(after)) => Some(line("MODIFIED", after)),
+        (None, Some(after)) => Some(line("ADDED", &wish.kind.shown(after))),
+        (Some(_), Some(after)) => Some(line("MODIFIED", &wish.kind.shown(after))),
         (Some(before), None) => {
             let mut last = before.as_ref().clone();
             let revision = change.revision.to_string().into();
             metadata(&mut last).insert("resourceVersion".to_owned(), revision);
-            Some(line("DELETED", &last))
+            Some(line("DELETED", &wish.kind.shown(&last)))
         }
     }
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::talk::Talk;
 
-const PODS: &str = "/api/v1/namespaces/{ns}/pods";
+pub(crate) const PODS: &str = "/api/v1/namespaces/{ns}/pods";
 
-fn pod(name: &str, node: Option<&str>) -> Value {
+pub(crate) fn pod(name: &str, node: Option<&str>) -> Value {
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "web"}},
         "spec": {
@@ -21,7 +21,7 @@ fn pod(name: &str, node: Option<&str>) -> Value {
     pod
 }
 
-fn status(phase: &str, ready: &str) -> Value {
+pub(crate) fn status(phase: &str, ready: &str) -> Value {
     json!({"status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}})
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn graceful_deletion(talk: &mut Talk) -> Result<()> {
     Ok(())
 }
 
-async fn evict(talk: &mut Talk, name: &str, options: Value) -> Result<Value> {
+pub(crate) async fn evict(talk: &mut Talk, name: &str, options: Value) -> Result<Value> {
     let eviction = json!({
         "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}, "deleteOptions": options,
     });

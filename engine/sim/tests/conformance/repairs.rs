@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::talk::Talk;
 
-const REPAIRS: &str = "/apis/rectifier.dev/v1alpha1/noderepairs";
+pub(crate) const REPAIRS: &str = "/apis/rectifier.dev/v1alpha1/noderepairs";
 
-fn repair(name: &str) -> Value {
+pub(crate) fn repair(name: &str) -> Value {
     json!({
         "apiVersion": "rectifier.dev/v1alpha1", "kind": "NodeRepair", "metadata": {"name": name},
         "spec": {
@@ -17,7 +17,7 @@ fn repair(name: &str) -> Value {
     })
 }
 
-fn one(name: &str) -> String {
+pub(crate) fn one(name: &str) -> String {
     format!("{REPAIRS}/{name}")
 }
 

@@ -1,5 +1,6 @@
 //! A conversation with an API server, on the wire, and the record of it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,19 +9,25 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use super::Others;
+
 /// No answer takes longer.
 const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) struct Talk {
     client: Client,
+    oneself: Client,
+    others: Rc<dyn Others>,
     pub(crate) namespace: String,
     lines: Vec<String>,
 }
 
 impl Talk {
-    pub(super) fn new(client: Client, namespace: &str) -> Self {
+    pub(super) fn new(client: Client, others: Rc<dyn Others>, namespace: &str) -> Self {
         Self {
+            oneself: client.clone(),
             client,
+            others,
             namespace: namespace.to_owned(),
             lines: Vec::new(),
         }
@@ -50,6 +57,31 @@ impl Talk {
         self.lines.join("\n")
     }
 
+    /// From now on somebody else asks, who comes with this token.
+    pub(crate) async fn as_token(&mut self, who: &str, token: &str) -> Result<()> {
+        self.client = self.others.with_token(token).await?;
+        self.lines.push(format!("with {who}:"));
+        Ok(())
+    }
+
+    /// From now on a ServiceAccount asks, from a pod on a node of this name and UID.
+    pub(crate) async fn as_account(
+        &mut self,
+        account: [&str; 2],
+        node: Option<[&str; 2]>,
+    ) -> Result<()> {
+        self.client = self.others.account(account, node).await?;
+        let place = node.map_or("nowhere", |[name, _]| name);
+        self.lines.push(format!("{} on {place}:", account[1]));
+        Ok(())
+    }
+
+    /// From now on the suite itself asks again.
+    pub(crate) fn as_oneself(&mut self) {
+        self.client = self.oneself.clone();
+        self.lines.push("as oneself:".to_owned());
+    }
+
     /// Sends without a word in the record.
     async fn send(
         &self,
@@ -71,6 +103,17 @@ impl Talk {
         let answer = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
         Ok((code, answer))
+    }
+
+    /// The same, where what comes of it is not to be compared.
+    pub(crate) async fn quietly(
+        &self,
+        method: &str,
+        path: &str,
+        patch: &Value,
+    ) -> Result<(u16, Value)> {
+        let body = (!patch.is_null()).then_some(("merge-patch+json", patch));
+        self.send(method, path, body).await
     }
 
     fn path(&self, path: &str) -> String {
@@ -139,6 +182,18 @@ impl Talk {
     pub(crate) fn show_whether(&mut self, what: &str, is: bool) {
         self.lines
             .push(format!("    {what}: {}", if is { "yes" } else { "no" }));
+    }
+
+    /// Posts again and again what is refused as soon as what refuses it is in force; without a word in the record.
+    pub(crate) async fn until_refused(&self, path: &str, body: &Value) -> Result<()> {
+        let path = format!("{}?dryRun=All", self.path(path));
+        for _ in 0..3000 {
+            if self.send("POST", &path, Some(("json", body))).await?.0 >= 400 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("{path} was never refused")
     }
 
     /// Asks again and again, without a word in the record.
