@@ -18,6 +18,7 @@
 mod answer;
 mod door;
 mod eviction;
+mod given;
 mod kind;
 mod label;
 mod nature;

@@ -11,6 +11,7 @@
 mod agents;
 pub mod clock;
 pub mod cluster;
+pub mod dump;
 pub mod hours;
 pub mod kubernetes;
 mod landing;

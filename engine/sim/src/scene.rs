@@ -23,6 +23,11 @@ use crate::machine::{self, CHECKED, Machines};
 use crate::openstack::{self, Fault, World};
 use crate::trace::Trace;
 
+mod dumped;
+
+pub use dumped::Furnishing;
+pub use rectifier_node::Config as NodeConfig;
+
 /// The namespace of the controller.
 pub const NAMESPACE: &str = "rectifier-system";
 /// The name by which the controller asks.
@@ -48,6 +53,8 @@ pub struct Options {
     pub poll: Duration,
     /// When it begins.
     pub begins: Timestamp,
+    /// The node engines' configuration; without one they may touch the units that are checked.
+    pub agent: Option<Config>,
 }
 
 impl Default for Options {
@@ -61,6 +68,7 @@ impl Default for Options {
             look: Duration::from_secs(NpdConfig::default().interval.into()),
             poll: Duration::from_secs(2),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
+            agent: None,
         }
     }
 }
@@ -85,6 +93,18 @@ pub struct Scene {
 impl Scene {
     /// Sets it up. The engines do not run yet. To be called on a runtime of one thread, whose clock is best paused.
     pub fn set(options: Options, policies: Arc<dyn Advisor>) -> Self {
+        let (mut scene, cluster) = Self::bare(options, machine::Options::default(), policies);
+        scene.furnish(&cluster);
+        scene._nature.spawn(cluster.run());
+        scene
+    }
+
+    /// Nothing is in it yet.
+    fn bare(
+        options: Options,
+        machines: machine::Options,
+        policies: Arc<dyn Advisor>,
+    ) -> (Self, Cluster) {
         let seed = options.seed;
         let trace = Trace::default();
         let clock: Arc<dyn Clock> = Arc::new(WorldClock::starting(options.begins));
@@ -107,13 +127,7 @@ impl Scene {
             },
             clock.clone(),
         );
-        let machines = Machines::new(
-            machine::Options {
-                seed,
-                ..machine::Options::default()
-            },
-            clock.clone(),
-        );
+        let machines = Machines::new(machine::Options { seed, ..machines }, clock.clone());
         let cluster = Cluster::new(
             api.clone(),
             cloud.clone(),
@@ -123,7 +137,7 @@ impl Scene {
                 ..cluster::Options::default()
             },
         );
-        let mut scene = Self {
+        let scene = Self {
             api,
             cloud,
             machines,
@@ -133,18 +147,17 @@ impl Scene {
             policies,
             _nature: JoinSet::new(),
         };
-        scene.furnish(&cluster);
-        scene._nature.spawn(cluster.run());
-        scene
+        for crd in rectifier_api::crds() {
+            // Its rules are all known here: a test says so.
+            drop(scene.api.install(&crd));
+        }
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        scene.api.make("namespaces", None, namespace);
+        (scene, cluster)
     }
 
     fn furnish(&self, cluster: &Cluster) {
-        for crd in rectifier_api::crds() {
-            // Its rules are all known here: a test says so.
-            drop(self.api.install(&crd));
-        }
         let make = |kind, namespace, object| self.api.make(kind, namespace, object);
-        make("namespaces", None, json!({"metadata": {"name": NAMESPACE}}));
         for (n, zone) in (1..=self.options.nodes).zip(self.options.zones.iter().cycle()) {
             cluster.add_node(&format!("worker-{n}"), zone, &[("pool", "web")]);
         }
@@ -198,7 +211,7 @@ impl Scene {
         let units = CHECKED
             .iter()
             .filter_map(|(unit, _)| UnitName::parse(*unit).ok());
-        let config = Config {
+        let usual = || Config {
             npd: NpdConfig {
                 interval: u32::try_from(self.options.look.as_secs()).unwrap_or(u32::MAX),
                 ..NpdConfig::default()
@@ -209,6 +222,7 @@ impl Scene {
             },
             ..Config::default()
         };
+        let config = self.options.agent.clone().unwrap_or_else(usual);
         Agents {
             api: self.api.clone(),
             machines: self.machines.clone(),
