@@ -11,6 +11,7 @@ mod dump;
 mod output;
 mod policy;
 mod progress;
+mod simulate;
 mod verdict;
 
 use std::io::{stdin, stdout};
@@ -27,7 +28,8 @@ Examples:
   rectifier policy new restart-once     a policy from a template, and what tests it
   rectifier policy check DIR            what an engine would say of a directory of policies
   rectifier policy --help               all that can be done with policies
-  rectifier dump -o cluster.json        a cluster in one document, without secrets";
+  rectifier dump -o cluster.json        a cluster in one document, without secrets
+  rectifier simulate --from cluster.json --policies DIR --condition KernelDeadlock --on worker-1";
 
 #[derive(Debug, Parser)]
 #[command(name = "rectifier", version, after_help = EXAMPLES)]
@@ -47,6 +49,8 @@ enum Command {
     Demo(Box<demo::Arguments>),
     /// Reads what decisions rest on of a cluster, and writes one document: no Secrets, and nothing that carries them
     Dump(dump::Arguments),
+    /// What would be done, in what order, and why: both engines and your policies in a dump's cluster, in virtual time
+    Simulate(Box<simulate::Arguments>),
     /// Prints what a shell needs to complete these commands
     Completion(completion::Arguments),
     /// Compiles one policy, from standard input to standard output (this program starts it itself)
@@ -71,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Policy(arguments) => policy::run(*arguments),
         Command::Demo(arguments) => demo::run(*arguments),
         Command::Dump(arguments) => policy::asking(dump::run(arguments)),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completion(arguments) => completion::print::<Cli>(&arguments),
     }
 }
