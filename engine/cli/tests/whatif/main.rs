@@ -121,7 +121,13 @@ fn a_unit_that_fails_is_cured_by_its_own_restart() -> Result<()> {
     );
     // The policy restarts proxy.service; what is behind it is another unit.
     let answer = desk
-        .simulate(&[&proxy[..], &["--unit=kubelet.service", "--mode=observe"]].concat())?
+        .simulate(
+            &[
+                &proxy[..],
+                &["--unit=kubelet.service", "--mode=observe", "--for=10m"],
+            ]
+            .concat(),
+        )?
         .ended(1)?
         .json()?;
     assert_eq!(answer["summary"]["healedInNode"], 0);
@@ -204,6 +210,8 @@ fn what_is_sick_in_the_dump_is_played() -> Result<()> {
         condition("Ready", "True"),
         condition("KernelDeadlock", "True")
     ]);
+    // No node is left that could take a pod: with a budget none would leave.
+    sick["podDisruptionBudgets"] = json!([]);
     let desk = Desk::with(&sick)?;
     let answer = desk.simulate(&["--output=json"])?.ended(1)?.json()?;
     let nodes = answer["nodes"].as_array().context("nodes")?;
