@@ -7,9 +7,11 @@
 mod completion;
 mod demo;
 mod diagnostic;
+mod dump;
 mod output;
 mod policy;
 mod progress;
+mod simulate;
 mod verdict;
 
 use std::io::{stdin, stdout};
@@ -25,7 +27,9 @@ Exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask
 Examples:
   rectifier policy new restart-once     a policy from a template, and what tests it
   rectifier policy check DIR            what an engine would say of a directory of policies
-  rectifier policy --help               all that can be done with policies";
+  rectifier policy --help               all that can be done with policies
+  rectifier dump -o cluster.json        a cluster in one document, without secrets
+  rectifier simulate --from cluster.json --policies DIR --condition KernelDeadlock --on worker-1";
 
 #[derive(Debug, Parser)]
 #[command(name = "rectifier", version, after_help = EXAMPLES)]
@@ -43,6 +47,10 @@ enum Command {
     Policy(Box<policy::Arguments>),
     /// Shows a cluster that breaks and heals itself, in one process: both engines, your policies, no Kubernetes
     Demo(Box<demo::Arguments>),
+    /// Reads what decisions rest on of a cluster, and writes one document: no Secrets, and nothing that carries them
+    Dump(dump::Arguments),
+    /// What would be done, in what order, and why: both engines and your policies in a dump's cluster, in virtual time
+    Simulate(Box<simulate::Arguments>),
     /// Prints what a shell needs to complete these commands
     Completion(completion::Arguments),
     /// Compiles one policy, from standard input to standard output (this program starts it itself)
@@ -66,6 +74,8 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
         }
         Command::Policy(arguments) => policy::run(*arguments),
         Command::Demo(arguments) => demo::run(*arguments),
+        Command::Dump(arguments) => policy::asking(dump::run(arguments)),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completion(arguments) => completion::print::<Cli>(&arguments),
     }
 }

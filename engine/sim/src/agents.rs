@@ -12,6 +12,7 @@ use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
+use crate::cluster::is_on;
 use crate::kubernetes::{ApiServer, Identity};
 use crate::machine::Machines;
 
@@ -73,12 +74,7 @@ impl Agents {
     fn wanted(&self) -> BTreeMap<String, (String, u64)> {
         let nodes = self.api.objects("nodes");
         let mut wanted = self.machines.agents();
-        wanted.retain(|server, _| {
-            let provider = format!("openstack:///{server}");
-            nodes
-                .iter()
-                .any(|node| node["spec"]["providerID"] == provider.as_str())
-        });
+        wanted.retain(|server, (name, _)| nodes.iter().any(|node| is_on(node, server, name)));
         wanted
     }
 

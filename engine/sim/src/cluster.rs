@@ -224,7 +224,7 @@ impl Cluster {
             .iter()
             .find(|node| text(node, "/metadata/name") == machine.name);
         if let Some(node) = own {
-            if text(node, "/spec/providerID") != provider {
+            if !is_on(node, &machine.server, &machine.name) {
                 return;
             }
             self.api.change("nodes", node, true, |node| {
@@ -260,9 +260,9 @@ impl Cluster {
         });
         for node in &nodes {
             let name = text(node, "/metadata/name");
-            let id = text(node, "/spec/providerID").trim_start_matches("openstack:///");
             let ready = condition(node, "Ready");
-            let machine = machines.iter().find(|machine| machine.server == id);
+            let mut machines = machines.iter();
+            let machine = machines.find(|machine| is_on(node, &machine.server, &machine.name));
             if let Some(machine) = machine.filter(|machine| machine.is_heard) {
                 self.silent.remove(name);
                 let (status, reason, message) = match machine.runs_pods {
@@ -294,15 +294,18 @@ impl Cluster {
     /// ReplicaSets make the pods that are missing.
     fn scale(&self) {
         let pods = self.api.objects("pods");
+        let mut owned: BTreeMap<&str, u64> = BTreeMap::new();
+        for pod in &pods {
+            let owners = pod["metadata"]["ownerReferences"].as_array();
+            if pod["metadata"]["deletionTimestamp"].is_null() {
+                for owner in owners.into_iter().flatten() {
+                    *owned.entry(text(owner, "/uid")).or_default() += 1;
+                }
+            }
+        }
         for set in self.api.objects("replicasets.apps") {
             let (uid, name) = (text(&set, "/metadata/uid"), text(&set, "/metadata/name"));
-            let is_own = |pod: &&Object| {
-                let owners = pod["metadata"]["ownerReferences"].as_array();
-                let mut owners = owners.into_iter().flatten();
-                owners.any(|owner| owner["uid"] == uid)
-                    && pod["metadata"]["deletionTimestamp"].is_null()
-            };
-            let there = pods.iter().filter(is_own).count() as u64;
+            let there = owned.get(uid).copied().unwrap_or(0);
             let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
             for _ in there..wanted {
                 let template = &set["spec"]["template"];
@@ -359,6 +362,10 @@ impl Cluster {
         let nodes = self.api.objects("nodes");
         let pods = self.api.objects("pods");
         let wall = self.api.now();
+        let by_name: BTreeMap<&str, &Object> = nodes
+            .iter()
+            .map(|node| (text(node, "/metadata/name"), node))
+            .collect();
         let uids: BTreeSet<&str> = pods.iter().map(|pod| text(pod, "/metadata/uid")).collect();
         self.starting.retain(|uid, _| uids.contains(uid.as_str()));
         self.ending.retain(|uid, _| uids.contains(uid.as_str()));
@@ -367,10 +374,7 @@ impl Cluster {
             let Some(node) = pod["spec"]["nodeName"].as_str() else {
                 continue;
             };
-            let Some(node) = nodes
-                .iter()
-                .find(|known| text(known, "/metadata/name") == node)
-            else {
+            let Some(node) = by_name.get(node) else {
                 self.api.end(pod);
                 continue;
             };
@@ -414,6 +418,14 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     let keys = pointer.split('/').skip(1);
     let field = keys.fold(object, |field, key| &field[key]);
     field.as_str().unwrap_or_default()
+}
+
+/// Is that the Node of this machine? One that names no server of OpenStack is known by its name.
+pub(crate) fn is_on(node: &Value, server: &str, name: &str) -> bool {
+    match text(node, "/spec/providerID").strip_prefix("openstack://") {
+        Some(place) => place.rsplit('/').next() == Some(server),
+        None => text(node, "/metadata/name") == name,
+    }
 }
 
 pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {

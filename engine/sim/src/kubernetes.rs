@@ -22,6 +22,7 @@ mod door;
 mod event;
 mod eviction;
 mod gate;
+mod given;
 mod identity;
 mod kind;
 mod label;

@@ -12,6 +12,7 @@
 mod agents;
 pub mod clock;
 pub mod cluster;
+pub mod dump;
 pub mod hours;
 pub mod kubernetes;
 mod landing;

@@ -42,11 +42,15 @@ pub struct Options {
     pub restart: RangeInclusive<Duration>,
     /// Takes in what happens, while it is kept.
     pub record: Record,
+    /// What Node Problem Detector checks.
+    pub checks: Arc<[Check]>,
+    /// Units that there are besides the [`CHECKED`] ones.
+    pub units: Vec<String>,
 }
 
 impl Default for Options {
     /// Boots of 5 to 40 s, jobs of 0.2 to 3 s, down within 1 to 3 s, a check every 30 s (as NPD's health checker has it),
-    /// a new engine after 2 to 10 s.
+    /// a new engine after 2 to 10 s; the units that are [`CHECKED`].
     fn default() -> Self {
         let seconds = Duration::from_secs_f64;
         Self {
@@ -57,6 +61,13 @@ impl Default for Options {
             check: seconds(30.0),
             restart: seconds(2.0)..=seconds(10.0),
             record: Record::default(),
+            checks: CHECKED
+                .map(|(unit, kind)| Check {
+                    kind: kind.to_owned(),
+                    unit: Some(unit.to_owned()),
+                })
+                .into(),
+            units: Vec::new(),
         }
     }
 }
@@ -68,6 +79,30 @@ pub const CHECKED: [(&str, &str); 3] = [
     ("containerd.service", "ContainerRuntimeUnhealthy"),
     ("proxy.service", "ProxyUnhealthy"),
 ];
+
+/// A check of Node Problem Detector's, and the condition that it reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The condition's type.
+    pub kind: String,
+    /// The unit that must run. Without one the condition is True while a machine has a [`Problem`] of its kind.
+    pub unit: Option<String>,
+}
+
+/// Something that is wrong with a machine, whatever is behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The condition that tells it; somebody must [check](Options::checks) it.
+    pub kind: String,
+    /// The condition's reason.
+    pub reason: String,
+    /// Its message.
+    pub message: String,
+    /// What makes it go away; [`Cure::Restart`]: any job of a unit, any fix.
+    pub cure: Cure,
+    /// Since when it has been reported, if it has.
+    pub since: Option<Timestamp>,
+}
 
 /// What brings a broken unit, or machine, back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,6 +196,16 @@ impl Machines {
         });
         self.tell();
         broken
+    }
+
+    /// Something is wrong with the machine of this name. False: there is none.
+    pub fn ail(&self, name: &str, problem: &Problem) -> bool {
+        let found = self.with(|state, moment, _| {
+            let guest = state.guests.values_mut().find(|guest| guest.name == name);
+            guest.map(|guest| guest.ail(problem, moment)).is_some()
+        });
+        self.tell();
+        found
     }
 
     /// Repairs what is broken on the machine of this name, as a person does who knows what it is.

@@ -222,6 +222,14 @@ impl World {
         self.now(|state| state.foreign_server(name, zone))
     }
 
+    /// The same, with the id that it has. It has none of its own if that is another's already.
+    pub(crate) fn given_server(&self, id: &str, name: &str, zone: Option<&str>) -> String {
+        self.now(|state| {
+            let made = state.foreign_server(name, zone);
+            state.rename(made, id)
+        })
+    }
+
     /// The world as it is at this moment: what was due has happened.
     fn now<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.inner.state);

@@ -25,6 +25,11 @@ use crate::openstack::{self, Fault, World};
 use crate::record::Record;
 use crate::trace::Trace;
 
+mod dumped;
+
+pub use dumped::Furnishing;
+pub use rectifier_node::Config as NodeConfig;
+
 /// The namespace of the controller.
 pub const NAMESPACE: &str = "rectifier-system";
 /// The name by which the controller asks.
@@ -57,6 +62,8 @@ pub struct Options {
     pub poll: Duration,
     /// When it begins.
     pub begins: Timestamp,
+    /// The node engines' configuration; without one they may touch the units that are checked.
+    pub agent: Option<Config>,
 }
 
 impl Default for Options {
@@ -71,6 +78,7 @@ impl Default for Options {
             limits: LimitsConfig::default(),
             poll: Duration::from_secs(2),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
+            agent: None,
         }
     }
 }
@@ -97,6 +105,18 @@ pub struct Scene {
 impl Scene {
     /// Sets it up. The engines do not run yet. To be called on a runtime of one thread, whose clock is best paused.
     pub fn set(options: Options, policies: Arc<dyn Advisor>) -> Self {
+        let (mut scene, cluster) = Self::bare(options, machine::Options::default(), policies);
+        scene.furnish(&cluster);
+        scene._nature.spawn(cluster.run());
+        scene
+    }
+
+    /// Nothing is in it yet.
+    fn bare(
+        options: Options,
+        machines: machine::Options,
+        policies: Arc<dyn Advisor>,
+    ) -> (Self, Cluster) {
         let seed = options.seed;
         let trace = Trace::default();
         let clock: Arc<dyn Clock> = Arc::new(WorldClock::starting(options.begins));
@@ -121,14 +141,12 @@ impl Scene {
             },
             clock.clone(),
         );
-        let machines = Machines::new(
-            machine::Options {
-                seed,
-                record: record.clone(),
-                ..machine::Options::default()
-            },
-            clock.clone(),
-        );
+        let machines = machine::Options {
+            seed,
+            record: record.clone(),
+            ..machines
+        };
+        let machines = Machines::new(machines, clock.clone());
         let cluster = Cluster::new(
             api.clone(),
             cloud.clone(),
@@ -138,7 +156,7 @@ impl Scene {
                 ..cluster::Options::default()
             },
         );
-        let mut scene = Self {
+        let scene = Self {
             api,
             cloud,
             machines,
@@ -149,20 +167,19 @@ impl Scene {
             policies,
             _nature: JoinSet::new(),
         };
-        scene.furnish(&cluster);
-        scene._nature.spawn(cluster.run());
-        scene
+        for crd in CRDS.iter() {
+            // Its rules are all known here: a test says so.
+            drop(scene.api.install(crd));
+        }
+        // Neither do these say anything that is not known here: another test says so.
+        drop(scene.api.admit_by(ADMISSION));
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        scene.api.make("namespaces", None, namespace);
+        (scene, cluster)
     }
 
     fn furnish(&self, cluster: &Cluster) {
-        for crd in CRDS.iter() {
-            // Its rules are all known here: a test says so.
-            drop(self.api.install(crd));
-        }
-        // Neither do these say anything that is not known here: another test says so.
-        drop(self.api.admit_by(ADMISSION));
         let make = |kind, namespace, object| self.api.make(kind, namespace, object);
-        make("namespaces", None, json!({"metadata": {"name": NAMESPACE}}));
         for (n, zone) in (1..=self.options.nodes).zip(self.options.zones.iter().cycle()) {
             cluster.add_node(&format!("worker-{n}"), zone, &[("pool", "web")]);
         }
@@ -218,7 +235,7 @@ impl Scene {
         let units = CHECKED
             .iter()
             .filter_map(|(unit, _)| UnitName::parse(*unit).ok());
-        let config = Config {
+        let usual = || Config {
             npd: NpdConfig {
                 interval: u32::try_from(self.options.look.as_secs()).unwrap_or(u32::MAX),
                 ..NpdConfig::default()
@@ -230,6 +247,7 @@ impl Scene {
             limits: self.options.limits.clone(),
             ..Config::default()
         };
+        let config = self.options.agent.clone().unwrap_or_else(usual);
         Agents {
             api: self.api.clone(),
             machines: self.machines.clone(),

@@ -37,6 +37,11 @@ impl HostArguments {
         self.open_with(cache, metering)
     }
 
+    /// The node engine's configuration, if there is one.
+    pub(crate) fn node_config(&self) -> Option<&Path> {
+        self.node_config.as_deref()
+    }
+
     /// With another folder of compiled policies.
     ///
     /// # Errors

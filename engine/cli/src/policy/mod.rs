@@ -6,8 +6,8 @@ mod bench;
 mod build;
 mod cases;
 mod check;
-mod files;
-mod host;
+pub(crate) mod files;
+pub(crate) mod host;
 mod inspect;
 mod metadata;
 mod new;
@@ -93,7 +93,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
 }
 
 /// On one thread, as the engines.
-fn asking(command: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
+pub(crate) fn asking(
+    command: impl Future<Output = anyhow::Result<Verdict>>,
+) -> anyhow::Result<Verdict> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -130,10 +130,12 @@ pub(super) fn settle(store: &mut Store, namespace: &str) {
 
 /// As the disruption controller counts them.
 fn counts(store: &Store, namespace: &str, budget: &Value) -> Counts {
+    let selector = &budget["spec"]["selector"];
+    let wanted = of_selector(selector);
     let pods: Vec<_> = store
         .all("pods", Some(namespace))
         .map(|(_, pod)| pod)
-        .filter(|pod| is_of(budget, pod))
+        .filter(|pod| !selector.is_null() && matches_labels(&wanted, pod))
         .collect();
     let is_healthy = |pod: &&&Arc<Value>| is_ready(pod) && !is_being_deleted(pod);
     let healthy = pods.iter().filter(is_healthy).count() as u64;

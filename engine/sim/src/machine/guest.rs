@@ -1,6 +1,7 @@
 //! One machine: power, boots, units, what is broken, what Node Problem Detector reports.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::UnitSeen;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::{Break, CHECKED, Cure, Disk, Moment, Options, Seen, draw};
+use super::{Break, CHECKED, Check, Cure, Disk, Moment, Options, Problem, Seen, draw};
 use crate::openstack;
 use crate::record::{OnMachine, Record};
 
@@ -32,9 +33,13 @@ pub(super) struct Guest {
     /// The times at which it checks are this, and every so many seconds later.
     first_check: Instant,
     check: Option<Instant>,
-    /// A unit has changed since it was compared with what is reported.
+    /// Something has changed since it was compared with what is reported.
     is_changed: bool,
+    checks: Arc<[Check]>,
+    /// One for each check.
     conditions: Vec<Condition>,
+    /// What is wrong and behind no unit, by its condition.
+    problems: BTreeMap<String, Problem>,
     /// Node Problem Detector's answer, unless a condition has changed since it gave one.
     answer: Option<Vec<u8>>,
     is_news: bool,
@@ -74,21 +79,24 @@ struct Job {
 /// A condition as Node Problem Detector reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     pub(crate) is_true: bool,
     pub(crate) since: Timestamp,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: String,
     pub(crate) message: String,
 }
 
 impl Condition {
-    fn of(unit: &str, kind: &'static str, is_true: bool, since: Timestamp) -> Self {
-        let (reason, message) = match is_true {
-            true => ("UnitNotActive", format!("{unit} does not run")),
-            false => ("UnitActive", format!("{unit} runs")),
+    /// What a check says. `problem` is what is wrong, if it is known better than by a unit.
+    fn of(check: &Check, problem: Option<&Problem>, is_true: bool, since: Timestamp) -> Self {
+        let (reason, message) = match (problem, &check.unit, is_true) {
+            (Some(problem), _, true) => (problem.reason.clone(), problem.message.clone()),
+            (_, Some(unit), true) => ("UnitNotActive".to_owned(), format!("{unit} does not run")),
+            (_, Some(unit), false) => ("UnitActive".to_owned(), format!("{unit} runs")),
+            (_, None, _) => (format!("No{}", check.kind), String::new()),
         };
         Self {
-            kind,
+            kind: check.kind.clone(),
             is_true,
             since,
             reason,
@@ -105,7 +113,7 @@ impl Guest {
         options: &Options,
         chance: &mut fastrand::Rng,
     ) -> Self {
-        let unit = |(name, _): (&str, &str)| {
+        let unit = |name: &str| {
             let unit = Unit {
                 is_active: false,
                 since: now.wall,
@@ -115,7 +123,12 @@ impl Guest {
             };
             (name.to_owned(), unit)
         };
-        let conditions = CHECKED.map(|(unit, kind)| Condition::of(unit, kind, false, now.wall));
+        let units = CHECKED.iter().map(|(unit, _)| *unit);
+        let units = units.chain(options.units.iter().map(String::as_str));
+        let checks = options.checks.clone();
+        let conditions = checks
+            .iter()
+            .map(|check| Condition::of(check, None, false, now.wall));
         Self {
             name: server.name.clone(),
             server: server.id.clone(),
@@ -125,12 +138,14 @@ impl Guest {
             since: now.wall,
             goes_down: None,
             hangs: false,
-            units: CHECKED.into_iter().map(unit).collect(),
+            units: units.map(unit).collect(),
             finished: broadcast::Sender::new(JOBS_KEPT),
             first_check: now.at + draw(chance, &(std::time::Duration::ZERO..=options.check)),
             check: None,
             is_changed: true,
-            conditions: conditions.into(),
+            conditions: conditions.collect(),
+            checks,
+            problems: BTreeMap::new(),
             answer: None,
             is_news: true,
             has_booted: false,
@@ -186,12 +201,11 @@ impl Guest {
 
     fn down(&mut self) {
         self.goes_down = None;
-        self.check = None;
         for unit in self.units.values_mut() {
             unit.job = None;
             unit.is_active = false;
         }
-        self.is_changed = true;
+        self.has_changed();
     }
 
     fn up(&mut self, now: Moment) {
@@ -215,11 +229,19 @@ impl Guest {
                 self.turn(&name, runs, now);
             }
         }
+        self.problems
+            .retain(|_, problem| problem.cure == Cure::Never);
         // Node Problem Detector begins anew, and knows nothing of before.
-        for (condition, (unit, _)) in self.conditions.iter_mut().zip(CHECKED) {
-            *condition = Condition::of(unit, condition.kind, false, now.wall);
+        for (condition, check) in self.conditions.iter_mut().zip(self.checks.iter()) {
+            *condition = Condition::of(check, None, false, now.wall);
         }
         self.tell_news();
+    }
+
+    /// What is reported has to be compared anew.
+    fn has_changed(&mut self) {
+        self.check = None;
+        self.is_changed = true;
     }
 
     fn tell_news(&mut self) {
@@ -233,8 +255,7 @@ impl Guest {
         };
         (unit.is_active, unit.since) = (runs, now.wall);
         unit.invocation += u64::from(runs);
-        self.check = None;
-        self.is_changed = true;
+        self.has_changed();
         if runs {
             let what = OnMachine::UnitStarted(name.to_owned());
             self.record.machine(&self.server, what);
@@ -290,17 +311,54 @@ impl Guest {
             Power::Hung => return self.reboot(now, options, chance),
             Power::Off | Power::Booting(_) => return,
         }
-        for (name, _) in CHECKED {
-            let broken = self.units.get_mut(name).and_then(|unit| unit.broken.take());
-            if broken.is_some() {
-                self.turn(name, true, now);
+        self.problems.clear();
+        self.has_changed();
+        let names: Vec<String> = self.units.keys().cloned().collect();
+        for name in names {
+            let unit = self.units.get_mut(&name);
+            if unit.and_then(|unit| unit.broken.take()).is_some() {
+                self.turn(&name, true, now);
             }
         }
     }
 
+    /// Something is wrong with it from now on, or, if the problem says since when, was and is known already.
+    pub(super) fn ail(&mut self, problem: &Problem, now: Moment) {
+        self.has_changed();
+        let at = self
+            .checks
+            .iter()
+            .position(|check| check.kind == problem.kind);
+        let check = at.and_then(|at| self.checks.get(at)).cloned();
+        match check.as_ref().and_then(|check| check.unit.clone()) {
+            Some(unit) => {
+                if let Some(unit) = self.units.get_mut(&unit) {
+                    unit.broken = Some(problem.cure);
+                }
+                self.turn(&unit, false, now);
+            }
+            None => drop(self.problems.insert(problem.kind.clone(), problem.clone())),
+        }
+        let known = at.and_then(|at| self.conditions.get_mut(at));
+        if let (Some(condition), Some(check), Some(since)) = (known, check, problem.since) {
+            *condition = Condition::of(&check, Some(problem), true, since);
+            self.answer = None;
+        }
+    }
+
+    /// A remedy was carried out that is good for what is behind no unit.
+    pub(super) fn remedied(&mut self) {
+        self.problems
+            .retain(|_, problem| problem.cure != Cure::Restart);
+        self.has_changed();
+    }
+
     pub(super) fn is_well(&self) -> bool {
         let is_good = |unit: &Unit| unit.is_active && unit.broken.is_none();
-        self.is_up() && !self.is_silent && self.units.values().all(is_good)
+        self.is_up()
+            && !self.is_silent
+            && self.problems.is_empty()
+            && self.units.values().all(is_good)
     }
 
     /// Which engine runs on it now.
@@ -366,21 +424,28 @@ impl Guest {
     }
 
     fn differs(&self) -> bool {
-        let is_true = |unit: &str| self.units.get(unit).is_some_and(|unit| !unit.is_active);
-        let pairs = self.conditions.iter().zip(CHECKED);
-        pairs
-            .into_iter()
-            .any(|(condition, (unit, _))| condition.is_true != is_true(unit))
+        let mut pairs = self.conditions.iter().zip(self.checks.iter());
+        pairs.any(|(condition, check)| condition.is_true != self.fails(check))
+    }
+
+    fn fails(&self, check: &Check) -> bool {
+        match &check.unit {
+            Some(unit) => self.units.get(unit).is_some_and(|unit| !unit.is_active),
+            None => self.problems.contains_key(&check.kind),
+        }
     }
 
     fn report(&mut self, now: Moment) -> bool {
         if !self.differs() {
             return false;
         }
-        for (condition, (unit, kind)) in self.conditions.iter_mut().zip(CHECKED) {
-            let is_true = self.units.get(unit).is_some_and(|unit| !unit.is_active);
+        let checks = self.checks.clone();
+        let found: Vec<bool> = checks.iter().map(|check| self.fails(check)).collect();
+        let all = self.conditions.iter_mut().zip(checks.iter()).zip(found);
+        for ((condition, check), is_true) in all {
             if condition.is_true != is_true {
-                *condition = Condition::of(unit, kind, is_true, now.wall);
+                let problem = self.problems.get(&check.kind);
+                *condition = Condition::of(check, problem, is_true, now.wall);
             }
         }
         self.tell_news();
@@ -397,6 +462,7 @@ impl Guest {
         }
         let runs = unit.broken.is_none();
         self.turn(name, runs, now);
+        self.remedied();
         // Nobody may listen.
         drop(self.finished.send(name.to_owned()));
     }

@@ -242,6 +242,20 @@ impl State {
         id
     }
 
+    /// Gives a server another id, unless that is taken; its id then.
+    pub(super) fn rename(&mut self, from: String, to: &str) -> String {
+        if self.servers.contains_key(to) {
+            return from;
+        }
+        if let Some(server) = self.servers.remove(&from) {
+            self.servers.insert(to.to_owned(), server);
+        }
+        for port in self.ports.values_mut().filter(|port| port.device == from) {
+            port.device = to.to_owned();
+        }
+        to.to_owned()
+    }
+
     pub(super) fn id(&mut self) -> String {
         id(&mut self.chance)
     }
