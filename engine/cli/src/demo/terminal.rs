@@ -280,14 +280,14 @@ mod tests {
         row(&rows, "az-1");
         let first = row(&rows, "worker-1 ");
         assert!(
-            first.contains("▲ worker-1    2 pods cordoned ProxyUnhealthy"),
+            first.contains("▲ worker-1   2 pods cordoned ProxyUnhealthy"),
             "{first}"
         );
         assert!(
-            first.contains("✖ worker-2    2 pods KubeletUnhealthy"),
+            first.contains("✖ worker-2   2 pods KubeletUnhealthy"),
             "{first}"
         );
-        assert!(row(&rows, "worker-4").contains("● worker-4    2 pods"));
+        assert!(row(&rows, "worker-4").contains("● worker-4   2 pods"));
         let repair = row(&rows, "worker-1 ProxyUnhealthy:");
         assert!(repair.contains("Cordoning 2 s → Joining 41 s"), "{repair}");
         let line = row(&rows, "waits for the new node");

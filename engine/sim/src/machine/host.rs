@@ -116,10 +116,10 @@ impl Machine for Host {
     ) -> Result<String, SystemdError> {
         // What it does is not known; it takes its time, and is a remedy.
         let takes = self
-            .ask(|_, _, options, chance| draw(chance, &options.job))
+            .tell(|_, _, options, chance| draw(chance, &options.job))
             .await;
         sleep(takes).await;
-        self.ask(|guest, _, _, _| guest.remedied()).await;
+        self.tell(|guest, _, _, _| guest.remedied()).await;
         self.machines.tell();
         Ok("the command ended well".to_owned())
     }

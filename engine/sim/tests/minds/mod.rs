@@ -88,7 +88,7 @@ fn that_hands_over() -> Result<Vec<u8>> {
     let world = resolve.select_world(&[package], Some("policy"))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let mut encoder = ComponentEncoder::default().module(&module)?.validate(true);
-    Ok(encoder.encode()?)
+    encoder.encode()
 }
 
 impl InForce {

@@ -73,13 +73,13 @@ impl Real<'_> {
             Fact::BootReported => world.booted_again(mark, SICK, &self.ready()?.boot),
             Fact::ServerAsked => world.action(&self.new_server_id().await?, "create").await,
             Fact::Registered => {
-                let new = self.new_server().await?;
-                world.registered_with(mark, &new.name, PROVISIONAL_TAINT)
+                let new = self.new_name().await?;
+                world.registered_with(mark, &new, PROVISIONAL_TAINT)
             }
-            Fact::NewReady => world.ready_since(mark, &self.new_server().await?.name),
+            Fact::NewReady => world.ready_since(mark, &self.new_name().await?),
             Fact::Released => {
-                let new = self.new_server().await?;
-                world.first_that(mark, node("patch", &new.name), |body| {
+                let new = self.new_name().await?;
+                world.first_that(mark, node("patch", &new), |body| {
                     body.pointer("/spec/taints").is_some()
                 })
             }
@@ -124,6 +124,16 @@ impl Real<'_> {
         }
     }
 
+    /// Its name, which is its node's, though it be gone.
+    async fn new_name(&self) -> Result<String> {
+        let id = self.new_server_id().await?;
+        let mut all = self.world.openstack.records.servers().await?.into_iter();
+        let found = all.find(|server| server.id == id);
+        let name = found.map(|server| server.name);
+        name.with_context(|| format!("Nova does not know {id}"))
+    }
+
+    /// That server, which is there.
     pub(super) async fn new_server(&self) -> Result<Server> {
         let id = self.new_server_id().await?;
         let server = self.world.openstack.records.server(&id).await?;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Node;
 use kube::api::Api;
 use rectifier_api::NodeRepair;
 use rectifier_bed::openstack::Fault;
@@ -19,9 +18,9 @@ use super::fewest::Fewest;
 use super::gate::Gate;
 use super::{long, short, sick};
 use crate::claim;
-use crate::evidence::{Before, Bus, Mark, kubelet};
+use crate::evidence::{Before, Bus, Mark};
 use crate::wait::{gone, object, within};
-use crate::world::{SICK, World, deploy};
+use crate::world::{SICK, World};
 
 /// The replacement boots so slowly that the problem is gone before.
 const SLOW: Duration = Duration::from_secs(600);
@@ -185,50 +184,6 @@ impl<'a> Real<'a> {
         }
         restarts
     }
-
-    /// Until the kubelet has renewed its node's Lease twice, ten to twenty seconds: longer than the node engine watches a
-    /// remedy (4 s) and waits for a problem to stay away (4 s), so what it would still do is done.
-    async fn quiet(&self) -> Result<()> {
-        let own = kubelet(SICK);
-        let from = Timestamp::now();
-        let mut renewals = 0;
-        let audit = self.world.kubernetes.audit();
-        let renewed = audit.wait_for(|record| {
-            let renewed = record.received >= from
-                && record.user == own
-                && record.object.resource == "leases"
-                && record.code < 300;
-            renewals += usize::from(renewed);
-            renewals == 2
-        });
-        within("two heartbeats of the node", short(), async {
-            renewed.await.map(drop)
-        })
-        .await
-    }
-
-    async fn silence(&self) -> Result<()> {
-        let world = self.world;
-        let pod = world.daemon(SICK, "rectifier-node").await?;
-        deploy::node_engines(&world.kubernetes, false).await?;
-        let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "rectifier-agents");
-        let name = pod.name_any();
-        let ended = gone(pods, &name);
-        within("the node engine's pod to end", short(), ended).await
-    }
-
-    /// Until the cordon is gone.
-    async fn schedulable(&self) -> Result<()> {
-        let schedulable = |node: &Node| {
-            let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable);
-            !unschedulable.unwrap_or(false)
-        };
-        let node = self.world.kubernetes.node(SICK, schedulable);
-        within("the node to be schedulable", short(), async {
-            node.await.map(drop)
-        })
-        .await
-    }
 }
 
 impl Stage for Real<'_> {
@@ -279,7 +234,7 @@ impl Stage for Real<'_> {
                 sick::reported(world, condition).await
             }
             Deed::Mend => sick::mend_proxy(world).await,
-            Deed::SilenceEngine => self.silence().await,
+            Deed::SilenceEngine => sick::silence(world).await,
             Deed::SlowBoots => world.openstack.fault(Fault::BootDelay(SLOW)).await,
             Deed::HandOver => {
                 let mind = self.handing_over()?;
@@ -298,7 +253,7 @@ impl Stage for Real<'_> {
         let world = self.world;
         match awaited {
             Awaited::Well => sick::well(world, SICK, self.service.condition).await,
-            Awaited::Quiet => self.quiet().await,
+            Awaited::Quiet => sick::quiet(world).await,
             Awaited::Restarts(count) => self.restarts(count).await,
             Awaited::Escalated => {
                 let asks = |repair: &NodeRepair| repair.spec.asks == Asks::Escalate;
@@ -335,11 +290,11 @@ impl Stage for Real<'_> {
                 within("the old Node to be gone", short(), gone(nodes, SICK)).await
             }
             Phase::Recovered => {
-                self.schedulable().await?;
+                sick::schedulable(world).await?;
                 sick::well(world, SICK, self.service.condition).await
             }
             _ => {
-                self.schedulable().await?;
+                sick::schedulable(world).await?;
                 let ours = self.new_server_id().await?;
                 let gone = world.openstack.records.await_gone(&ours);
                 within("our server to be gone", short(), gone).await
@@ -357,5 +312,37 @@ impl Stage for Real<'_> {
 
     async fn holds(&self, claim: Claim) -> Result<()> {
         self.check(claim).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rectifier_story::Story;
+
+    use super::*;
+
+    #[test]
+    fn the_services_rules_are_those_of_the_sidecar() {
+        let sidecar = include_str!("../../fixtures/policy.yaml");
+        for Service {
+            unit,
+            condition,
+            rule: Rule { attempts, reboot },
+        } in [PROXY, CACHE]
+        {
+            let rule = format!(
+                "{{condition: {condition}, unit: {unit}, attempts: {attempts}, reboot: {reboot}, "
+            );
+            assert!(sidecar.contains(&rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn each_story_has_a_rule_that_can_be_put_here() {
+        for story in Story::ALL {
+            let rule = story.script().rule;
+            // the cache's attempts are no setting of the scenarios
+            assert!(!rule.reboot || rule == CACHE.rule, "{story:?}");
+        }
     }
 }

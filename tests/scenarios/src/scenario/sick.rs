@@ -1,6 +1,7 @@
 //! What can be wrong with the sick node, and how one sees that it is.
 
 use anyhow::Result;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
@@ -12,9 +13,9 @@ use serde_json::json;
 
 use super::short;
 use crate::claim;
-use crate::evidence::Mark;
-use crate::wait::{object, until, within};
-use crate::world::{SICK, World};
+use crate::evidence::{Mark, kubelet};
+use crate::wait::{gone, object, until, within};
+use crate::world::{SICK, World, deploy};
 
 /// The node's one open repair.
 pub(super) const REPAIR: &str = "worker-1.repair";
@@ -176,4 +177,48 @@ pub(super) async fn reached(world: &World, words: &str) -> Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     Ok(())
+}
+
+/// Until the kubelet has renewed its node's Lease twice, ten to twenty seconds: longer than the node engine watches a
+/// remedy (4 s) and waits for a problem to stay away (4 s), so what it would still do is done.
+pub(super) async fn quiet(world: &World) -> Result<()> {
+    let own = kubelet(SICK);
+    let from = Timestamp::now();
+    let mut renewals = 0;
+    let audit = world.kubernetes.audit();
+    let renewed = audit.wait_for(|record| {
+        let renewed = record.received >= from
+            && record.user == own
+            && record.object.resource == "leases"
+            && record.code < 300;
+        renewals += usize::from(renewed);
+        renewals == 2
+    });
+    within("two heartbeats of the node", short(), async {
+        renewed.await.map(drop)
+    })
+    .await
+}
+
+/// The node engines end.
+pub(super) async fn silence(world: &World) -> Result<()> {
+    let pod = world.daemon(SICK, "rectifier-node").await?;
+    deploy::node_engines(&world.kubernetes, false).await?;
+    let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "rectifier-agents");
+    let name = pod.name_any();
+    let ended = gone(pods, &name);
+    within("the node engine's pod to end", short(), ended).await
+}
+
+/// Until the cordon is gone.
+pub(super) async fn schedulable(world: &World) -> Result<()> {
+    let schedulable = |node: &Node| {
+        let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable);
+        !unschedulable.unwrap_or(false)
+    };
+    let node = world.kubernetes.node(SICK, schedulable);
+    within("the node to be schedulable", short(), async {
+        node.await.map(drop)
+    })
+    .await
 }
