@@ -9,7 +9,7 @@ use super::answer::Refusal;
 use super::apply::{Operation, Writer};
 use super::label::{matches_labels, of_selector};
 use super::object::{at, is_being_deleted, map_of, meta};
-use super::store::{Key, Store};
+use super::store::{Change, Key, Store};
 use super::verb::{Done, Part, Verb};
 
 const BUDGETS: &str = "poddisruptionbudgets.policy";
@@ -82,6 +82,12 @@ fn may_go(store: &Store, namespace: &str, pod: &Value) -> Result<(), Refusal> {
     Err(refusal)
 }
 
+/// Who makes pods, as the store names them.
+const REPLICA_SETS: &str = "replicasets.apps";
+const DEPLOYMENTS: &str = "deployments.apps";
+const STATEFUL_SETS: &str = "statefulsets.apps";
+const CONTROLLERS: &str = "replicationcontrollers";
+
 struct Counts {
     healthy: u64,
     wanted: u64,
@@ -100,10 +106,16 @@ impl Counts {
     }
 }
 
-/// Writes what the budgets of a namespace allow, as the disruption controller does; here at once.
+/// Writes what the budgets of a namespace allow, as the disruption controller does; here at once after each change in it.
 pub(super) fn settle(store: &mut Store, namespace: &str) {
+    let changes = store.changes_after(store.settled);
+    let is_new = |budget: &Value| match &changes {
+        Some(changes) => changes.iter().any(|change| concerns(budget, change)),
+        None => true,
+    };
     let budgets: Vec<_> = store
         .all(BUDGETS, Some(namespace))
+        .filter(|(_, budget)| is_new(budget))
         .map(|(key, budget)| (key.clone(), budget.clone()))
         .collect();
     if !budgets.is_empty() {
@@ -125,6 +137,21 @@ pub(super) fn settle(store: &mut Store, namespace: &str) {
             map_of(&mut budget).insert("status".to_owned(), status);
             store.put(key, budget);
         }
+    }
+    // What was just written is counted.
+    store.settled = store.revision();
+}
+
+/// May it count otherwise after that change?
+fn concerns(budget: &Value, change: &Change) -> bool {
+    match change.key.stored_as.as_str() {
+        "pods" => {
+            let pods = [&change.before, &change.after];
+            pods.into_iter().flatten().any(|pod| is_of(budget, pod))
+        }
+        BUDGETS => change.key.name == meta(budget, "name"),
+        REPLICA_SETS | DEPLOYMENTS | STATEFUL_SETS | CONTROLLERS => true,
+        _ => false,
     }
 }
 
@@ -200,10 +227,10 @@ fn scale(store: &Store, namespace: &str, owner: &Value) -> Option<(String, u64)>
         .rsplit_once('/')
         .map_or("", |(group, _)| group);
     let stored_as = match (group, text("kind")) {
-        ("apps", "ReplicaSet") => "replicasets.apps",
-        ("apps", "Deployment") => "deployments.apps",
-        ("apps", "StatefulSet") => "statefulsets.apps",
-        ("", "ReplicationController") => "replicationcontrollers",
+        ("apps", "ReplicaSet") => REPLICA_SETS,
+        ("apps", "Deployment") => DEPLOYMENTS,
+        ("apps", "StatefulSet") => STATEFUL_SETS,
+        ("", "ReplicationController") => CONTROLLERS,
         _ => return None,
     };
     let key = Key {

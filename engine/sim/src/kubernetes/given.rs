@@ -47,6 +47,7 @@ impl ApiServer {
     pub(crate) fn settle_budgets<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) {
         let mut store = lock(&self.inner.store);
         for namespace in namespaces {
+            store.settled = 0;
             eviction::settle(&mut store, namespace);
         }
     }

@@ -77,6 +77,8 @@ pub(super) struct Store {
     /// By kind.
     listeners: BTreeMap<String, Vec<Listener>>,
     told: watch::Sender<u64>,
+    /// The budgets are counted up to this one.
+    pub(super) settled: u64,
     /// By kind: the revision of its last change.
     latest: BTreeMap<String, u64>,
     pages: VecDeque<(String, Rest)>,
@@ -101,6 +103,7 @@ impl Store {
             forgotten: 0,
             listeners: BTreeMap::new(),
             told: watch::Sender::new(0),
+            settled: 0,
             latest: BTreeMap::new(),
             pages: VecDeque::new(),
             record: Record::default(),
@@ -275,6 +278,16 @@ impl Store {
     pub(super) fn history<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Change> {
         let changes = self.changes.iter().map(AsRef::as_ref);
         changes.filter(move |change| change.key == *key)
+    }
+
+    /// The few changes after a revision of a moment ago; `None` if that is forgotten.
+    pub(super) fn changes_after(&self, revision: u64) -> Option<Vec<Arc<Change>>> {
+        if revision < self.forgotten {
+            return None;
+        }
+        let newest = self.changes.iter().rev();
+        let later = newest.take_while(|change| change.revision > revision);
+        Some(later.cloned().collect())
     }
 
     /// Keeps the rest of a list; by what it is asked for.
