@@ -320,10 +320,13 @@ impl Scene {
         }
         for repair in self.api.objects("noderepairs.rectifier.dev") {
             if name(&repair).ends_with(".repair") {
+                let status = &repair["status"];
                 ills.push(format!(
-                    "{} is {}",
+                    "{} is {}: {} {}",
                     name(&repair),
-                    repair["status"]["phase"]
+                    status["phase"],
+                    status["reason"],
+                    status["message"]
                 ));
             }
         }

@@ -78,7 +78,7 @@ mod tests {
             uid: Uid::parse("uid").unwrap(),
             owner: Owner::Controller,
             finished: false,
-            leaving: false,
+            leaving: None,
             local_data: false,
         };
         let bare = Status {

@@ -123,7 +123,7 @@ pub(crate) fn pod(pod: &Pod) -> Result<PodSeen, InvalidName> {
         uid: Uid::parse(meta.uid.clone().unwrap_or_default())?,
         owner,
         finished: matches!(phase, Some("Succeeded" | "Failed")),
-        leaving: meta.deletion_timestamp.is_some(),
+        leaving: meta.deletion_timestamp.as_ref().map(|time| time.0),
         local_data: volumes.into_iter().any(|volume| volume.empty_dir.is_some()),
     })
 }

@@ -1,5 +1,7 @@
 //! Which pods have to leave a node, which may stay, and which forbid the drain. Kubectl's semantics.
 
+use jiff::Timestamp;
+
 use crate::name::Uid;
 
 /// What a pool allows.
@@ -24,8 +26,8 @@ pub struct PodSeen {
     pub owner: Owner,
     /// Succeeded or Failed.
     pub finished: bool,
-    /// Its deletion is under way.
-    pub leaving: bool,
+    /// Its deletion is under way; when its grace is over.
+    pub leaving: Option<Timestamp>,
     /// It has an emptyDir.
     pub local_data: bool,
 }
@@ -55,6 +57,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What is left has had its grace by then, and nothing else has to go.
+    pub fn is_only_waiting_for_an_end_since(&self, moment: Timestamp) -> bool {
+        let is_over = |pod: &PodSeen| pod.leaving.is_some_and(|until| until <= moment);
+        self.evict.is_empty() && self.forbidden.is_empty() && self.leaving.iter().all(is_over)
+    }
+
     /// Nothing is left that has to go.
     pub fn is_done(&self) -> bool {
         self.evict.is_empty() && self.leaving.is_empty() && self.forbidden.is_empty()
@@ -73,7 +81,7 @@ pub fn plan(pods: &[PodSeen], rules: DrainRules) -> Plan {
         if pod.finished {
             continue;
         }
-        if pod.leaving {
+        if pod.leaving.is_some() {
             plan.leaving.push(pod.clone());
         } else if (pod.owner == Owner::Nobody && !rules.unmanaged_pods)
             || (pod.local_data && !rules.local_data)
@@ -97,7 +105,7 @@ mod tests {
             uid: Uid::parse(name).unwrap(),
             owner,
             finished: false,
-            leaving: false,
+            leaving: None,
             local_data: false,
         }
     }
@@ -130,7 +138,7 @@ mod tests {
     #[test]
     fn a_drain_is_not_done_while_a_pod_is_still_leaving() {
         let pods = [PodSeen {
-            leaving: true,
+            leaving: Some(Timestamp::UNIX_EPOCH),
             ..pod("web", Owner::Controller)
         }];
         assert!(!plan(&pods, DrainRules::default()).is_done());

@@ -78,7 +78,7 @@ impl World {
             uid: Uid::parse("pod").unwrap(),
             owner: Owner::Controller,
             finished: false,
-            leaving: false,
+            leaving: None,
             local_data: false,
         };
         Self {

@@ -15,9 +15,25 @@ pub(super) fn draining(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::RollingBack, reason, "");
     }
     match evict(seen) {
-        Some(next) => next,
-        None => offer(seen),
+        Some(next) if !ends_nothing(seen) => next,
+        Some(_) | None => offer(seen),
     }
+}
+
+/// 60 s: what a kubelet that is well needs beyond the grace, several times over.
+const BEYOND_GRACE: Seconds = 60;
+
+/// A kubelet that is not Ready, as without its container runtime, ends no pod, so that the drain would never end. All of the
+/// pods were evicted as their budgets allowed, and have had their grace: nothing is taken from them by the reboot, which is
+/// what ends them. (A replacement does not go on like this: it would have to know that the machine is dead.)
+fn ends_nothing(seen: &Seen) -> bool {
+    let (Some(node), Ok(rules), Some(pods)) = (sick_node(seen), &seen.pool, &seen.pods) else {
+        return false;
+    };
+    let moment = seen.now - SignedDuration::from_secs(i64::from(BEYOND_GRACE));
+    node.ready != Status::Yes
+        && node.ready_held >= BEYOND_GRACE
+        && drain::plan(pods, rules.drain).is_only_waiting_for_an_end_since(moment)
 }
 
 /// The drain's next step, or `None` when nothing is left to go.

@@ -10,7 +10,7 @@ fn pod(owner: Owner) -> PodSeen {
         uid: Uid::parse("pod").unwrap(),
         owner,
         finished: false,
-        leaving: false,
+        leaving: None,
         local_data: false,
     }
 }
@@ -111,6 +111,37 @@ fn a_drain_before_a_reboot_that_takes_too_long_is_shown_to_a_person() {
     held.pods = Some(vec![pod(Owner::Nobody)]);
     held.now = at(90 + 3600);
     assert_eq!(decide(&held).unwrap().record.phase, Phase::NeedsHuman);
+}
+
+#[test]
+fn a_reboot_waits_for_no_pod_that_a_dead_kubelet_will_never_end() {
+    let leaving = |until| PodSeen {
+        leaving: Some(at(until)),
+        ..pod(Owner::Controller)
+    };
+    let draining = |ready, until, others: &[PodSeen]| {
+        let mut draining = seen(Phase::RebootDraining);
+        draining.now = at(1000);
+        draining.pods = Some([&[leaving(until)], others].concat());
+        let node = draining.node.as_mut().unwrap();
+        (node.ready, node.ready_held) = (ready, 300);
+        decide(&draining).unwrap().record.phase
+    };
+    for ready in [Status::No, Status::Unknown] {
+        assert_eq!(draining(ready, 930, &[]), Phase::GrantOffered);
+        assert_eq!(
+            draining(ready, 960, &[]),
+            Phase::RebootDraining,
+            "its grace is hardly over"
+        );
+        let others = [pod(Owner::Controller)];
+        assert_eq!(
+            draining(ready, 930, &others),
+            Phase::RebootDraining,
+            "another was not evicted yet"
+        );
+    }
+    assert_eq!(draining(Status::Yes, 930, &[]), Phase::RebootDraining);
 }
 
 #[test]
