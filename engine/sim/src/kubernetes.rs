@@ -10,9 +10,10 @@
 //!
 //! Faithful in what the engines use: opaque resource versions and 409 on stale ones; watches with initial events, lag, cuts
 //! and 410; the status subresource; merge and JSON patches; server-side apply; selectors; eviction with PodDisruptionBudgets
-//! (429); finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs refuse;
-//! what our admission policies refuse; bootstrap tokens and certificate signing requests. Everything else is refused: a gap must not look like an answer. Managed fields are there from an object's first apply on. It asks for
-//! no other credentials: RBAC is the test bed's to prove.
+//! (429); finalizers; graceful deletion of pods; preconditions; what the schemas and CEL rules of our CRDs and our admission
+//! policies refuse; bootstrap tokens and certificate signing requests. Everything else is refused: a gap must not look like
+//! an answer. Managed fields are there from an object's first apply on. It asks for no other credentials: RBAC is the test
+//! bed's to prove.
 
 mod admission;
 mod answer;

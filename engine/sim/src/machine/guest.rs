@@ -1,18 +1,22 @@
-//! One machine: power, boots, units, what is broken, what Node Problem Detector reports.
+//! One machine: its power and its boots; its units ([`unit`]), what is broken ([`trouble`]), what Node Problem Detector
+//! reports ([`npd`]).
+
+mod npd;
+mod trouble;
+mod unit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rectifier_core::clock::Timestamp;
-use rectifier_core::episode::UnitSeen;
-use rectifier_core::policy::UnitVerb;
-use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::{Break, CHECKED, Check, Cure, Disk, Moment, Options, Problem, Seen, draw};
+use super::{CHECKED, Check, Cure, Disk, Moment, Options, Problem, Seen, draw};
 use crate::openstack;
 use crate::record::{OnMachine, Record};
+pub(crate) use npd::Condition;
+use unit::Unit;
 
 /// Jobs whose end a slow listener may have missed.
 const JOBS_KEPT: usize = 64;
@@ -59,50 +63,6 @@ enum Power {
     Booting(Instant),
     Up,
     Hung,
-}
-
-#[derive(Debug)]
-struct Unit {
-    is_active: bool,
-    since: Timestamp,
-    invocation: u64,
-    broken: Option<Cure>,
-    job: Option<Job>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Job {
-    verb: UnitVerb,
-    ends: Instant,
-}
-
-/// A condition as Node Problem Detector reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub(crate) kind: String,
-    pub(crate) is_true: bool,
-    pub(crate) since: Timestamp,
-    pub(crate) reason: String,
-    pub(crate) message: String,
-}
-
-impl Condition {
-    /// What a check says. `problem` is what is wrong, if it is known better than by a unit.
-    fn of(check: &Check, problem: Option<&Problem>, is_true: bool, since: Timestamp) -> Self {
-        let (reason, message) = match (problem, &check.unit, is_true) {
-            (Some(problem), _, true) => (problem.reason.clone(), problem.message.clone()),
-            (_, Some(unit), true) => ("UnitNotActive".to_owned(), format!("{unit} does not run")),
-            (_, Some(unit), false) => ("UnitActive".to_owned(), format!("{unit} runs")),
-            (_, None, _) => (format!("No{}", check.kind), String::new()),
-        };
-        Self {
-            kind: check.kind.clone(),
-            is_true,
-            since,
-            reason,
-            message,
-        }
-    }
 }
 
 impl Guest {
@@ -238,121 +198,6 @@ impl Guest {
         self.tell_news();
     }
 
-    /// What is reported has to be compared anew.
-    fn has_changed(&mut self) {
-        self.check = None;
-        self.is_changed = true;
-    }
-
-    fn tell_news(&mut self) {
-        self.is_news = true;
-        self.answer = None;
-    }
-
-    fn turn(&mut self, name: &str, runs: bool, now: Moment) {
-        let Some(unit) = self.units.get_mut(name) else {
-            return;
-        };
-        (unit.is_active, unit.since) = (runs, now.wall);
-        unit.invocation += u64::from(runs);
-        self.has_changed();
-        if runs {
-            let what = OnMachine::UnitStarted(name.to_owned());
-            self.record.machine(&self.server, what);
-        }
-    }
-
-    /// The next moment of its rhythm.
-    fn next_check(&self, now: Instant, options: &Options) -> Instant {
-        let passed = now.saturating_duration_since(self.first_check);
-        let rounds = passed
-            .as_micros()
-            .div_ceil(options.check.as_micros().max(1));
-        self.first_check + options.check * u32::try_from(rounds).unwrap_or(u32::MAX)
-    }
-
-    pub(super) fn break_it(
-        &mut self,
-        what: &Break,
-        now: Moment,
-        options: &Options,
-        chance: &mut fastrand::Rng,
-    ) -> bool {
-        if self.power != Power::Up {
-            return false;
-        }
-        match what {
-            Break::Unit(name, cure) => {
-                let Some(unit) = self.units.get_mut(name) else {
-                    return false;
-                };
-                unit.broken = Some((*cure).max(unit.broken.unwrap_or(*cure)));
-                self.turn(name, false, now);
-            }
-            Break::Machine(cure) => {
-                self.down();
-                self.power = Power::Hung;
-                self.hangs = *cure == Cure::Never;
-            }
-            Break::AgentSilent => self.is_silent = true,
-            Break::AgentKilled => {
-                self.engine += 1;
-                self.engine_from = now.at + draw(chance, &options.restart);
-            }
-            Break::Rebooted => self.reboot(now, options, chance),
-        }
-        true
-    }
-
-    pub(super) fn mend(&mut self, now: Moment, options: &Options, chance: &mut fastrand::Rng) {
-        (self.is_silent, self.hangs) = (false, false);
-        match self.power {
-            Power::Up => {}
-            Power::Hung => return self.reboot(now, options, chance),
-            Power::Off | Power::Booting(_) => return,
-        }
-        self.problems.clear();
-        self.has_changed();
-        let names: Vec<String> = self.units.keys().cloned().collect();
-        for name in names {
-            let unit = self.units.get_mut(&name);
-            if unit.and_then(|unit| unit.broken.take()).is_some() {
-                self.turn(&name, true, now);
-            }
-        }
-    }
-
-    /// Something is wrong with it from now on, or, if the problem says since when, was and is known already.
-    pub(super) fn ail(&mut self, problem: &Problem, now: Moment) {
-        self.has_changed();
-        let at = self
-            .checks
-            .iter()
-            .position(|check| check.kind == problem.kind);
-        let check = at.and_then(|at| self.checks.get(at)).cloned();
-        match check.as_ref().and_then(|check| check.unit.clone()) {
-            Some(unit) => {
-                if let Some(unit) = self.units.get_mut(&unit) {
-                    unit.broken = Some(problem.cure);
-                }
-                self.turn(&unit, false, now);
-            }
-            None => drop(self.problems.insert(problem.kind.clone(), problem.clone())),
-        }
-        let known = at.and_then(|at| self.conditions.get_mut(at));
-        if let (Some(condition), Some(check), Some(since)) = (known, check, problem.since) {
-            *condition = Condition::of(&check, Some(problem), true, since);
-            self.answer = None;
-        }
-    }
-
-    /// A remedy was carried out that is good for what is behind no unit.
-    pub(super) fn remedied(&mut self) {
-        self.problems
-            .retain(|_, problem| problem.cure != Cure::Restart);
-        self.has_changed();
-    }
-
     pub(super) fn is_well(&self) -> bool {
         let is_good = |unit: &Unit| unit.is_active && unit.broken.is_none();
         self.is_up()
@@ -423,101 +268,6 @@ impl Guest {
         changed
     }
 
-    fn differs(&self) -> bool {
-        let mut pairs = self.conditions.iter().zip(self.checks.iter());
-        pairs.any(|(condition, check)| condition.is_true != self.fails(check))
-    }
-
-    fn fails(&self, check: &Check) -> bool {
-        match &check.unit {
-            Some(unit) => self.units.get(unit).is_some_and(|unit| !unit.is_active),
-            None => self.problems.contains_key(&check.kind),
-        }
-    }
-
-    fn report(&mut self, now: Moment) -> bool {
-        if !self.differs() {
-            return false;
-        }
-        let checks = self.checks.clone();
-        let found: Vec<bool> = checks.iter().map(|check| self.fails(check)).collect();
-        let all = self.conditions.iter_mut().zip(checks.iter()).zip(found);
-        for ((condition, check), is_true) in all {
-            if condition.is_true != is_true {
-                let problem = self.problems.get(&check.kind);
-                *condition = Condition::of(check, problem, is_true, now.wall);
-            }
-        }
-        self.tell_news();
-        true
-    }
-
-    fn end_job(&mut self, name: &str, now: Moment) {
-        let Some(unit) = self.units.get_mut(name) else {
-            return;
-        };
-        unit.job = None;
-        if unit.broken == Some(Cure::Restart) {
-            unit.broken = None;
-        }
-        let runs = unit.broken.is_none();
-        self.turn(name, runs, now);
-        self.remedied();
-        // Nobody may listen.
-        drop(self.finished.send(name.to_owned()));
-    }
-
-    /// Begins a job for the unit; when it ends, and its number. `None`: no such unit, or the machine is not up.
-    pub(super) fn begin_job(
-        &mut self,
-        name: &str,
-        verb: UnitVerb,
-        now: Moment,
-        options: &Options,
-        chance: &mut fastrand::Rng,
-    ) -> Option<Instant> {
-        let unit = self.units.get_mut(name)?;
-        if self.power != Power::Up {
-            return None;
-        }
-        let ends = now.at + draw(chance, &options.job);
-        unit.job = Some(Job { verb, ends });
-        let what = OnMachine::UnitAsked(name.to_owned(), verb);
-        self.record.machine(&self.server, what);
-        if verb != UnitVerb::Start && unit.is_active {
-            // It is stopped first.
-            (unit.is_active, unit.since) = (false, now.wall);
-            self.is_changed = true;
-        }
-        Some(ends)
-    }
-
-    /// Whether the unit runs.
-    pub(super) fn is_active(&self, name: &str) -> bool {
-        self.units.get(name).is_some_and(|unit| unit.is_active)
-    }
-
-    pub(super) fn unit(&self, name: &str) -> Option<UnitSeen> {
-        let unit = self.units.get(name)?;
-        let (active, sub) = match (unit.is_active, unit.job) {
-            (true, _) => ("active", "running"),
-            (false, Some(job)) if job.verb != UnitVerb::Start => ("deactivating", "stop-sigterm"),
-            (false, Some(_)) => ("activating", "start"),
-            (false, None) => ("failed", "failed"),
-        };
-        Some(UnitSeen {
-            active_state: active.to_owned(),
-            sub_state: sub.to_owned(),
-            restarts: 0,
-            since: Some(unit.since),
-            invocation: match unit.invocation {
-                0 => String::new(),
-                number => format!("{number:032x}"),
-            },
-            busy: unit.job.is_some(),
-        })
-    }
-
     /// It runs, and is not cut off.
     pub(super) fn is_up(&self) -> bool {
         self.power == Power::Up && self.is_reachable
@@ -545,26 +295,6 @@ impl Guest {
         let at = now.at + draw(chance, &options.shutdown);
         self.goes_down.get_or_insert(at);
         self.record.machine(&self.server, OnMachine::RebootAsked);
-    }
-
-    /// As Node Problem Detector's endpoint gives its conditions.
-    pub(super) fn npd(&mut self) -> Vec<u8> {
-        let Self {
-            answer, conditions, ..
-        } = self;
-        let make = || {
-            let conditions = conditions.iter().map(|condition| {
-                json!({
-                    "type": condition.kind,
-                    "status": if condition.is_true { "True" } else { "False" },
-                    "transition": condition.since,
-                    "reason": condition.reason,
-                    "message": condition.message,
-                })
-            });
-            Value::from_iter(conditions).to_string().into_bytes()
-        };
-        answer.get_or_insert_with(make).clone()
     }
 
     /// How the cluster's own parts see it.
