@@ -1,5 +1,5 @@
-//! Hours in which things break, at random, as one seed decides: on machines, at the API server, in the cloud, and in the
-//! engines themselves. Nobody mends anything: at their end the engines must have made everything well again.
+//! Hours in which things break, at random, as one seed decides: on machines, at the API server, in the cloud, in the policies,
+//! and in the engines themselves. Nobody mends anything: at their end the engines must have made everything well again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::ailing::{Ailing, Ailment};
 use crate::clock::in_virtual_time;
 use crate::machine::{Break, Cure};
 use crate::openstack::{Effect, Fault};
@@ -97,8 +98,10 @@ pub fn run(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwe
 async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, Unwell> {
     let seed = options.scene.seed;
     let began = Instant::now();
+    let policies = Arc::new(Ailing::new(policies));
     let mut hours = Hours {
-        scene: Scene::set(options.scene.clone(), policies),
+        scene: Scene::set(options.scene.clone(), policies.clone()),
+        policies,
         chance: fastrand::Rng::with_seed(seed ^ 0x5eed),
         engines: JoinSet::new(),
         controllers: 0,
@@ -116,7 +119,7 @@ async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, 
         nodes: options.scene.nodes,
         time: began.elapsed(),
         sick: hours.sick.len(),
-        faults: hours.faults,
+        faults: hours.faults + hours.policies.met(),
         servers: hours.scene.cloud.asked_for() - options.scene.nodes,
         requests: hours.scene.trace.requests(),
         trace: hours.scene.trace.hash(),
@@ -125,6 +128,7 @@ async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, 
 
 struct Hours {
     scene: Scene,
+    policies: Arc<Ailing>,
     chance: fastrand::Rng,
     engines: JoinSet<String>,
     controllers: u32,
@@ -207,7 +211,7 @@ impl Hours {
     }
 
     async fn something_breaks(&mut self) -> Result<(), String> {
-        match self.chance.u8(..10) {
+        match self.chance.u8(..11) {
             0..5 => self.a_unit_fails(),
             5 => self.on_a_node(&Break::AgentKilled),
             6 => self.on_a_node(&Break::Rebooted),
@@ -219,6 +223,7 @@ impl Hours {
                 self.scene.api.cut_watches();
             }
             8 => self.the_cloud_fails(),
+            9 => self.the_policies_fail(),
             _ => {
                 // Killed, and started anew after a while.
                 self.faults += 1;
@@ -249,6 +254,17 @@ impl Hours {
             self.faults += 1;
             self.sick.insert(name);
         }
+    }
+
+    /// It counts when somebody has asked them meanwhile.
+    fn the_policies_fail(&mut self) {
+        let ailment = match self.chance.u8(..3) {
+            0 => Ailment::Traps,
+            1 => Ailment::Hangs,
+            _ => Ailment::IsSlow,
+        };
+        let lasting = Duration::from_secs(self.chance.u64(10..300));
+        self.policies.ail(ailment, lasting);
     }
 
     fn the_cloud_fails(&mut self) {

@@ -10,6 +10,7 @@
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.
 
 mod agents;
+mod ailing;
 pub mod clock;
 pub mod cluster;
 pub mod dump;
