@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::scene::{CONTROLLER, NAMESPACE, Options, Scene};
@@ -108,6 +108,23 @@ fn a_leader_whose_lease_was_taken_ends() -> Result<()> {
             ended.contains("held by controller-2 in term 2"),
             "it ended with {ended:?}"
         );
+        Ok(())
+    })?
+}
+
+#[test]
+fn a_leader_whose_lease_was_deleted_ends_and_makes_none() -> Result<()> {
+    let policies = policy::shipped()?;
+    in_virtual_time(async {
+        let mut leading = Leading::begin(policies).await?;
+        let leases: Api<Lease> = Api::namespaced(leading.scene.api.client("somebody"), NAMESPACE);
+        leases
+            .delete("rectifier-controller", &DeleteParams::default())
+            .await?;
+        let ended = timeout(3 * RENEWAL, leading.process.join_next()).await?;
+        let ended = ended.transpose()?.unwrap_or_default();
+        ensure!(ended.contains("held by nobody"), "it ended with {ended:?}");
+        ensure!(leases.get_opt("rectifier-controller").await?.is_none());
         Ok(())
     })?
 }

@@ -240,6 +240,14 @@ impl Verb<'_> {
         self.is_named(&object, name)?;
         let key = self.key(namespace, name);
         if self.kind.made_by_replacing && self.store.get(&key).is_none() {
+            // One that says which it was is not to be made anew.
+            let uid = meta(&object, "uid");
+            if !uid.is_empty() {
+                let why = format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: "
+                );
+                return Err(Refusal::conflict(&self.kind.qualified(), name, &why));
+            }
             return self.create(namespace, object);
         }
         let before = self.found(&key)?;

@@ -321,6 +321,10 @@ pub(crate) async fn leases_and_secrets(talk: &mut Talk) -> Result<()> {
     let held = talk.put(&format!("{leases}/a"), other.clone()).await?;
     talk.show(&held, &["/spec/holderIdentity", "/metadata/generation"]);
     talk.put(&format!("{leases}/a"), other).await?;
+    // But not one that says which it was: whoever held it learns that it is gone.
+    talk.delete(&format!("{leases}/a")).await?;
+    talk.put(&format!("{leases}/a"), held).await?;
+    talk.get(&format!("{leases}/a")).await?;
 
     let secrets = "/api/v1/namespaces/{ns}/secrets";
     let secret = json!({
