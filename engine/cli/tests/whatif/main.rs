@@ -284,14 +284,14 @@ fn what_makes_no_sense_is_refused_with_what_would() -> Result<()> {
         (&["--for=soon"], "90m"),
     ];
     for (words, said) in usage {
-        desk.simulate(words)?.ended(2)?.complains(said)?;
+        desk.simulate(words)?.ended(2)?.complains(&[said])?;
     }
     desk.call(&["simulate", "--from=none.json", "--policies=policies"])?
         .ended(2)?
-        .complains("rectifier dump -o none.json")?;
+        .complains(&["rectifier dump -o none.json"])?;
     desk.call(&["simulate", "--from=cluster.json", "--policies=nowhere"])?
         .ended(2)?
-        .complains("nowhere")?;
+        .complains(&["nowhere"])?;
     Ok(())
 }
 
@@ -308,7 +308,7 @@ fn a_broken_dump_is_named_with_what_is_wrong() -> Result<()> {
         (wrong.to_string(), "repairPools, number 1 (web)"),
     ] {
         desk.put("cluster.json", &text)?;
-        desk.simulate(&[])?.ended(3)?.complains(said)?;
+        desk.simulate(&[])?.ended(3)?.complains(&[said])?;
     }
     desk.put("cluster.json", &dump().to_string())?;
     desk.put(
@@ -317,6 +317,6 @@ fn a_broken_dump_is_named_with_what_is_wrong() -> Result<()> {
     )?;
     desk.simulate(&[])?
         .ended(3)?
-        .complains("no policy can be used")?;
+        .complains(&["no policy can be used"])?;
     Ok(())
 }

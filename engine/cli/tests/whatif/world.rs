@@ -1,10 +1,14 @@
 //! A dump of three nodes in three zones, and a folder of policies beside it.
 
+#[path = "../said/mod.rs"]
+mod said;
+
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use rectifier_provision::{Cache, Stderr};
+use said::{Said, said};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,38 +25,6 @@ const NODE_CONFIG: &str = "systemd: {units: [kubelet.service, proxy.service]}\n"
 /// Where the program is called.
 pub(crate) struct Desk {
     folder: TempDir,
-}
-
-/// What the program said.
-pub(crate) struct Said {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Said {
-    /// # Errors
-    /// It ended in another way.
-    pub(crate) fn ended(self, code: i32) -> Result<Self> {
-        let Said { code: is, out, err } = &self;
-        ensure!(*is == code, "exit code {is}, not {code}\n{out}{err}");
-        Ok(self)
-    }
-
-    /// # Errors
-    /// It complains of something else.
-    pub(crate) fn complains(self, words: &str) -> Result<Self> {
-        ensure!(
-            self.err.contains(words),
-            "{words:?} is not in\n{}",
-            self.err
-        );
-        Ok(self)
-    }
-
-    pub(crate) fn json(&self) -> Result<Value> {
-        serde_json::from_str(&self.out).with_context(|| self.out.clone())
-    }
 }
 
 impl Desk {
@@ -85,16 +57,11 @@ impl Desk {
     }
 
     pub(crate) fn call(&self, words: &[&str]) -> Result<Said> {
-        let output = Command::new(env!("CARGO_BIN_EXE_rectifier"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rectifier"));
+        command
             .current_dir(self.folder.path())
-            .env("RECTIFIER_POLICY_CACHE", self.path("cache"))
-            .args(words)
-            .output()?;
-        Ok(Said {
-            code: output.status.code().context("it was killed")?,
-            out: String::from_utf8(output.stdout)?,
-            err: String::from_utf8(output.stderr)?,
-        })
+            .env("RECTIFIER_POLICY_CACHE", self.path("cache"));
+        said(command.args(words))
     }
 
     /// `rectifier simulate` of the dump, with these words besides.
