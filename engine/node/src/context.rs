@@ -12,7 +12,7 @@ use rectifier_policy_host::Advisor;
 
 use crate::config::Config;
 use crate::machine::Machine;
-use crate::observe::NpdReader;
+use crate::npd;
 use crate::tell::Teller;
 use crate::trouble::Trouble;
 
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) policies: Arc<dyn Advisor>,
     pub(crate) client: Client,
     pub(crate) machine: Arc<dyn Machine>,
-    pub(crate) npd: NpdReader,
+    pub(crate) npd: npd::Reader,
     pub(crate) npd_trouble: Trouble,
     pub(crate) teller: Teller,
 }

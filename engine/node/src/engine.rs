@@ -21,7 +21,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::context::Context;
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Host, Machine};
-use crate::observe::{self, Inbox, NpdReader};
+use crate::npd;
+use crate::observe::{self, Inbox};
 use crate::pass::{State, pass};
 use crate::tell::Teller;
 use crate::trouble::Trouble;
@@ -166,7 +167,7 @@ impl Engine {
                 policies,
                 client,
                 machine,
-                npd: NpdReader::default(),
+                npd: npd::Reader::default(),
                 npd_trouble: Trouble::default(),
                 teller,
             },

@@ -14,6 +14,7 @@ mod context;
 mod engine;
 mod journal;
 mod machine;
+mod npd;
 mod observe;
 mod pass;
 mod persist;

@@ -1,6 +1,5 @@
 //! The first step of a pass: everything that a decision may rest on is read here, at one moment, and nowhere else.
 
-mod npd;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +16,9 @@ use rectifier_core::policy::{Freshness, SiteKind, Status};
 use rectifier_core::switches::Step;
 
 use crate::context::Context;
+use crate::npd;
 use crate::trouble::chain;
 
-pub(crate) use npd::Reader as NpdReader;
 pub(crate) use watch::watch;
 
 /// The conditions that kubelet and the network's plugin write. Everything else on the Node may be NPD's.

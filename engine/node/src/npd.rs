@@ -26,7 +26,7 @@ struct Condition {
 pub(crate) struct Reader(Mutex<Option<(Vec<u8>, Vec<SeenCondition>)>>);
 
 impl Reader {
-    pub(super) fn read(&self, answer: Vec<u8>) -> serde_json::Result<Vec<SeenCondition>> {
+    pub(crate) fn read(&self, answer: Vec<u8>) -> serde_json::Result<Vec<SeenCondition>> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, conditions)) = &*last
             && *known == answer
@@ -40,7 +40,7 @@ impl Reader {
 }
 
 /// An NPD without conditions answers `null`, as Go does for an empty list.
-pub(super) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
+pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
     let conditions: Option<Vec<Condition>> = serde_json::from_slice(answer)?;
     let seen = |condition: Condition| {
         let Condition {
@@ -75,7 +75,7 @@ pub(super) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
 }
 
 /// A word that is none of the three is no statement.
-pub(super) fn status(word: &str) -> Status {
+pub(crate) fn status(word: &str) -> Status {
     match word {
         "True" => Status::Yes,
         "False" => Status::No,
