@@ -176,6 +176,26 @@ const QUOTA: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(600);
 
 impl CloudError {
+    /// The class of errors, as a metric's label.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Lost { .. } => "lost",
+            Self::Login { .. } => "login",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Exhausted { .. } => "exhausted",
+            Self::NotFound { .. } => "not-found",
+            Self::PortInUse { .. } => "port-in-use",
+            Self::Busy { .. } => "busy",
+            Self::RateLimited { .. } => "rate-limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Refused { .. } => "refused",
+            Self::Garbled { .. } => "garbled",
+            Self::Incomplete { .. } => "incomplete",
+            Self::Invalid { .. } => "invalid",
+        }
+    }
+
     /// Whether, and when, to ask again. Decided from status and fault, not from text.
     pub fn retry(&self) -> Retry {
         let wish = |after: &Option<Duration>| after.unwrap_or(SOON).min(LONGEST);

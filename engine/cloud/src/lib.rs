@@ -60,6 +60,10 @@ pub trait Cloud: Send + Sync {
     /// Names are not unique: a name never says that a server is ours.
     async fn find_by_name(&self, name: &str) -> Result<Vec<Server>, CloudError>;
 
+    /// All servers of the project, oldest first; complete, or an error, or told to be not: of a server whose cell is down
+    /// nothing is known but its id, and its status is [`ServerStatus::Unknown`].
+    async fn servers(&self) -> Result<Vec<Server>, CloudError>;
+
     /// What a server similar to this one needs.
     ///
     /// # Errors
@@ -84,10 +88,16 @@ pub trait Cloud: Send + Sync {
     /// All ports that bear this tag; complete or an error.
     async fn ports_by_tag(&self, tag: &str) -> Result<Vec<Port>, CloudError>;
 
+    /// All ports of exactly this description; complete or an error.
+    async fn ports_by_description(&self, description: &str) -> Result<Vec<Port>, CloudError>;
+
     /// All ports that name this server as their device, in the order in which they were made; complete or an
     /// error. A port whose server lost it names no device any more, although the server may still show its
     /// address: what the *port* says is the truth.
     async fn ports_by_device(&self, server: &ServerId) -> Result<Vec<Port>, CloudError>;
+
+    /// Adds a tag to a port. `Ok` also if it is there.
+    async fn tag_port(&self, port: &PortId, tag: &str) -> Result<(), CloudError>;
 
     /// Deletes a port. `Ok` if it was there or not: it is not there now.
     ///

@@ -3,29 +3,33 @@
 use std::collections::BTreeMap;
 
 use rectifier_core::clock::seconds_between;
-use rectifier_core::name::{ConditionKind, NodeName, PoolName};
+use rectifier_core::name::{ConditionKind, PoolName};
 use rectifier_core::policy::{
-    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Group, Moment,
-    NodeFacts, Observation, Remedy, ServerView, Site, Status,
+    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Moment, NodeFacts,
+    Observation, Remedy, ServerView, Site, Status,
 };
 use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, history, needs};
 
 use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
-use crate::observe::pool;
 
 /// At most so many attempts are shown, as the contract says.
 const ATTEMPTS_SHOWN: usize = 32;
 
-/// The policies' advice, where the phase needs one.
-pub(crate) async fn ask(ctx: &Context, cluster: &Cluster, seen: &Seen) -> Option<Advice> {
+/// The policies' advice, where the phase needs one, and on what it rests.
+pub(crate) async fn ask(
+    ctx: &Context,
+    cluster: &Cluster,
+    seen: &Seen,
+) -> Option<(Observation, Advice)> {
     let waiting = seen.record.wait_until.is_some_and(|until| until > seen.now);
     if !needs(seen.record.phase).advice || waiting {
         return None;
     }
     let node = seen.node.as_ref()?;
     let observation = observation(cluster, seen, node)?;
-    Some(ctx.policies.advise(&observation).await)
+    let advice = ctx.policies.advise(&observation).await;
+    Some((observation, advice))
 }
 
 fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observation> {
@@ -36,9 +40,8 @@ fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observ
             .conditions
             .get(&ConditionKind::parse(&seen.request.problem.kind).ok()?),
     )?;
-    let pool = pool::selecting(cluster, &facts)
-        .ok()
-        .and_then(|pool| PoolName::parse(pool.metadata.name?).ok());
+    let pool = cluster.pool_of(&node.name).ok();
+    let pool = pool.and_then(|pool| PoolName::parse(pool.metadata.name.clone()?).ok());
     Some(Observation {
         id: format!(
             "{}.{}.{}",
@@ -165,7 +168,7 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         Ok(_) => Gate::Open,
         Err(_) => Gate::Closed("the node is in no one pool".to_owned()),
     };
-    let (pool, zone, same_problem) = groups(cluster, seen, &node.name);
+    let [pool, zone, same_problem] = cluster.groups(&node.name, &seen.request.problem.kind);
     ClusterView {
         pool,
         zone,
@@ -187,44 +190,4 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         replace,
         freshness: Freshness::Fresh,
     }
-}
-
-/// The node's pool, its zone within it, and the nodes with the same problem.
-fn groups(cluster: &Cluster, seen: &Seen, node: &NodeName) -> (Group, Group, Group) {
-    let own = cluster.facts(node).unwrap_or_default();
-    let zone =
-        |labels: &BTreeMap<String, String>| labels.get("topology.kubernetes.io/zone").cloned();
-    let mine = pool::selecting(cluster, &own)
-        .ok()
-        .and_then(|pool| pool.metadata.name);
-    let repairing = cluster.in_repair();
-    let kind = ConditionKind::parse(&seen.request.problem.kind).ok();
-    let (mut pool, mut of_zone, mut same) = (Group::default(), Group::default(), Group::default());
-    for (name, facts) in cluster.nodes() {
-        if mine.is_none()
-            || pool::selecting(cluster, &facts)
-                .ok()
-                .and_then(|pool| pool.metadata.name)
-                != mine
-        {
-            continue;
-        }
-        let sick = kind
-            .as_ref()
-            .and_then(|kind| facts.conditions.get(kind))
-            .is_some_and(|sight| sight.status == Status::Yes);
-        let add = |group: &mut Group| {
-            group.nodes += 1;
-            group.sick += u32::from(sick);
-            group.repairing += u32::from(repairing.contains(&name));
-        };
-        add(&mut pool);
-        if zone(&facts.labels) == zone(&own.labels) {
-            add(&mut of_zone);
-        }
-        if sick {
-            add(&mut same);
-        }
-    }
-    (pool, of_zone, same)
 }

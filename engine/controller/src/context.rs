@@ -8,6 +8,8 @@ use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::Advisor;
 
+use crate::telemetry::Telemetry;
+
 /// Fills a buffer with random bytes; for secrets.
 pub type Entropy = dyn Fn(&mut [u8]) + Send + Sync;
 
@@ -39,6 +41,8 @@ pub struct Context {
     pub entropy: Arc<Entropy>,
     /// Steps that a test build switched off.
     pub switches: Switches,
+    /// What it says of itself.
+    pub telemetry: Telemetry,
     /// The operator's settings.
     pub settings: Settings,
 }

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Node;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt};
-use rectifier_api::{NodeRepair, RepairPool, repair_name};
+use rectifier_api::{RepairPool, repair_name};
 use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,8 +20,9 @@ use tokio::time::Instant;
 use crate::cluster::{Cluster, Kind};
 use crate::context::Context;
 use crate::error::{Error, chain};
-use crate::lease;
 use crate::pass::{Again, pass};
+use crate::slim::{SlimNode, SlimRepair};
+use crate::{lease, leftovers};
 
 /// After an error a node is looked at again so late. Arbitrary: long enough not to hammer an API that is down.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
@@ -36,9 +36,19 @@ const PASS_WITHIN: Duration = Duration::from_secs(300);
     reason = "an event lives as long as its way through one loop"
 )]
 enum Seen {
-    Node(Event<Node>),
-    Repair(Event<NodeRepair>),
+    Node(Event<SlimNode>),
+    Repair(Event<SlimRepair>),
     Pool(Event<RepairPool>),
+}
+
+impl Seen {
+    fn kind(&self) -> Kind {
+        match self {
+            Seen::Node(_) => Kind::Node,
+            Seen::Repair(_) => Kind::Repair,
+            Seen::Pool(_) => Kind::Pool,
+        }
+    }
 }
 
 /// Runs until the process has to end.
@@ -51,8 +61,12 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     tracing::info!(term, identity = ctx.settings.identity, "leading");
     let mut lease = JoinSet::new();
     lease.spawn(lease::keep(ctx.clone(), leading));
+    let mut collector = JoinSet::new();
+    collector.spawn(leftovers::keep(ctx.clone(), term));
+    let cluster = Arc::default();
+    ctx.telemetry.leads(&cluster, &ctx.policies, &ctx.clock);
     let mut engine = Engine {
-        cluster: Arc::default(),
+        cluster,
         term,
         since: ctx.now(),
         due: BTreeMap::new(),
@@ -61,13 +75,14 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
         ctx,
     };
     let mut policies = engine.ctx.policies.changed();
-    let mut events = watch(&engine.ctx.client);
+    let mut events = watch(&engine.ctx);
     loop {
         engine.start_due();
         let next = engine.next_due();
         tokio::select! {
             biased;
             ended = lease.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the lease's renewal"))),
+            ended = collector.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the collection of leftovers"))),
             event = events.next() => engine.apply(event.ok_or(Error::Ended("a watch"))?),
             Some(done) = engine.passes.join_next() => match done {
                 Ok((node, result)) => engine.passed(node, result)?,
@@ -82,32 +97,37 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     }
 }
 
-fn watch(
-    client: &kube::Client,
-) -> futures::stream::SelectAll<futures::stream::BoxStream<'static, Seen>> {
+fn watch(ctx: &Context) -> futures::stream::SelectAll<futures::stream::BoxStream<'static, Seen>> {
+    let client = || ctx.client.clone();
+    // small pages: one is in memory as a whole while it is parsed
     let config = || watcher::Config::default().page_size(100);
+    let pools = watcher(Api::<RepairPool>::all(client()), config());
+    let repairs = watcher(Api::<SlimRepair>::all(client()), config());
+    let nodes = watcher(Api::<SlimNode>::all(client()), config());
     futures::stream::select_all([
-        lasting(watcher(Api::<RepairPool>::all(client.clone()), config()))
-            .map(Seen::Pool)
-            .boxed(),
-        lasting(watcher(Api::<NodeRepair>::all(client.clone()), config()))
+        lasting(pools, ctx, Kind::Pool).map(Seen::Pool).boxed(),
+        lasting(repairs, ctx, Kind::Repair)
             .map(Seen::Repair)
             .boxed(),
-        lasting(watcher(Api::<Node>::all(client.clone()), config()))
-            .map(Seen::Node)
-            .boxed(),
+        lasting(nodes, ctx, Kind::Node).map(Seen::Node).boxed(),
     ])
 }
 
 /// A watch that was cut is taken up again, a second later; until then what it told stays as it was.
 fn lasting<K: Resource + Send + 'static>(
     events: impl futures::Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+    ctx: &Context,
+    kind: Kind,
 ) -> futures::stream::BoxStream<'static, Event<K>> {
+    let telemetry = ctx.telemetry.clone();
     events
-        .or_else(async |error| {
-            tracing::warn!("a watch was cut, and is taken up again: {}", chain(&error));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Err(error)
+        .or_else(move |error| {
+            telemetry.cut(kind);
+            async move {
+                tracing::warn!("a watch was cut, and is taken up again: {}", chain(&error));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Err(error)
+            }
         })
         .filter_map(async |event| event.ok())
         .boxed()
@@ -126,11 +146,17 @@ struct Engine {
 
 impl Engine {
     fn apply(&mut self, seen: Seen) {
+        self.cluster.heard(seen.kind(), self.ctx.now());
         match seen {
             Seen::Node(Event::Init) => self.cluster.nodes_begin(),
-            Seen::Node(Event::InitDone) => self.cluster.nodes_end(),
+            // what went away while the watch was cut
+            Seen::Node(Event::InitDone) => {
+                for node in self.cluster.nodes_end() {
+                    self.wake(node);
+                }
+            }
             Seen::Node(Event::Apply(node) | Event::InitApply(node)) => {
-                if let Some(name) = self.cluster.see(&node, self.ctx.now()) {
+                if let Some((name, true)) = self.cluster.see(&node, self.ctx.now()) {
                     self.wake(name);
                 }
             }
@@ -144,41 +170,41 @@ impl Engine {
                 self.see_repair(&repair, true)
             }
             Seen::Repair(Event::Delete(repair)) => self.see_repair(&repair, false),
-            Seen::Pool(Event::Apply(pool) | Event::InitApply(pool)) => {
+            Seen::Pool(Event::Apply(pool)) => {
                 self.cluster.see_pool(pool.name_any(), Some(pool));
                 self.wake_all();
+            }
+            Seen::Pool(Event::InitApply(pool)) => {
+                self.cluster.see_pool(pool.name_any(), Some(pool));
             }
             Seen::Pool(Event::Delete(pool)) => {
                 self.cluster.see_pool(pool.name_any(), None);
                 self.wake_all();
             }
-            Seen::Repair(Event::Init) => self.cluster.list_begins(Kind::Repair),
-            Seen::Pool(Event::Init) => self.cluster.list_begins(Kind::Pool),
+            Seen::Repair(Event::Init) => self.cluster.repairs_begin(),
+            Seen::Pool(Event::Init) => self.cluster.pools_begin(),
             // what went away while the watch was cut woke nobody
             Seen::Repair(Event::InitDone) => {
-                self.cluster.list_ends(Kind::Repair);
-                self.wake_all();
+                for node in self.cluster.repairs_end() {
+                    self.wake(node);
+                }
             }
             Seen::Pool(Event::InitDone) => {
-                self.cluster.list_ends(Kind::Pool);
+                self.cluster.pools_end();
                 self.wake_all();
             }
         }
     }
 
     /// Archived copies bear other names, and wake nobody.
-    fn see_repair(&mut self, repair: &NodeRepair, there: bool) {
+    fn see_repair(&mut self, repair: &SlimRepair, there: bool) {
         let Ok(node) = NodeName::parse(&repair.spec.node_name) else {
             return;
         };
         if repair.name_any() == repair_name(&node) {
-            let phase = repair
-                .status
-                .as_ref()
-                .map(|record| format!("{:?}", record.phase))
-                .unwrap_or_default();
+            let stands = (repair.status.phase, repair.status.reason);
             self.cluster
-                .see_repair(node.clone(), there.then_some(phase));
+                .see_repair(node.clone(), there.then_some(stands));
             self.wake(node);
         }
     }
@@ -187,8 +213,9 @@ impl Engine {
         self.due.insert(node, Instant::now());
     }
 
+    /// All that have to be looked at: what is well, and in no repair, needs no look.
     fn wake_all(&mut self) {
-        for (node, _) in self.cluster.nodes() {
+        for node in self.cluster.concerned() {
             self.wake(node);
         }
     }
@@ -239,6 +266,7 @@ impl Engine {
             Err(error) if error.is_end() => return Err(error),
             Err(error) if error.is_lost() => Some(Duration::ZERO),
             Err(error) => {
+                self.ctx.telemetry.failed(&error);
                 tracing::warn!(%node, "this pass did nothing more, and is repeated: {}", chain(&error));
                 Some(AFTER_ERROR)
             }

@@ -1,6 +1,7 @@
 //! What can go wrong around a decision. Nothing here is evidence against a node.
 
 use rectifier_cloud::CloudError;
+use rectifier_core::leftovers::Partial;
 use rectifier_core::name::InvalidName;
 use rectifier_core::repair::Illegal;
 
@@ -40,6 +41,9 @@ pub enum Error {
     /// A defect of ours: the step is not in the diagram. Nothing was written.
     #[error("refused by the phase diagram")]
     Illegal(#[from] Illegal),
+    /// The cloud told only a part of what it has: nothing is taken on that.
+    #[error("nothing is collected in the cloud")]
+    Partial(#[from] Partial),
     /// The act needs something that the record or the pool does not hold.
     #[error("cannot act: {0}")]
     Missing(&'static str),
@@ -58,6 +62,21 @@ impl Error {
     /// Was it a lost compare-and-swap? Then the next look comes at once.
     pub fn is_lost(&self) -> bool {
         matches!(self, Error::Lost { .. })
+    }
+
+    /// The call that failed, if it was one; a lost swap and an end are no failures.
+    pub(crate) fn call(&self) -> Option<&'static str> {
+        match self {
+            Error::Api { call, .. } | Error::Cloud { call, .. } | Error::NoAnswer(call) => {
+                Some(call)
+            }
+            Error::Template(_) => Some("render user data"),
+            Error::Name(_) => Some("parse a name"),
+            Error::Illegal(_) => Some("decide"),
+            Error::Partial(_) => Some("list servers"),
+            Error::Missing(_) => Some("act"),
+            Error::Lost { .. } | Error::NotLeading(_) | Error::Ended(_) => None,
+        }
     }
 
     /// Must the process end?

@@ -103,7 +103,8 @@ pub(crate) async fn hold(
         of: String::new(),
         reason,
         message: format!("{reason}: {detail}"),
-        warns: true,
+        // a time that nearly always ends by itself
+        warns: reason != Reason::AwaitingAgent,
     };
     if !write(ctx, word).await {
         cluster.was_not_told(node, reason, detail);

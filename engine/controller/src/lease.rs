@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{Api, ListParams, PostParams};
-use rectifier_api::NodeRepair;
+use kube::api::{Api, PostParams};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::context::Context;
 use crate::error::{Error, api, chain};
-use crate::persist;
+use crate::slim::{SlimRepair, in_pages};
 
 pub(crate) const NAME: &str = "rectifier-controller";
 /// Kubernetes' own components use 15 s, renewed every 2 s with 10 s to try; so does ours, with a third.
@@ -130,12 +129,7 @@ pub(crate) fn is_ours(lease: Option<&Lease>, identity: &str, term: i64) -> Resul
 
 async fn take(ctx: &Context, leases: &Api<Lease>, found: Option<Lease>) -> Result<Leading, Error> {
     // A Lease that was deleted, or restored from a backup, has forgotten its terms; the repairs have not.
-    let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
-    let all = repairs
-        .list(&ListParams::default())
-        .await
-        .map_err(api("list noderepairs"))?;
-    let recorded = all.items.iter().map(persist::term).max().unwrap_or(0);
+    let recorded = recorded(ctx).await?;
     let term = found.as_ref().map_or(0, transitions).max(recorded) + 1;
     let now = MicroTime(ctx.now());
     let spec = LeaseSpec {
@@ -171,6 +165,15 @@ async fn take(ctx: &Context, leases: &Api<Lease>, found: Option<Lease>) -> Resul
             .map_err(api("take lease"))?;
     }
     Ok(Leading { term, since })
+}
+
+/// The highest term that any repair bears, open or archived: there may be thousands, so they are read slim, in pages.
+async fn recorded(ctx: &Context) -> Result<i64, Error> {
+    let repairs: Api<SlimRepair> = Api::all(ctx.client.clone());
+    let mut highest = 0;
+    let told = in_pages(&repairs, |repair| highest = repair.status.term.max(highest));
+    told.await.map_err(api("list noderepairs"))?;
+    Ok(highest)
 }
 
 /// Renews until it cannot: then it says so, and the process must end.

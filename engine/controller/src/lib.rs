@@ -11,12 +11,17 @@ mod context;
 mod engine;
 mod error;
 mod event;
+mod evidence;
 mod fence;
 mod lease;
+mod leftovers;
 mod observe;
 mod pass;
 mod persist;
+mod slim;
+mod telemetry;
 
 pub use context::{Context, Entropy, Settings};
 pub use engine::run;
 pub use error::Error;
+pub use telemetry::{Sick, Telemetry};

@@ -9,7 +9,7 @@ use rectifier_core::repair::{Act, Phase, decide};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
-use crate::{act, advise, event, fence, observe, persist};
+use crate::{act, advise, event, evidence, fence, observe, persist};
 
 /// When the node is to be looked at again, if nothing wakes us before.
 pub(crate) type Again = Option<Duration>;
@@ -34,15 +34,22 @@ pub(crate) async fn pass(
     // reads: API server, cloud
     let mut seen = observe::repair(ctx, cluster, &repair, since).await?;
     // sandbox; a policy that fails is advice too
-    seen.advice = advise::ask(ctx, cluster, &seen).await;
+    let (observation, advice) = advise::ask(ctx, cluster, &seen).await.unzip();
+    seen.advice = advice;
     // pure
     let next = decide(&seen)?;
     if next.grants(&seen.record) {
         // from the moment in which it is written the node may go down
         fence::leading(ctx, term).await?;
     }
+    // writes: what the policy saw and said, into the repair's ConfigMap, if it is followed from here on
+    evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next).await;
     // writes: the NodeRepair, by compare-and-swap, before anything is done
     let repair = persist::intent(ctx, repair, &seen, &next).await?;
+    let pool = cluster.pool_of(node).ok();
+    let pool = pool.as_ref().and_then(|pool| pool.metadata.name.as_deref());
+    ctx.telemetry
+        .wrote(pool.unwrap_or_default(), &seen.record, &next.record);
     // Events; after a kill between the two lines the successor tells what the record says
     if taken_over || next.is_news(&seen.record) {
         event::tell(ctx, &seen, &next.record).await;

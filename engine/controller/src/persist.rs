@@ -7,16 +7,20 @@ use kube::api::{Api, PostParams};
 use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
-use rectifier_core::policy::{SiteKind, Status};
+use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen, history};
+use rectifier_core::standing::is_problem;
 
-use crate::cluster::{Cluster, Sight};
+use crate::cluster::{self, Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::observe::{self, pool};
+use crate::observe;
 use crate::pass::Again;
 use crate::{event, fence};
+
+/// What is told of a node without a repair is told again after this, as long as it is so.
+const TELL_AGAIN: Duration = Duration::from_secs(cluster::TELL_AGAIN as u64);
 
 /// The node's open repair.
 pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<NodeRepair>, Error> {
@@ -38,21 +42,30 @@ pub(crate) async fn open_if_due(
         return Ok(None);
     };
     let policies = ctx.policies.set();
-    let problems: Vec<(&ConditionKind, &Sight)> = facts
+    let sick = facts
         .conditions
         .iter()
-        .filter(|(kind, sight)| {
-            sight.status == Status::Yes && policies.handles(kind, SiteKind::ControlPlane)
-        })
-        .collect();
-    let Some((first, _)) = problems.first().copied() else {
-        return Ok(None);
+        .filter(|(kind, sight)| is_problem(kind.as_str(), sight.status));
+    let (problems, unhandled): (Vec<_>, Vec<_>) =
+        sick.partition(|(kind, _)| policies.handles(kind, SiteKind::ControlPlane));
+    let names = |problems: &[(&ConditionKind, &Sight)]| {
+        let names = problems.iter().map(|(kind, _)| kind.as_str());
+        names.collect::<Vec<_>>().join(", ")
     };
-    let pool = match pool::selecting(cluster, &facts) {
+    if problems.is_empty() && unhandled.is_empty() {
+        return Ok(None);
+    }
+    if problems.is_empty() {
+        let words = names(&unhandled);
+        event::hold(ctx, cluster, node, &facts, Reason::NoPolicy, &words).await;
+        return Ok(Some(TELL_AGAIN));
+    }
+    let pool = match cluster.pool_of(node) {
         Ok(pool) => pool,
         Err(none) => {
-            event::hold(ctx, cluster, node, &facts, none.into(), first.as_str()).await;
-            return Ok(None);
+            let words = names(&problems);
+            event::hold(ctx, cluster, node, &facts, none.into(), &words).await;
+            return Ok(Some(TELL_AGAIN));
         }
     };
     let grace = pool.spec.timing.agent_grace;
@@ -62,6 +75,9 @@ pub(crate) async fn open_if_due(
         .partition(|(_, sight)| left(sight) == 0);
     let mut again = early.iter().map(|(_, sight)| left(sight)).min();
     if due.is_empty() {
+        cluster.hold(node, None);
+        let words = names(&early);
+        event::hold(ctx, cluster, node, &facts, Reason::AwaitingAgent, &words).await;
         return Ok(again.map(|left| Duration::from_secs(left.into())));
     }
     let Some(present) = observe::read_node(ctx, cluster, node).await? else {
@@ -71,14 +87,17 @@ pub(crate) async fn open_if_due(
     for (kind, sight) in due {
         let veto = history::veto(&archive, present.uid.as_str(), kind.as_str(), ctx.now());
         let Some(until) = veto else {
+            cluster.hold(node, None);
             return open(ctx, node, present.uid.as_str(), kind, sight).await;
         };
         let words = format!("{kind}, until {until}");
+        cluster.hold(node, Some(Reason::Vetoed));
         event::hold(ctx, cluster, node, &facts, Reason::Vetoed, &words).await;
         let left = seconds_between(ctx.now(), until).max(1);
         again = Some(again.map_or(left, |again| again.min(left)));
     }
-    Ok(again.map(|left| Duration::from_secs(left.into())))
+    let again = again.map(|left| Duration::from_secs(left.into()));
+    Ok(again.map(|again| again.min(TELL_AGAIN)))
 }
 
 async fn open(

@@ -7,8 +7,10 @@
 
 pub mod clock;
 pub mod episode;
+pub mod leftovers;
 pub mod name;
 pub mod policy;
 pub mod reason;
 pub mod repair;
+pub mod standing;
 pub mod switches;

@@ -32,6 +32,8 @@ reasons! {
     HealingInNode => "the node's own engine is healing it",
     /// The node engine took it back.
     Withdrawn => "the node's own engine healed it",
+    /// Not yet longer than the pool's agentGrace.
+    AwaitingAgent => "the node engine is given time to take the problem up",
     /// No agent opened a repair within the pool's agentGrace.
     AgentSilent => "no node engine took the problem up in time",
     /// The agent's deadline has passed.
@@ -120,6 +122,8 @@ reasons! {
     ActFailed => "a step could not be carried out, and is tried again",
     /// The point of no return.
     Committed => "the replacement is Ready and committed",
+    /// What it still tells is kept first.
+    CollectingEvidence => "keeping what the sick server and its node tell, before they are gone",
     /// The old server is being deleted.
     DeletingServer => "deleting the sick server",
     /// Its Node is being deleted.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use prometheus_client::registry::Registry;
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 use rectifier_controller::{Context, Settings};
 use rectifier_core::clock::Clock;
@@ -108,7 +109,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     let compiler = Compiler::beside_this_program(CompileLimits::default())?;
     let telemetry = Telemetry::default();
-    let server = Server::bind(listen, telemetry.clone()).await?;
+    let own = rectifier_controller::Telemetry::default();
+    let register = |registry: &mut Registry| own.register(registry);
+    let server = Server::bind(listen, telemetry.clone(), register).await?;
     let choice = LimitsChoice {
         usual,
         ceiling,
@@ -127,13 +130,16 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         rollout,
     })
     .await?;
+    let cloud = OpenStack::new(OpenStackConfig {
+        clouds,
+        cloud,
+        region,
+    })?;
+    let calls = own.clone();
     let ctx = Context {
         client: rectifier_api::client().await?,
-        cloud: Arc::new(OpenStack::new(OpenStackConfig {
-            clouds,
-            cloud,
-            region,
-        })?),
+        cloud: Arc::new(cloud.observed(Arc::new(move |call, result| calls.called(call, result)))),
+        telemetry: own,
         policies: Arc::new(policies),
         clock,
         entropy: Arc::new(entropy()?),

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let node = NodeName::parse(arguments.node_name).context("NODE_NAME")?;
     let switches = crate::switches::from_environment()?;
     let telemetry = Telemetry::default();
-    let server = Server::bind(arguments.listen, telemetry.clone()).await?;
+    let server = Server::bind(arguments.listen, telemetry.clone(), |_| {}).await?;
     let options = Options {
         config,
         node,

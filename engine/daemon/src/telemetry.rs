@@ -41,9 +41,15 @@ struct Board {
 }
 
 impl Server {
+    /// What this engine counts beside its policies, it registers itself.
+    ///
     /// # Errors
     /// The address cannot be listened on.
-    pub(crate) async fn bind(address: SocketAddr, policies: Telemetry) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        policies: Telemetry,
+        register: impl FnOnce(&mut Registry),
+    ) -> anyhow::Result<Self> {
         let patience = Instant::now() + PREDECESSOR;
         let listener = loop {
             match TcpListener::bind(address).await {
@@ -58,6 +64,7 @@ impl Server {
         };
         let mut registry = Registry::default();
         policies.register(&mut registry);
+        register(&mut registry);
         let board = Arc::new(Board { registry, policies });
         Ok(Self { listener, board })
     }
@@ -163,7 +170,9 @@ mod tests {
     #[tokio::test]
     async fn health_metrics_and_policies_are_served_and_nothing_else() {
         let any = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(any, Telemetry::default()).await.unwrap();
+        let server = Server::bind(any, Telemetry::default(), |_| {})
+            .await
+            .unwrap();
         let address = server.listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
         serving.spawn(server.run());

@@ -17,6 +17,8 @@ use crate::kubernetes::{ApiServer, Object};
 use crate::machine::{Condition, Machines, Seen};
 use crate::openstack::World;
 
+mod garbage;
+
 /// How long things take.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -127,6 +129,9 @@ impl Cluster {
             self.speak(machine);
         }
         self.judge(now, &machines);
+        if self.is_new("garbage", &["configmaps", "noderepairs.rectifier.dev"]) {
+            self.collect_garbage();
+        }
         if self.is_new("scale", &["pods", "replicasets.apps"]) {
             self.scale();
         }

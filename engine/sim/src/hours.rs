@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rectifier_cloud::openstack::transport::Method;
+use rectifier_controller::Telemetry;
 use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -15,6 +16,10 @@ use crate::clock::in_virtual_time;
 use crate::machine::{Break, Cure};
 use crate::openstack::{Effect, Fault};
 use crate::scene::{self, Scene};
+
+mod reasons;
+
+use reasons::Reasons;
 
 /// Between two faults, on average. 4 minutes: an episode lasts about so long, so that some meet.
 const BETWEEN: Duration = Duration::from_secs(240);
@@ -28,6 +33,8 @@ pub struct Options {
     pub scene: scene::Options,
     /// How long things break.
     pub lasting: Duration,
+    /// Look every second whether each sick node has one reason, and that people can see it. It costs time.
+    pub reasons: bool,
 }
 
 impl Default for Options {
@@ -43,6 +50,7 @@ impl Default for Options {
                 ..scene::Options::default()
             },
             lasting: Duration::from_secs(3600),
+            reasons: false,
         }
     }
 }
@@ -108,6 +116,8 @@ async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, 
         controller: JoinSet::new(),
         sick: BTreeSet::new(),
         faults: 0,
+        reasons: options.reasons.then(Reasons::default),
+        telemetry: Telemetry::default(),
     };
     hours.all(options.lasting).await.map_err(|why| Unwell {
         seed,
@@ -135,6 +145,9 @@ struct Hours {
     controller: JoinSet<String>,
     sick: BTreeSet<String>,
     faults: usize,
+    reasons: Option<Reasons>,
+    /// The present controller's.
+    telemetry: Telemetry,
 }
 
 impl Hours {
@@ -163,7 +176,12 @@ impl Hours {
         self.controllers += 1;
         // Each a pod of its own: the Lease passes on when it runs out.
         let identity = format!("controller-{}", self.controllers);
-        let process = rectifier_controller::run(self.scene.controller(&identity));
+        let ctx = self.scene.controller(&identity);
+        self.telemetry = ctx.telemetry.clone();
+        if let Some(reasons) = &mut self.reasons {
+            reasons.begin_anew();
+        }
+        let process = rectifier_controller::run(ctx);
         self.controller = JoinSet::new();
         self.controller
             .spawn(async move { format!("the controller ended: {:?}", process.await) });
@@ -171,6 +189,21 @@ impl Hours {
 
     /// Lets time pass in which no engine may end.
     async fn wait(&mut self, time: Duration) -> Result<(), String> {
+        let end = Instant::now() + time;
+        while let Some(reasons) = &mut self.reasons
+            && Instant::now() < end
+        {
+            if !self.controller.is_empty() {
+                reasons.look(&self.scene, &self.telemetry)?;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            self.pass(left.min(reasons::EVERY)).await?;
+        }
+        self.pass(end.saturating_duration_since(Instant::now()))
+            .await
+    }
+
+    async fn pass(&mut self, time: Duration) -> Result<(), String> {
         tokio::select! {
             biased;
             () = sleep(time) => Ok(()),
@@ -203,6 +236,13 @@ impl Hours {
                 servers.len(),
                 ports.len()
             ));
+        }
+        if self
+            .reasons
+            .as_ref()
+            .is_some_and(|reasons| reasons.met == 0)
+        {
+            return Err("no sick node was ever seen with its reason".to_owned());
         }
         match self.scene.bootstrap_tokens() {
             0 => Ok(()),

@@ -76,6 +76,8 @@ pub enum Fault {
     BootDelay(Duration),
     /// A host stops: what it is told it does not hear.
     HostStopped(String),
+    /// The cell of a host is down: of its servers Nova tells the id alone, and in a list that is filtered not even that.
+    CellDown(String),
     /// The next request of this kind is met by this at the front door.
     Door {
         /// `GET`, `POST`, …

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use rectifier_cloud::openstack::OpenStack;
-use rectifier_controller::{Context, Settings};
+use rectifier_controller::{Context, Settings, Telemetry};
 use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_core::name::UnitName;
 use rectifier_core::switches::Switches;
@@ -212,11 +212,16 @@ impl Scene {
     /// All that a controller process is made of; each has a client of its own.
     pub fn controller(&self, identity: &str) -> Context {
         let chance = Mutex::new(fastrand::Rng::with_seed(self.options.seed));
+        let telemetry = Telemetry::default();
+        let calls = telemetry.clone();
+        let cloud = OpenStack::over(self.cloud.clone())
+            .observed(Arc::new(move |call, result| calls.called(call, result)));
         Context {
             client: self
                 .api
                 .client_of(CONTROLLER, Identity::account(NAMESPACE, CONTROLLER)),
-            cloud: Arc::new(OpenStack::over(self.cloud.clone())),
+            cloud: Arc::new(cloud),
+            telemetry,
             policies: self.policies.clone(),
             clock: self.clock.clone(),
             entropy: Arc::new(move |bytes: &mut [u8]| lock(&chance).fill(bytes)),

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use rectifier_api::NodeRepair;
+use rectifier_cloud::openstack::OpenStack;
+use rectifier_cloud::{Cloud, Server};
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::kubernetes;
-use rectifier_sim::scene::{self, CONTROLLER, Scene};
+use rectifier_sim::scene::{self, CONTROLLER, NAMESPACE, Scene};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -82,6 +84,78 @@ impl Stage {
             && healthy == 3)
     }
 
+    /// What was known of the sick server is kept, whole, and belongs to the archived repair.
+    async fn evidence_is_kept(&self, client: &Client) -> Result<()> {
+        let repairs = Api::<NodeRepair>::all(client.clone());
+        let archived = repairs.list(&ListParams::default()).await?.items;
+        let [archived] = archived.as_slice() else {
+            anyhow::bail!("{} repairs", archived.len());
+        };
+        let record = archived.status.clone().unwrap_or_default();
+        let noted = record.evidence.context("the record names no evidence")?;
+        ensure!(noted.missing.is_empty() && noted.at.is_some(), "{noted:?}");
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
+        let ours =
+            ListParams::default().labels("app.kubernetes.io/managed-by=rectifier-controller");
+        let maps = maps.list(&ours).await?.items;
+        let [map] = maps.as_slice() else {
+            anyhow::bail!("{} ConfigMaps", maps.len());
+        };
+        ensure!(noted.config_map == map.metadata.name, "{noted:?}");
+        let owners = map.owner_references();
+        ensure!(
+            owners.len() == 1 && Some(&owners[0].uid) == archived.metadata.uid.as_ref(),
+            "{owners:?}"
+        );
+        let data = map.data.clone().unwrap_or_default();
+        let part = |key: &str| data.get(key).cloned().unwrap_or_default();
+        ensure!(
+            part("console.log").contains("boot 1 of worker-1"),
+            "{data:?}"
+        );
+        ensure!(
+            part("conditions.json").contains("KubeletUnhealthy"),
+            "{data:?}"
+        );
+        ensure!(part("events.json").contains("AgentSilent"), "{data:?}");
+        let about: serde_json::Value = serde_json::from_str(&part("repair.json"))?;
+        ensure!(about["server"] == json!(record.server_id), "{about}");
+        let decision: serde_json::Value = serde_json::from_str(&part("decision.json"))?;
+        let digest = record.verdict.map(|verdict| verdict.digest);
+        ensure!(decision["policy"]["digest"] == json!(digest), "{decision}");
+        Ok(())
+    }
+
+    /// What was made bears our marks, and what was adopted says so: nobody will take it for a leftover.
+    async fn replacement_is_marked(&self) -> Result<()> {
+        let cloud = OpenStack::over(self.cloud.clone());
+        let servers = cloud.servers().await?;
+        let made = |server: &&Server| server.metadata.contains_key("rectifier.cluster");
+        let [made] = servers.iter().filter(made).collect::<Vec<_>>()[..] else {
+            anyhow::bail!("one server is made by us: {servers:?}");
+        };
+        let marks = &made.metadata;
+        ensure!(
+            marks["rectifier.cluster"] == "world" && marks["rectifier.state"] == "adopted",
+            "{marks:?}"
+        );
+        let ports = cloud
+            .ports_by_description("rectifier cluster world")
+            .await?;
+        let [port] = &ports[..] else {
+            anyhow::bail!("one port is made by us: {ports:?}");
+        };
+        ensure!(
+            port.device.as_ref() == Some(&made.id)
+                && port.tags.iter().any(|tag| tag == "rectifier-adopted")
+                && port
+                    .name
+                    .contains(&format!("-{}-", marks["rectifier.repair"])),
+            "{port:?}"
+        );
+        Ok(())
+    }
+
     async fn ends_well(&self) -> Result<()> {
         let servers = self.cloud.servers();
         ensure!(servers.len() == 3, "{servers:?}");
@@ -98,6 +172,8 @@ impl Stage {
             Api::<k8s_openapi::api::core::v1::Secret>::namespaced(client.clone(), "kube-system");
         let left = tokens.list(&ListParams::default()).await?.items.len();
         ensure!(left == 0, "{left} bootstrap tokens are left");
+        self.evidence_is_kept(&client).await?;
+        self.replacement_is_marked().await?;
         let made = self.api.requests();
         let made = made
             .iter()

@@ -1,14 +1,17 @@
 //! `rectifier policy replay`: what was seen, asked again.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod records;
 
-use anyhow::{Context, bail};
-use rectifier_core::policy::{Decision, FailureClass, Observation};
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use rectifier_core::policy::Decision;
 use rectifier_policy_host::{Failure, Metering};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::records::{Failed, Record};
 use super::cases::difference;
 use super::files::the_policy;
 use super::host::HostArguments;
@@ -18,15 +21,17 @@ use crate::progress::Progress;
 use crate::verdict::Verdict;
 
 const EXAMPLES: &str = "\
-A record is {\"observation\": …, \"settings\": …, \"decision\": …}: one a line in a file, or one a file in a folder. With
---against the two versions are compared, without it the policy with what was decided then. Examples:
+A record is {\"observation\": …, \"settings\": …, \"decision\": …}: one a line in a file, or one a file in a folder; or the
+evidence of a repair, the ConfigMap as kubectl prints it. With --against the two versions are compared, without it the
+policy with what was decided then; that another file decided then is said. Examples:
+  kubectl -n rectifier-system get configmap rectifier-evidence-UID -o yaml | rectifier policy replay - --policy p.wasm
   rectifier policy replay last-week.jsonl --policy restart-once.wasm
   rectifier policy replay last-week.jsonl --policy old.wasm --against new.wasm --output json";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A file of JSON lines, or a folder of JSON files
+    /// A file of JSON lines, a repair's evidence (YAML or JSON), or a folder of such files; - reads from stdin
     records: PathBuf,
     /// The policy that is asked
     #[arg(long, value_name = "FILE")]
@@ -40,21 +45,6 @@ pub(crate) struct Arguments {
     output: OutputArguments,
 }
 
-#[derive(Debug, Deserialize)]
-struct Record {
-    observation: Observation,
-    settings: Option<Value>,
-    decision: Option<Value>,
-    failure: Option<Failed>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Failed {
-    class: FailureClass,
-    #[serde(default)]
-    message: String,
-}
-
 /// A record whose decision is another one now.
 #[derive(Debug, Serialize)]
 struct Differing {
@@ -65,7 +55,7 @@ struct Differing {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
-    let records = read(&arguments.records)?;
+    let records = records::read(&arguments.records)?;
     // Exact: nothing depends on how fast this machine is.
     let host = arguments.host.open(Metering::Fuel)?;
     let mut policy = Variants::new(host.clone(), &the_policy(&arguments.policy)?);
@@ -75,9 +65,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     };
     let shown = Progress::start("asking");
     let (mut differing, mut compared) = (Vec::new(), 0);
+    let mut others = Vec::new();
     for (at, (name, record)) in records.iter().enumerate() {
         shown.say(format!("record {} of {}", at + 1, records.len()));
         let first = ask(&mut policy, record).await?;
+        if let Some(other) = decided_by_another(&mut policy, name, record).await? {
+            others.push(other);
+        }
         let pair = match (&mut against, &record.decision, &record.failure) {
             (Some(against), _, _) => Some((first, ask(against, record).await?)),
             (None, Some(decision), _) => Some((complete(decision), first)),
@@ -101,11 +95,35 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     }
     match arguments.output.is_json() {
         true => output::json(&json!({
-            "records": records.len(), "compared": compared, "differing": differing,
+            "records": records.len(), "compared": compared, "differing": differing, "decidedByAnotherFile": others,
         }))?,
-        false => print(records.len(), compared, &differing)?,
+        false => print(records.len(), compared, &differing, &others)?,
     }
     Ok(Verdict::of(differing.is_empty()))
+}
+
+/// A record of which it is known that another file decided then.
+#[derive(Debug, Serialize)]
+struct Other {
+    record: String,
+    was: String,
+    is: String,
+}
+
+async fn decided_by_another(
+    policy: &mut Variants,
+    name: &str,
+    record: &Record,
+) -> anyhow::Result<Option<Other>> {
+    let (Some(was), Ok(loaded)) = (&record.policy, policy.with(record.settings.as_ref()).await?)
+    else {
+        return Ok(None);
+    };
+    Ok((loaded.digest() != was.digest).then(|| Other {
+        record: name.to_owned(),
+        was: was.digest.clone(),
+        is: loaded.digest().to_owned(),
+    }))
 }
 
 async fn ask(policy: &mut Variants, record: &Record) -> anyhow::Result<Value> {
@@ -139,46 +157,17 @@ fn expected(failed: &Failed, found: &Value) -> Value {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<(String, Record)>> {
-    let mut records = Vec::new();
-    let unreadable = || format!("cannot read {}", path.display());
-    if path.is_dir() {
-        let entries = path.read_dir().with_context(unreadable)?;
-        let files = entries.map(|entry| Ok(entry?.path()));
-        let mut files = files
-            .collect::<std::io::Result<Vec<_>>>()
-            .with_context(unreadable)?;
-        files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
-        files.sort();
-        for file in files {
-            let text =
-                std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let record = serde_json::from_slice(&text)
-                .with_context(|| format!("{} is no record", file.display()))?;
-            let name = file.file_stem().unwrap_or_default().to_string_lossy();
-            records.push((name.into_owned(), record));
-        }
-    } else {
-        let text = std::fs::read_to_string(path).with_context(unreadable)?;
-        let lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty());
-        for (at, line) in lines {
-            let place = format!("{}:{}", path.display(), at + 1);
-            let record =
-                serde_json::from_str(line).with_context(|| format!("{place} is no record"))?;
-            records.push((place, record));
-        }
-    }
-    if records.is_empty() {
-        bail!("there is no record in {}", path.display());
-    }
-    Ok(records)
-}
-
-fn print(records: usize, compared: usize, differing: &[Differing]) -> anyhow::Result<()> {
+fn print(
+    records: usize,
+    compared: usize,
+    differing: &[Differing],
+    others: &[Other],
+) -> anyhow::Result<()> {
     let mut out = output::out();
+    for Other { record, was, is } in others {
+        let said = format!("{record}: another file decided then, {was}; this one is {is}");
+        writeln!(out, "{}", paint(output::FAINT, said))?;
+    }
     for other in differing {
         let name = paint(output::HEAD, &other.record);
         writeln!(out, "{name}  {}", other.problem)?;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use rectifier_core::name::{PortId, ServerId};
 
 /// A port as the network service describes it.
@@ -17,6 +18,10 @@ pub struct Port {
     pub status: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Its description; absent if it has none.
+    pub description: Option<String>,
+    /// When it was made; absent where the cloud does not say.
+    pub created: Option<Timestamp>,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
     /// What a port similar to it needs.
@@ -57,6 +62,8 @@ pub struct PortSpec {
     pub name: String,
     /// At most 60 characters each, no comma.
     pub tags: Vec<String>,
+    /// Whose it is, at most 255 characters: unlike the tags it is set in the moment in which the port is made.
+    pub description: String,
     /// Network, security groups and the rest.
     pub template: PortTemplate,
 }

@@ -34,7 +34,11 @@ use crate::model::{InstanceAction, Port, PortSpec, Reboot, Server, ServerSpec, S
 #[derive(Clone)]
 pub struct OpenStack {
     transport: Arc<dyn Transport>,
+    observer: Option<Arc<Observer>>,
 }
+
+/// Told of each request: what was asked, and `ok` or the [label](CloudError::label) of its error.
+pub type Observer = dyn Fn(&'static str, &'static str) + Send + Sync;
 
 const fn read(name: &'static str) -> Call {
     Call {
@@ -73,11 +77,32 @@ impl OpenStack {
     pub fn over(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Arc::new(transport),
+            observer: None,
+        }
+    }
+
+    /// The same, observed.
+    #[must_use]
+    pub fn observed(self, observer: Arc<Observer>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
         }
     }
 
     /// One request, and its answer if that says that the request was taken.
     async fn ask(&self, call: Call, request: Request) -> Result<Response, CloudError> {
+        let answered = self.answered(call, request).await;
+        if let Some(observer) = &self.observer {
+            observer(
+                call.name,
+                answered.as_ref().map_or_else(CloudError::label, |_| "ok"),
+            );
+        }
+        answered
+    }
+
+    async fn answered(&self, call: Call, request: Request) -> Result<Response, CloudError> {
         let service = request.service;
         let response = self.transport.send(request).await.map_err(|error| {
             tracing::debug!(call = call.name, ?service, %error, "no answer");
@@ -120,6 +145,10 @@ impl Cloud for OpenStack {
         self.servers_by_name(name).await
     }
 
+    async fn servers(&self) -> Result<Vec<Server>, CloudError> {
+        self.all_servers().await
+    }
+
     async fn template(&self, server: &ServerId) -> Result<ServerTemplate, CloudError> {
         self.server_template(server).await
     }
@@ -142,9 +171,21 @@ impl Cloud for OpenStack {
         self.ports(CALL, "tags", tag).await
     }
 
+    async fn ports_by_description(&self, description: &str) -> Result<Vec<Port>, CloudError> {
+        const CALL: Call = read("find ports by description");
+        let mut ports = self.ports(CALL, "description", description).await?;
+        // an older Neutron may not know the filter, and tells of all
+        ports.retain(|port| port.description.as_deref() == Some(description));
+        Ok(ports)
+    }
+
     async fn ports_by_device(&self, server: &ServerId) -> Result<Vec<Port>, CloudError> {
         self.ports(read("ports of server"), "device_id", server.as_str())
             .await
+    }
+
+    async fn tag_port(&self, port: &PortId, tag: &str) -> Result<(), CloudError> {
+        self.put_port_tag(port, tag).await
     }
 
     async fn delete_port(&self, port: &PortId) -> Result<(), CloudError> {

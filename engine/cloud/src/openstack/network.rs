@@ -73,6 +73,13 @@ impl OpenStack {
         Ok(port)
     }
 
+    pub(super) async fn put_port_tag(&self, port: &PortId, tag: &str) -> Result<(), CloudError> {
+        const CALL: Call = write("tag port");
+        valid_tags(CALL, [tag])?;
+        let request = network(Method::Put, ["ports", port.as_str(), "tags", tag]);
+        self.ask(CALL, request).await.map(drop)
+    }
+
     pub(super) async fn remove_port(&self, port: &PortId) -> Result<(), CloudError> {
         let request = network(Method::Delete, ["ports", port.as_str()]);
         self.ask_gone(write("delete port"), request).await
@@ -127,6 +134,7 @@ fn create_body(spec: &PortSpec) -> Value {
     let mut port = Map::new();
     let mut set = |name: &str, value: Value| drop(port.insert(name.to_owned(), value));
     set("name", json!(spec.name));
+    set("description", json!(spec.description));
     set("network_id", json!(template.network));
     set("security_groups", json!(template.security_groups));
     if !template.subnets.is_empty() {

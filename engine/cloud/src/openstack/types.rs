@@ -237,6 +237,7 @@ pub(super) struct PortRecord {
     device_id: Option<String>,
     mac_address: Option<String>,
     created_at: Option<String>,
+    description: Option<String>,
     tags: Option<Vec<String>>,
     fixed_ips: Option<Vec<FixedIp>>,
     security_groups: Option<Vec<String>>,
@@ -274,6 +275,8 @@ impl PortRecord {
             device: device.map(ServerId::parse).transpose()?,
             status: self.status,
             tags: self.tags.unwrap_or_default(),
+            description: self.description.filter(|words| !words.is_empty()),
+            created: time(self.created_at),
             addresses: fixed
                 .iter()
                 .filter_map(|ip| ip.ip_address.as_ref()?.parse().ok())

@@ -17,6 +17,7 @@ fn port_spec() -> PortSpec {
     PortSpec {
         name: "11365-0".to_owned(),
         tags: vec!["rectifier:11365".to_owned()],
+        description: "of a cluster".to_owned(),
         template: PortTemplate {
             network: "n".to_owned(),
             subnets: vec!["s".to_owned()],
@@ -64,6 +65,7 @@ async fn a_port_is_made_with_its_name_and_then_tagged() {
     );
     let body = json!({"port": {
         "name": "11365-0",
+        "description": "of a cluster",
         "network_id": "n",
         "fixed_ips": [{"subnet_id": "s"}],
         "security_groups": ["g"],

@@ -3,26 +3,33 @@
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams};
 use rectifier_api::{CONTROLLER, NodeRepair, PROVISIONAL_TAINT};
-use rectifier_core::name::ServerId;
+use rectifier_core::leftovers::ADOPTED;
+use rectifier_core::name::{PortId, ServerId};
 use serde_json::json;
 
-use super::create::{STATE, replacement};
-use super::token;
+use super::create::replacement;
+use super::{marks, token};
 use crate::context::Context;
 use crate::error::{Error, api, cloud};
 
-/// Marks the server as adopted, deletes the token, and takes the taint away last: its absence is what is looked for.
+/// Marks the server and its ports as adopted, deletes the token, and takes the taint away last: its absence is what is looked for.
 pub(super) async fn adopt(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
     let replacement = replacement(repair)?;
     let id = replacement
         .server_id
         .as_ref()
         .ok_or(Error::Missing("the record names no replacement server"))?;
-    let adopted = [(STATE.to_owned(), "adopted".to_owned())].into();
+    let adopted = [(marks::STATE.to_owned(), ADOPTED.to_owned())].into();
     ctx.cloud
         .set_metadata(&ServerId::parse(id)?, &adopted)
         .await
         .map_err(cloud("mark the server as adopted"))?;
+    for port in &replacement.ports {
+        ctx.cloud
+            .tag_port(&PortId::parse(port)?, marks::ADOPTED_PORT)
+            .await
+            .map_err(cloud("mark the port as adopted"))?;
+    }
     token::revoke(ctx, replacement).await?;
     let nodes: Api<Node> = Api::all(ctx.client.clone());
     let node = nodes

@@ -7,6 +7,7 @@ use rectifier_api::NodeRepair;
 
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::evidence;
 
 pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
@@ -38,6 +39,7 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
             .await
             .map_err(api("archive the status"))?;
     }
+    evidence::pass_on(ctx, repair, &kept).await?;
     let params = DeleteParams {
         preconditions: Some(Preconditions {
             uid: repair.uid(),

@@ -4,20 +4,15 @@ use std::collections::BTreeMap;
 
 use rectifier_api::NodeRepair;
 use rectifier_cloud::{PortSpec, ServerSpec, ServerTemplate};
+use rectifier_core::leftovers::PROVISIONAL;
 use rectifier_core::name::{NodeName, PortId, ServerId};
 use rectifier_core::repair::{Replacement, Seen};
 
-use super::{token, user_data};
+use super::{marks, token, user_data};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, cloud};
 use crate::observe::pool;
-
-/// Metadata of every server that we make.
-const CLUSTER: &str = "rectifier.cluster";
-const REPAIR: &str = "rectifier.repair";
-/// `provisional` until the commit, then `adopted`: only provisional things are ever collected.
-pub(super) const STATE: &str = "rectifier.state";
 
 /// Makes the ports of this attempt. Each is found again by its name.
 pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Result<(), Error> {
@@ -33,6 +28,7 @@ pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Re
         let spec = PortSpec {
             name: replacement.port_name(number),
             tags: vec![replacement.tag.clone()],
+            description: marks::description(&ctx.settings.cluster),
             template: port,
         };
         ctx.cloud
@@ -85,9 +81,9 @@ pub(super) async fn server(
 
 fn metadata(ctx: &Context, seen: &Seen, template: &ServerTemplate) -> BTreeMap<String, String> {
     let ours = [
-        (CLUSTER, ctx.settings.cluster.clone()),
-        (REPAIR, seen.repair_uid.to_string()),
-        (STATE, "provisional".to_owned()),
+        (marks::CLUSTER, ctx.settings.cluster.clone()),
+        (marks::REPAIR, seen.repair_uid.to_string()),
+        (marks::STATE, PROVISIONAL.to_owned()),
     ];
     let mut metadata = template.metadata.clone();
     metadata.extend(ours.map(|(key, value)| (key.to_owned(), value)));

@@ -6,6 +6,7 @@ mod cordon;
 mod create;
 mod delete;
 mod evict;
+pub(crate) mod marks;
 mod token;
 mod user_data;
 
@@ -16,6 +17,7 @@ use rectifier_core::repair::{Act, Seen};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
+use crate::evidence;
 
 /// Performs one act.
 ///
@@ -46,6 +48,7 @@ pub(crate) async fn perform(
         } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
         Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
         Act::Adopt => adopt::adopt(ctx, repair).await,
+        Act::CollectEvidence => evidence::collect(ctx, repair, seen).await,
         Act::DeleteServer(id) => delete::server(ctx, id).await,
         Act::DeletePorts(ports) => delete::ports(ctx, ports).await,
         Act::DeleteNode(uid) => delete::node(ctx, &seen.request.node, uid).await,

@@ -7,7 +7,7 @@ pub(crate) mod cloud;
 pub(crate) mod node;
 pub(crate) mod pool;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use rectifier_api::{NodeRepair, RETRY};
@@ -15,11 +15,16 @@ use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
-use rectifier_core::repair::{Archived, CloudSeen, NodeSeen, ProblemSeen, Seen, needs};
+use rectifier_core::repair::evidence::is_settled;
+use rectifier_core::repair::{
+    Archived, CloudSeen, EvidenceSeen, NodeSeen, ProblemSeen, Seen, needs,
+};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::evidence;
+use crate::slim::SlimNode;
 
 /// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
@@ -67,6 +72,11 @@ pub(crate) async fn repair(
         watched: seconds_between(since, now),
         node,
         cloud,
+        evidence: if wanted.evidence && !is_settled(&record) {
+            evidence::look(ctx, repair).await
+        } else {
+            EvidenceSeen::NotAsked
+        },
         advice: None,
         request,
         record,
@@ -79,14 +89,14 @@ pub(crate) async fn read_node(
     cluster: &Cluster,
     name: &NodeName,
 ) -> Result<Option<NodeSeen>, Error> {
-    let nodes: Api<Node> = Api::all(ctx.client.clone());
+    let nodes: Api<SlimNode> = Api::all(ctx.client.clone());
     match nodes
         .get_opt(name.as_str())
         .await
         .map_err(api("get node"))?
     {
         Some(node) => {
-            cluster.see(&node, ctx.now());
+            cluster.read(&node, ctx.now());
             Ok(Some(node::seen(&node, cluster, ctx.now())?))
         }
         None => Ok(None),

@@ -1,51 +1,22 @@
 //! Reads the few facts of a Node object that decisions rest on.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use rectifier_api::CORDONED_BY;
-use rectifier_core::name::{BootId, ConditionKind, InvalidName, NodeName, ServerId, Uid};
+use rectifier_core::name::{BootId, InvalidName, NodeName, ServerId, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::NodeSeen;
 use rectifier_core::repair::drain::{Owner, PodSeen};
 
-use crate::cluster::{Cluster, Sight};
+use crate::cluster::Cluster;
+use crate::slim::SlimNode;
 
 /// `openstack:///ID` and `openstack://REGION/ID`, as the cloud provider writes it.
 const PROVIDER: &str = "openstack://";
 
-fn status(text: &str) -> Status {
-    match text {
-        "True" => Status::Yes,
-        "False" => Status::No,
-        // the API allows nothing else, and what we do not know is unknown
-        _ => Status::Unknown,
-    }
-}
-
-/// The node's conditions, as seen now for the first time.
-pub(crate) fn conditions(node: &Node, now: Timestamp) -> BTreeMap<ConditionKind, Sight> {
-    let all = node
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten());
-    all.filter_map(|condition| {
-        let kind = ConditionKind::parse(&condition.type_).ok()?;
-        let sight = Sight {
-            status: status(&condition.status),
-            reason: condition.reason.clone().unwrap_or_default(),
-            message: condition.message.clone().unwrap_or_default(),
-            since: now,
-        };
-        Some((kind, sight))
-    })
-    .collect()
-}
-
 /// The node, with what the watch knows of how long it has been Ready.
 pub(crate) fn seen(
-    node: &Node,
+    node: &SlimNode,
     cluster: &Cluster,
     now: Timestamp,
 ) -> Result<NodeSeen, InvalidName> {
@@ -53,11 +24,7 @@ pub(crate) fn seen(
     let (ready, ready_held) = cluster
         .held(&name, "Ready", now)
         .unwrap_or((Status::Unknown, 0));
-    let spec = node.spec.clone().unwrap_or_default();
-    let info = node
-        .status
-        .as_ref()
-        .and_then(|status| status.node_info.as_ref());
+    let spec = &node.spec;
     let mark = node
         .metadata
         .annotations
@@ -65,20 +32,18 @@ pub(crate) fn seen(
         .and_then(|all| all.get(CORDONED_BY));
     Ok(NodeSeen {
         uid: Uid::parse(node.metadata.uid.clone().unwrap_or_default())?,
-        // a kubelet that has not reported yet leaves it empty
-        boot_id: info.and_then(|info| BootId::parse(&info.boot_id).ok()),
+        boot_id: BootId::parse(&node.status.node_info.boot_id).ok(),
         ready,
         ready_held,
-        unschedulable: spec.unschedulable.unwrap_or(false),
+        unschedulable: spec.unschedulable,
         cordoned_by: mark.and_then(|uid| Uid::parse(uid).ok()),
-        server: spec.provider_id.as_deref().and_then(server),
+        server: spec.provider_id.as_deref().and_then(server_of),
         taints: spec
             .taints
             .iter()
-            .flatten()
-            .map(|taint| match taint.value.as_deref() {
-                None | Some("") => format!("{}:{}", taint.key, taint.effect),
-                Some(value) => format!("{}={value}:{}", taint.key, taint.effect),
+            .map(|taint| match taint.value.as_str() {
+                "" => format!("{}:{}", taint.key, taint.effect),
+                value => format!("{}={value}:{}", taint.key, taint.effect),
             })
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
@@ -86,7 +51,8 @@ pub(crate) fn seen(
     })
 }
 
-fn server(provider_id: &str) -> Option<ServerId> {
+/// The server that a providerID names.
+pub(crate) fn server_of(provider_id: &str) -> Option<ServerId> {
     let (_, id) = provider_id.strip_prefix(PROVIDER)?.split_once('/')?;
     ServerId::parse(id).ok()
 }
@@ -134,13 +100,13 @@ mod tests {
 
     #[test]
     fn a_provider_id_of_another_cloud_names_no_server() {
-        assert_eq!(server("openstack:///8c1f").unwrap().as_str(), "8c1f");
+        assert_eq!(server_of("openstack:///8c1f").unwrap().as_str(), "8c1f");
         assert_eq!(
-            server("openstack://RegionOne/8c1f").unwrap().as_str(),
+            server_of("openstack://RegionOne/8c1f").unwrap().as_str(),
             "8c1f"
         );
         for other in ["", "aws:///eu-1/i-0", "openstack:///", "kind://x/y"] {
-            assert_eq!(server(other), None, "{other}");
+            assert_eq!(server_of(other), None, "{other}");
         }
     }
 }

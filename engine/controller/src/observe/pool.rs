@@ -1,40 +1,19 @@
-//! Which pool a node belongs to, and what its rules are.
+//! What the rules of a node's pool are.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::{Selector, SelectorExt};
 use rectifier_api::{Mode, Provisioning, RepairPool};
 use rectifier_core::name::NodeName;
 use rectifier_core::repair::drain::DrainRules;
 use rectifier_core::repair::{NoRules, Rules};
 
-use crate::cluster::{Cluster, NodeFacts};
-
-/// The one pool that selects the node.
-pub(crate) fn selecting(cluster: &Cluster, facts: &NodeFacts) -> Result<RepairPool, NoRules> {
-    let mut found = cluster
-        .pools()
-        .into_iter()
-        .filter(|pool| selects(&pool.spec.node_selector, facts));
-    match (found.next(), found.next()) {
-        (None, _) => Err(NoRules::NoPool),
-        (Some(pool), None) => Ok(pool),
-        (Some(_), Some(_)) => Err(NoRules::TwoPools),
-    }
-}
-
-/// A selector that cannot be parsed selects nothing: a typo must not put every node into a pool.
-fn selects(selector: &LabelSelector, facts: &NodeFacts) -> bool {
-    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(&facts.labels))
-}
+use crate::cluster::Cluster;
 
 /// The rules for a node, and how its pool makes replacements.
 pub(crate) fn of(
     cluster: &Cluster,
     node: &NodeName,
 ) -> (Result<Rules, NoRules>, Option<Provisioning>) {
-    let facts = cluster.facts(node).unwrap_or_default();
-    match selecting(cluster, &facts) {
-        Ok(pool) => (Ok(rules(&pool)), pool.spec.provisioning),
+    match cluster.pool_of(node) {
+        Ok(pool) => (Ok(rules(&pool)), pool.spec.provisioning.clone()),
         Err(none) => (Err(none), None),
     }
 }

@@ -7,6 +7,7 @@
 mod cleanup;
 mod committed;
 pub mod drain;
+pub mod evidence;
 pub mod history;
 mod judge;
 mod next;
@@ -17,6 +18,7 @@ mod record;
 mod replace;
 mod seen;
 
+pub use evidence::{Evidence, EvidenceSeen};
 pub use history::Archived;
 pub use next::{Act, Next};
 pub use phase::Phase;
@@ -53,6 +55,8 @@ pub struct Needs {
     pub advice: bool,
     /// The node's earlier repairs.
     pub archive: bool,
+    /// What was kept of the server: a phase that destroys some of it needs this.
+    pub evidence: bool,
 }
 
 /// What a decision in this phase rests on. Only this is read: a list of pods or a call to the cloud costs.
@@ -72,7 +76,7 @@ pub fn needs(phase: Phase) -> Needs {
             cloud: true,
             advice: true,
             archive: true,
-            pods: false,
+            ..Needs::default()
         },
         Phase::RebootDraining => Needs {
             pods: true,
@@ -82,10 +86,14 @@ pub fn needs(phase: Phase) -> Needs {
         | Phase::CreatingServer
         | Phase::Joining
         | Phase::Committed
-        | Phase::DeletingServer
         | Phase::DeletingNode
         | Phase::RollingBack => Needs {
             cloud: true,
+            ..Needs::default()
+        },
+        Phase::DeletingServer => Needs {
+            cloud: true,
+            evidence: true,
             ..Needs::default()
         },
         Phase::Discarding => Needs {
@@ -135,7 +143,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
-    let next = rails::hold(seen, next);
+    let next = rails::hold(seen, evidence::first(seen, next));
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {

@@ -36,6 +36,8 @@ pub enum Act {
     DeleteSurplus(Vec<PortId>),
     /// Let the replacement bear pods: mark its server as adopted, take the provisional taint away, delete its token.
     Adopt,
+    /// Keep what the sick server and its node still tell.
+    CollectEvidence,
     /// Delete the sick server.
     DeleteServer(ServerId),
     /// Delete the sick server's ports.
@@ -57,6 +59,7 @@ impl Act {
             Act::Uncordon
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
+            | Act::CollectEvidence
             | Act::Adopt
             | Act::Archive => None,
         }
@@ -76,6 +79,26 @@ impl Act {
             Act::Uncordon
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
+            | Act::CollectEvidence
+            | Act::Archive => false,
+        }
+    }
+
+    /// Does it end what the sick server could still tell of why it is sick? Then what it tells is kept first.
+    pub fn destroys_evidence(&self) -> bool {
+        match self {
+            Act::DeleteServer(_) => true,
+            Act::Cordon
+            | Act::Uncordon
+            | Act::Evict(_)
+            | Act::CreatePorts
+            | Act::CreateServer
+            | Act::RemoveReplacement { .. }
+            | Act::DeleteSurplus(_)
+            | Act::Adopt
+            | Act::CollectEvidence
+            | Act::DeletePorts(_)
+            | Act::DeleteNode(_)
             | Act::Archive => false,
         }
     }

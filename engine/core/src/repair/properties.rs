@@ -68,6 +68,7 @@ struct World {
     ports: Vec<PortSeen>,
     new_node: Option<NodeSeen>,
     made: u32,
+    evidence: EvidenceSeen,
 }
 
 impl World {
@@ -97,6 +98,7 @@ impl World {
             ports: Vec::new(),
             new_node: None,
             made: 0,
+            evidence: EvidenceSeen::Absent,
         }
     }
 
@@ -142,6 +144,10 @@ impl World {
                 CloudSeen::Unavailable(String::new())
             } else {
                 CloudSeen::Fresh(view)
+            },
+            evidence: match needs(self.record.phase).evidence {
+                true => self.evidence.clone(),
+                false => EvidenceSeen::NotAsked,
             },
             advice: Some(Advice::Decided { policy, decision }),
         }
@@ -207,6 +213,11 @@ impl World {
                 .new_node
                 .iter_mut()
                 .for_each(|node| node.taints.clear()),
+            Act::CollectEvidence => {
+                self.evidence = EvidenceSeen::There {
+                    missing: Vec::new(),
+                }
+            }
             Act::DeleteServer(_) => self.old = None,
             Act::DeletePorts(gone) => self.old_ports.retain(|port| !gone.contains(port)),
             Act::DeleteNode(_) => self.node = None,
@@ -281,6 +292,11 @@ impl World {
 /// What must be true of a decision, whatever came before it.
 fn check(world: &World, seen: &Seen, next: &Next) {
     let committed = next.record.committed_at.is_some();
+    let destroys = next.act.as_ref().is_some_and(Act::destroys_evidence);
+    assert!(
+        !destroys || evidence::is_settled(&next.record),
+        "nothing is destroyed before its evidence was tried for, and that was written down"
+    );
     let replacing = next.record.rung == Some(Rung::Replace);
     match &next.act {
         Some(Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_)) => {
@@ -351,7 +367,8 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a port in use is not surplus"
             );
         }
-        Some(Act::Evict(_) | Act::Cordon | Act::Adopt | Act::Archive) | None => {}
+        Some(Act::Evict(_) | Act::Cordon | Act::Adopt | Act::CollectEvidence | Act::Archive)
+        | None => {}
     }
     assert!(
         seen.record.committed_at.is_none() || next.record.phase.fits(true),

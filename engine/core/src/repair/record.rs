@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use super::phase::Phase;
 use crate::policy::Outcome;
 use crate::reason::Reason;
@@ -250,6 +251,9 @@ pub struct Record {
     /// The policy's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// What was kept of the sick server before it was destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The story so far, oldest first.
     #[serde(default)]
     pub steps: Vec<StepRecord>,

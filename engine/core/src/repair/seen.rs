@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::drain::{DrainRules, PodSeen};
+use super::evidence::EvidenceSeen;
 use super::history::Archived;
 use super::record::{Record, Request};
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
@@ -40,6 +41,8 @@ pub struct Seen {
     pub watched: Seconds,
     /// The cloud's side; read only in the phases that [`super::needs`] it.
     pub cloud: CloudSeen,
+    /// What was kept of the sick server; read only in the phases that [`super::needs`] it.
+    pub evidence: EvidenceSeen,
     /// What the policies say; asked only when [`super::needs`] says so.
     pub advice: Option<Advice>,
 }

@@ -111,6 +111,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             ports_wanted: 1,
             ..CloudView::default()
         }),
+        evidence: EvidenceSeen::default(),
         advice: None,
     }
 }

@@ -95,6 +95,17 @@ impl ApiServer {
         });
     }
 
+    /// Removes an object, if it is still the same as when it was read.
+    pub(crate) fn remove(&self, qualified: &str, object: &Value) {
+        let (namespace, name) = place(object);
+        let of = &object["metadata"];
+        let same =
+            json!({"preconditions": {"uid": of["uid"], "resourceVersion": of["resourceVersion"]}});
+        self.act(qualified, namespace, Part::Main, |verb| {
+            drop(verb.delete(namespace, name, &same));
+        });
+    }
+
     fn act(
         &self,
         qualified: &str,

@@ -93,10 +93,12 @@ fn there_mut<'a>(state: &'a mut State, server: &str) -> Result<&'a mut Server, (
 fn list(state: &State, request: &Request) -> Answer {
     let name = query(request, "name").map(whole_name).transpose()?;
     let tags = query(request, "tags");
+    let is_whole = name.is_none() && tags.is_none();
     let mut found: Vec<(&String, &Server)> = state
         .servers
         .iter()
         .filter(|(_, server)| !server.is_gone)
+        .filter(|(_, server)| is_whole || state.is_known(server.host))
         .filter(|(_, server)| name.as_ref().is_none_or(|name| server.name == *name))
         .filter(|(_, server)| {
             let mut wanted = tags.into_iter().flat_map(|tags| tags.split(','));
@@ -366,6 +368,10 @@ fn seconds(moment: Timestamp) -> String {
 }
 
 fn told(state: &State, id: &str, server: &Server, request: &Request) -> Value {
+    if !state.is_known(server.host) {
+        // As the API database has it.
+        return json!({"id": id, "status": "UNKNOWN", "tenant_id": PROJECT, "created": seconds(server.created)});
+    }
     let flavor = match is_since(request, 47) {
         true => json!({"original_name": server.flavor.0, "vcpus": 1, "ram": 512, "disk": 1}),
         false => json!({"id": server.flavor.1}),

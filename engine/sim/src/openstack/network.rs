@@ -25,6 +25,13 @@ pub(super) fn answer(state: &mut State, request: &Request, path: &[&str]) -> Ans
             port.tags = body["tags"].as_array().cloned().unwrap_or_default();
             Ok((200, Some(json!({"tags": port.tags}))))
         }
+        (Method::Put, ["ports", id, "tags", tag]) => {
+            let port = state.ports.get_mut(*id).ok_or_else(|| absent(id))?;
+            if port.tags.iter().all(|is| is != tag) {
+                port.tags.push((*tag).into());
+            }
+            Ok((201, None))
+        }
         (Method::Get, ["networks", id]) if *id == state.network => {
             let network = json!({"id": id, "name": NETWORK_NAME, "shared": false, "port_security_enabled": true});
             Ok((200, Some(json!({"network": network}))))
@@ -58,6 +65,7 @@ fn list(state: &State, request: &Request) -> Answer {
     let fits = |id: &String, port: &Port| {
         request.query.iter().all(|(key, value)| match key.as_str() {
             "name" => port.name == *value,
+            "description" => port.description == *value,
             "device_id" => port.device == *value,
             "id" => id == value,
             "tags" => value
@@ -89,6 +97,8 @@ fn create(state: &mut State, wanted: &Value) -> Answer {
     let created = state.wall;
     let (id, mut port) = blank(state, created);
     port.name = wanted["name"].as_str().unwrap_or_default().to_owned();
+    let description = wanted["description"].as_str().unwrap_or_default();
+    port.description = description.to_owned();
     if let Some(groups) = wanted["security_groups"].as_array() {
         port.groups.clone_from(groups);
     }
@@ -121,6 +131,7 @@ fn blank(state: &mut State, created: Timestamp) -> (String, Port) {
     let port = Port {
         number,
         name: String::new(),
+        description: String::new(),
         created,
         device: String::new(),
         status: "DOWN",
@@ -149,7 +160,7 @@ impl State {
 
 fn told(state: &State, id: &str, port: &Port) -> Value {
     json!({
-        "id": id, "name": port.name, "network_id": state.network, "project_id": PROJECT, "tenant_id": PROJECT,
+        "id": id, "name": port.name, "description": port.description, "network_id": state.network, "project_id": PROJECT, "tenant_id": PROJECT,
         "mac_address": port.mac, "admin_state_up": true, "status": port.status, "device_id": port.device,
         "device_owner": if port.device.is_empty() { "" } else { "compute:nova" },
         "fixed_ips": [{"subnet_id": state.subnet, "ip_address": port.address}],

@@ -42,6 +42,8 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) zone: String,
     pub(super) is_up: bool,
+    /// The database that knows its servers is there.
+    pub(super) is_known: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ pub(super) struct Action {
 pub(super) struct Port {
     pub(super) number: u64,
     pub(super) name: String,
+    pub(super) description: String,
     pub(super) created: Timestamp,
     pub(super) device: String,
     pub(super) status: &'static str,
@@ -120,6 +123,7 @@ impl State {
                     name: name.clone(),
                     zone: zone.clone(),
                     is_up: true,
+                    is_known: true,
                 })
                 .collect(),
             zones: options.zones.clone(),
@@ -157,6 +161,10 @@ impl State {
                 let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
                 hosts.for_each(|host| host.is_up = false);
             }
+            Fault::CellDown(name) => {
+                let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
+                hosts.for_each(|host| host.is_known = false);
+            }
             Fault::Door { .. } => self.door.push(fault),
         }
     }
@@ -167,7 +175,9 @@ impl State {
         self.quota = None;
         self.boot_delay = Duration::ZERO;
         self.door.clear();
-        self.hosts.iter_mut().for_each(|host| host.is_up = true);
+        for host in &mut self.hosts {
+            (host.is_up, host.is_known) = (true, true);
+        }
         left
     }
 
@@ -287,6 +297,12 @@ impl State {
             [] => None,
             fitting => Some(fitting[self.chance.usize(..fitting.len())]),
         }
+    }
+
+    /// Its cell is not down. One that was never scheduled is in none.
+    pub(super) fn is_known(&self, host: Option<usize>) -> bool {
+        host.and_then(|at| self.hosts.get(at))
+            .is_none_or(|host| host.is_known)
     }
 
     pub(super) fn is_up(&self, host: Option<usize>) -> bool {

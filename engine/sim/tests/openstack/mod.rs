@@ -100,6 +100,7 @@ impl Suite<'_> {
         let spec = PortSpec {
             name: format!("{name}-0"),
             tags: vec![name.to_owned()],
+            description: format!("of {name}"),
             template,
         };
         Ok(self.cloud.create_port(&spec).await?)
@@ -274,9 +275,23 @@ impl Suite<'_> {
         let spec = PortSpec {
             name: "new-0".to_owned(),
             tags: vec!["new".to_owned()],
+            description: "of the suite".to_owned(),
             template: like.clone(),
         };
         let port = cloud.create_port(&spec).await?;
+        for _ in 0..2 {
+            cloud.tag_port(&port.id, "adopted").await?;
+        }
+        let [described] = &cloud.ports_by_description("of the suite").await?[..] else {
+            anyhow::bail!("one port has that description");
+        };
+        ensure!(
+            described.id == port.id && described.created.is_some(),
+            "{described:?}"
+        );
+        let mut tags = described.tags.clone();
+        tags.sort();
+        ensure!(tags == ["adopted", "new"], "{tags:?}");
         let spec = ServerSpec {
             shape: template.shape.clone(),
             ..self.spec("new", &port)
@@ -286,6 +301,11 @@ impl Suite<'_> {
             .until(&id, |server| server.status != ServerStatus::Build)
             .await?;
         ensure!(new.status == ServerStatus::Active, "{new:?}");
+        let all = cloud.servers().await?;
+        for id in [&id, &old] {
+            let of_it: Vec<_> = all.iter().filter(|server| server.id == *id).collect();
+            ensure!(of_it.len() == 1 && of_it[0].created.is_some(), "{of_it:?}");
+        }
         let copy = cloud.template(&id).await?;
         ensure!(
             copy.shape == template.shape && copy.ports == template.ports,

@@ -1,0 +1,422 @@
+//! What the watches tell, reduced to the few facts that decisions read, and since when each has been so.
+//!
+//! `lastTransitionTime` is written by whoever reports a condition, and some report it wrong; so "for how long" counts
+//! from our own first sight. A restart of ours begins that count anew: it can only make us wait longer.
+//!
+//! Thousands of nodes are here, and nearly all of them are well: what is asked often is kept as it changes (which nodes are
+//! sick, which pool each is in, how many each pool has), and nothing walks over all of them but a change of the pools.
+
+mod listed;
+mod members;
+mod node;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rectifier_api::RepairPool;
+use rectifier_core::clock::seconds_between;
+use rectifier_core::name::{ConditionKind, NodeName};
+use rectifier_core::policy::{Group, Seconds, SiteKind, Status};
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::{NoRules, Phase};
+use rectifier_core::standing::{Look, standing};
+use rectifier_policy_host::Set;
+
+use self::listed::Listed;
+use self::members::{Members, Pool, selecting};
+use self::node::Kept;
+use self::words::Words;
+use crate::slim::SlimNode;
+use crate::telemetry::Sick;
+
+/// One condition as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sight {
+    pub(crate) status: Status,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    /// Since when we have seen this status without a break.
+    pub(crate) since: Timestamp,
+}
+
+/// What is kept of a node, for whoever looks at it closer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NodeFacts {
+    pub(crate) uid: String,
+    pub(crate) conditions: BTreeMap<ConditionKind, Sight>,
+}
+
+/// A kind of object that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Node,
+    Pool,
+    Repair,
+}
+
+impl Kind {
+    /// The name in metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Kind::Node => "node",
+            Kind::Pool => "repairpool",
+            Kind::Repair => "noderepair",
+        }
+    }
+}
+
+/// Where an open repair stands.
+pub(crate) type Stands = (Phase, Option<Reason>);
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<NodeName, Kept>,
+    /// Of those, the ones that have a problem.
+    sick: BTreeSet<NodeName>,
+    /// A read of our own showed something new; the watch, which tells the same later, must not take it for old.
+    fresh: BTreeSet<NodeName>,
+    members: Members,
+    words: Words,
+    /// Counts the lists of nodes.
+    list: u64,
+    is_listing: bool,
+    /// A list of nodes has ended.
+    nodes_complete: bool,
+    pools: Listed<String, Pool>,
+    repairs: Listed<NodeName, Stands>,
+    held_back: BTreeMap<NodeName, String>,
+    held: BTreeMap<NodeName, Reason>,
+    told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
+    heard: BTreeMap<Kind, Timestamp>,
+}
+
+/// The cluster as the watches show it.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    state: Mutex<State>,
+}
+
+/// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
+pub(crate) const TELL_AGAIN: Seconds = 3600;
+
+impl State {
+    fn selecting(&self, labels: &BTreeMap<String, String>) -> Result<Arc<str>, NoRules> {
+        selecting(self.pools.whole.values(), labels)
+    }
+
+    /// Which pool each node is in, anew: the pools are others.
+    fn place_all(&mut self) {
+        let State {
+            nodes,
+            members,
+            pools,
+            ..
+        } = self;
+        for kept in nodes.values_mut() {
+            let pool = selecting(pools.whole.values(), &kept.labels());
+            if pool != kept.place.pool {
+                members.leave(&kept.place);
+                kept.place.pool = pool;
+                members.enter(&kept.place);
+            }
+        }
+    }
+
+    fn see(&mut self, node: &SlimNode, now: Timestamp) -> Option<(NodeName, bool)> {
+        let name = NodeName::parse(node.metadata.name.clone()?).ok()?;
+        let labels = node.metadata.labels.as_ref();
+        let before = self.nodes.remove(&name);
+        let pool = match &before {
+            Some(before) if before.has_labels(labels) => before.place.pool.clone(),
+            Some(_) | None => self.selecting(labels.unwrap_or(&BTreeMap::new())),
+        };
+        let mut kept = Kept::new(node, before.as_ref(), &mut self.words, now, pool);
+        kept.listed = match self.is_listing {
+            true => self.list,
+            false => kept.listed,
+        };
+        let differs = before.as_ref().is_none_or(|before| kept.differs(before));
+        if let Some(before) = &before {
+            self.members.leave(&before.place);
+        }
+        self.members.enter(&kept.place);
+        match kept.is_sick() {
+            true => self.sick.insert(name.clone()),
+            false => self.sick.remove(&name),
+        };
+        self.nodes.insert(name.clone(), kept);
+        Some((name, differs))
+    }
+
+    fn forget(&mut self, node: &NodeName) {
+        if let Some(kept) = self.nodes.remove(node) {
+            self.members.leave(&kept.place);
+        }
+        self.sick.remove(node);
+        self.fresh.remove(node);
+        self.held_back.remove(node);
+        self.held.remove(node);
+        self.told.remove(node);
+    }
+}
+
+impl Cluster {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // a panic elsewhere leaves plain data behind, which the next event overwrites
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has every watch told everything once? Before that nothing can be decided: what was not named yet is not absent.
+    pub(crate) fn is_complete(&self) -> bool {
+        let state = self.state();
+        state.nodes_complete && state.pools.complete && state.repairs.complete
+    }
+
+    /// A watch has spoken.
+    pub(crate) fn heard(&self, kind: Kind, now: Timestamp) {
+        self.state().heard.insert(kind, now);
+    }
+
+    /// How long ago each watch has spoken last.
+    pub(crate) fn ages(&self, now: Timestamp) -> Vec<(Kind, Seconds)> {
+        let state = self.state();
+        let age = |(kind, at): (&Kind, &Timestamp)| (*kind, seconds_between(*at, now));
+        state.heard.iter().map(age).collect()
+    }
+
+    /// Takes a node as the watch told it; its name, and whether it has to be looked at: something that decisions read is
+    /// new, and it is sick, or in repair, or was.
+    pub(crate) fn see(&self, node: &SlimNode, now: Timestamp) -> Option<(NodeName, bool)> {
+        let mut state = self.state();
+        let name = NodeName::parse(node.metadata.name.clone()?).ok()?;
+        let was_sick = state.sick.contains(&name);
+        let (_, differs) = state.see(node, now)?;
+        let is_news = state.fresh.remove(&name) || differs;
+        let concerns = was_sick || state.sick.contains(&name);
+        let concerns = concerns || state.repairs.whole.contains_key(&name);
+        Some((name, is_news && concerns))
+    }
+
+    /// Takes a node as a read of our own showed it.
+    pub(crate) fn read(&self, node: &SlimNode, now: Timestamp) {
+        let mut state = self.state();
+        if let Some((name, true)) = state.see(node, now) {
+            state.fresh.insert(name);
+        }
+    }
+
+    pub(crate) fn forget(&self, node: &NodeName) {
+        self.state().forget(node);
+    }
+
+    /// A full list of nodes begins: what it does not name is gone when it ends.
+    pub(crate) fn nodes_begin(&self) {
+        let mut state = self.state();
+        state.list += 1;
+        state.is_listing = true;
+    }
+
+    /// What it did not name, and is forgotten.
+    pub(crate) fn nodes_end(&self) -> Vec<NodeName> {
+        let mut state = self.state();
+        if !std::mem::take(&mut state.is_listing) {
+            return Vec::new();
+        }
+        state.nodes_complete = true;
+        let list = state.list;
+        let gone = state.nodes.iter().filter(|(_, kept)| kept.listed != list);
+        let gone: Vec<NodeName> = gone.map(|(name, _)| name.clone()).collect();
+        gone.iter().for_each(|name| state.forget(name));
+        gone
+    }
+
+    /// A full list of pools begins.
+    pub(crate) fn pools_begin(&self) {
+        self.state().pools.begins();
+    }
+
+    /// It is whole, and replaces what was known.
+    pub(crate) fn pools_end(&self) {
+        let mut state = self.state();
+        state.pools.ends();
+        state.place_all();
+    }
+
+    /// A full list of repairs begins.
+    pub(crate) fn repairs_begin(&self) {
+        self.state().repairs.begins();
+    }
+
+    /// It is whole, and replaces what was known. The nodes whose repair it does not name any more.
+    pub(crate) fn repairs_end(&self) -> Vec<NodeName> {
+        self.state().repairs.ends()
+    }
+
+    pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) {
+        let mut state = self.state();
+        let pool = pool.map(|pool| Pool::new(&name, pool));
+        state.pools.set(name, pool);
+        // a list that is under way counts when it is whole
+        if !state.pools.is_listing() {
+            state.place_all();
+        }
+    }
+
+    /// The node's open repair, or that it has none.
+    pub(crate) fn see_repair(&self, node: NodeName, stands: Option<Stands>) {
+        self.state().repairs.set(node, stands);
+    }
+
+    /// The nodes that have to be looked at at all: those with a problem, and those in repair.
+    pub(crate) fn concerned(&self) -> Vec<NodeName> {
+        let state = self.state();
+        let all: BTreeSet<&NodeName> = state
+            .sick
+            .iter()
+            .chain(state.repairs.whole.keys())
+            .collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// The one pool that selects the node.
+    pub(crate) fn pool_of(&self, node: &NodeName) -> Result<Arc<RepairPool>, NoRules> {
+        let state = self.state();
+        let kept = state.nodes.get(node).ok_or(NoRules::NoPool)?;
+        let name = kept.place.pool.as_ref().map_err(|none| *none)?;
+        let pool = state.pools.whole.get(&**name).ok_or(NoRules::NoPool)?;
+        Ok(pool.object.clone())
+    }
+
+    /// The node's pool, its zone within it, and the nodes of it with this problem.
+    pub(crate) fn groups(&self, node: &NodeName, problem: &str) -> [Group; 3] {
+        let state = self.state();
+        let [mut pool, mut zone, mut same] = [Group::default(); 3];
+        let Some(own) = state.nodes.get(node) else {
+            return [pool, zone, same];
+        };
+        let Ok(name) = &own.place.pool else {
+            return [pool, zone, same];
+        };
+        (pool.nodes, zone.nodes) = state.members.count(name, &own.place.zone);
+        let in_pool = |name: &NodeName| {
+            let kept = state.nodes.get(name)?;
+            (kept.place.pool == own.place.pool).then_some(kept)
+        };
+        let has = |kept: &Kept| matches!(kept.held(problem), Some((Status::Yes, _)));
+        for kept in state
+            .sick
+            .iter()
+            .filter_map(in_pool)
+            .filter(|kept| has(kept))
+        {
+            pool.sick += 1;
+            zone.sick += u32::from(kept.place.zone == own.place.zone);
+        }
+        (same.nodes, same.sick) = (pool.sick, pool.sick);
+        for kept in state.repairs.whole.keys().filter_map(in_pool) {
+            pool.repairing += 1;
+            zone.repairing += u32::from(kept.place.zone == own.place.zone);
+            same.repairing += u32::from(has(kept));
+        }
+        [pool, zone, same]
+    }
+
+    /// Every node with a problem or in repair, each with its one reason.
+    pub(crate) fn sick(&self, policies: &Set) -> Vec<Sick> {
+        let state = self.state();
+        let all: BTreeSet<&NodeName> = state
+            .sick
+            .iter()
+            .chain(state.repairs.whole.keys())
+            .collect();
+        let handles = |kind: &str| {
+            let kind = ConditionKind::parse(kind);
+            kind.is_ok_and(|kind| policies.handles(&kind, SiteKind::ControlPlane))
+        };
+        let stands = |name: &NodeName| {
+            let kept = state.nodes.get(name);
+            let pool = kept.map_or(Err(NoRules::NoPool), |kept| kept.place.pool.clone());
+            let stands = standing(&Look {
+                repair: state.repairs.whole.get(name).copied(),
+                sick: state.sick.contains(name),
+                handled: kept.is_some_and(|kept| kept.problems().any(handles)),
+                pool: pool.as_ref().map(drop).map_err(|none| *none),
+                held: state.held.get(name).copied(),
+            })?;
+            Some(Sick {
+                node: name.clone(),
+                pool: pool.map(|pool| pool.to_string()).unwrap_or_default(),
+                phase: stands.phase,
+                reason: stands.reason,
+            })
+        };
+        all.into_iter().filter_map(stands).collect()
+    }
+
+    /// Why the last look opened no repair of this node although its pool and a policy are there, if something else did.
+    pub(crate) fn hold(&self, node: &NodeName, why: Option<Reason>) {
+        let mut state = self.state();
+        match why {
+            Some(why) => state.held.insert(node.clone(), why),
+            None => state.held.remove(node),
+        };
+    }
+
+    /// Keeps what the API server said when it last refused to evict a pod of this node; `None` when it refused none.
+    pub(crate) fn hold_back(&self, node: &NodeName, why: Option<String>) {
+        let mut state = self.state();
+        match why {
+            Some(why) => state.held_back.insert(node.clone(), why),
+            None => state.held_back.remove(node),
+        };
+    }
+
+    /// See [`Self::hold_back`].
+    pub(crate) fn held_back(&self, node: &NodeName) -> Option<String> {
+        self.state().held_back.get(node).cloned()
+    }
+
+    /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.
+    pub(crate) fn is_news(
+        &self,
+        node: &NodeName,
+        reason: Reason,
+        detail: &str,
+        now: Timestamp,
+    ) -> bool {
+        let mut state = self.state();
+        let told = state.told.entry(node.clone()).or_default();
+        told.retain(|_, at| seconds_between(*at, now) < TELL_AGAIN);
+        let words = (reason, detail.to_owned());
+        let known = told.contains_key(&words);
+        told.entry(words).or_insert(now);
+        !known
+    }
+
+    /// It could not be told after all: the next time it is news again.
+    pub(crate) fn was_not_told(&self, node: &NodeName, reason: Reason, detail: &str) {
+        if let Some(told) = self.state().told.get_mut(node) {
+            told.remove(&(reason, detail.to_owned()));
+        }
+    }
+
+    pub(crate) fn facts(&self, node: &NodeName) -> Option<NodeFacts> {
+        self.state().nodes.get(node).map(Kept::facts)
+    }
+
+    /// For how long a condition has been seen with its present status.
+    pub(crate) fn held(
+        &self,
+        node: &NodeName,
+        kind: &str,
+        now: Timestamp,
+    ) -> Option<(Status, Seconds)> {
+        let (status, since) = self.state().nodes.get(node)?.held(kind)?;
+        Some((status, seconds_between(since, now)))
+    }
+}
