@@ -99,7 +99,11 @@ pub(crate) async fn read_node(
             cluster.read(&node, ctx.now());
             Ok(Some(node::seen(&node, cluster, ctx.now())?))
         }
-        None => Ok(None),
+        None => {
+            // the watch says so a moment later, too
+            cluster.forget(name);
+            Ok(None)
+        }
     }
 }
 
