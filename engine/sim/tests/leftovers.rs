@@ -4,6 +4,7 @@
 mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +13,7 @@ use kube::api::{Api, PostParams};
 use rectifier_cloud::openstack::OpenStack;
 use rectifier_cloud::{Cloud, PortSpec, ServerSpec, ServerStatus, ServerTemplate};
 use rectifier_core::name::ServerId;
+use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::kubernetes::{self, ApiServer, Identity};
 use rectifier_sim::openstack::Fault;
@@ -38,12 +40,12 @@ struct Thing<'a> {
 }
 
 impl Project {
-    async fn set(seed: u64) -> Result<Self> {
+    async fn set(seed: u64, policies: Arc<dyn Advisor>) -> Result<Self> {
         let options = scene::Options {
             seed,
             ..scene::Options::default()
         };
-        let scene = Scene::set(options, policy::shipped()?);
+        let scene = Scene::set(options, policies);
         let cloud = OpenStack::over(scene.cloud.clone());
         let servers = cloud.servers().await?;
         let template = cloud.template(&servers[0].id).await?;
@@ -155,8 +157,8 @@ const LEFT: Thing<'static> = Thing {
     port_tags: &["rectifier-1f1c2a3b-0000-4000-8000-000000000000-1"],
 };
 
-async fn each_kind_is_collected_after_two_hours() -> Result<()> {
-    let project = Project::set(1).await?;
+async fn each_kind_is_collected_after_two_hours(policies: Arc<dyn Advisor>) -> Result<()> {
+    let project = Project::set(1, policies).await?;
     let server = project.make(&LEFT).await?;
     let its_port = "rectifier-1f1c2a3b-0000-4000-8000-000000000000-1-0".to_owned();
     // killed between making and tagging it
@@ -224,11 +226,11 @@ async fn each_kind_is_collected_after_two_hours() -> Result<()> {
 
 #[test]
 fn leftovers_of_each_kind_are_collected_after_two_hours_and_nobody_elses_things() -> Result<()> {
-    in_virtual_time(each_kind_is_collected_after_two_hours())?
+    in_virtual_time(each_kind_is_collected_after_two_hours(policy::shipped()?))?
 }
 
-async fn half_a_list_takes_nothing() -> Result<()> {
-    let project = Project::set(2).await?;
+async fn half_a_list_takes_nothing(policies: Arc<dyn Advisor>) -> Result<()> {
+    let project = Project::set(2, policies).await?;
     project.make(&LEFT).await?;
     project
         .make(&Thing {
@@ -261,12 +263,12 @@ async fn half_a_list_takes_nothing() -> Result<()> {
 
 #[test]
 fn a_list_that_a_cell_is_missing_from_takes_nothing() -> Result<()> {
-    in_virtual_time(half_a_list_takes_nothing())?
+    in_virtual_time(half_a_list_takes_nothing(policy::shipped()?))?
 }
 
 /// Two clusters, each with a controller and an API server of its own, in one project.
-async fn two_clusters_in_one_project() -> Result<()> {
-    let project = Project::set(3).await?;
+async fn two_clusters_in_one_project(policies: Arc<dyn Advisor>) -> Result<()> {
+    let project = Project::set(3, policies).await?;
     let own = project.make(&LEFT).await?;
     let their = project
         .make(&Thing {
@@ -314,5 +316,5 @@ async fn two_clusters_in_one_project() -> Result<()> {
 
 #[test]
 fn two_clusters_in_one_project_leave_each_others_things_alone() -> Result<()> {
-    in_virtual_time(two_clusters_in_one_project())?
+    in_virtual_time(two_clusters_in_one_project(policy::shipped()?))?
 }

@@ -27,6 +27,12 @@ const BENCHES: &[Bench] = &[
         features: &[],
         opt_level: Some("3"),
     },
+    Bench {
+        name: "controller",
+        package: "rectifier-sim",
+        features: &[],
+        opt_level: None,
+    },
 ];
 
 /// Runs those whose names are given; all, if none is.
