@@ -326,7 +326,7 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
                 }
             }
             well = &mut well => {
-                well?;
+                well.with_context(|| scene.ills().join("; "))?;
                 is_well = true;
             }
         }

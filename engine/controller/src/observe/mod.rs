@@ -99,11 +99,7 @@ pub(crate) async fn read_node(
             cluster.read(&node, ctx.now());
             Ok(Some(node::seen(&node, cluster, ctx.now())?))
         }
-        None => {
-            // the watch says so a moment later, too
-            cluster.forget(name);
-            Ok(None)
-        }
+        None => Ok(None),
     }
 }
 
