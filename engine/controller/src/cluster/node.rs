@@ -66,7 +66,10 @@ impl Kept {
                 }
             })
             .collect();
+        // whoever patches the list may make two of one type: the last one counts
+        conditions.reverse();
         conditions.sort_by(|a, b| a.kind.cmp(&b.kind));
+        conditions.dedup_by(|later, first| later.kind == first.kind);
         let labels = node.metadata.labels.iter().flatten();
         let labels: Vec<_> = labels
             .map(|(key, value)| (words.keep(key), words.keep(value)))

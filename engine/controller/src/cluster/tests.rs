@@ -200,6 +200,24 @@ fn only_what_decisions_read_and_only_of_nodes_that_ail_is_a_reason_to_look() {
     assert!(look(&cordoned, 7), "it is in repair");
 }
 
+#[test]
+fn of_two_conditions_of_one_type_the_last_counts_everywhere() {
+    let cluster = Cluster::default();
+    let mut twice = node("a", "one", "z", "False");
+    let mut again = twice.status.conditions[1].clone();
+    again.status = "True".to_owned();
+    twice.status.conditions.push(again);
+    cluster.see(&twice, at(0));
+    assert_eq!(
+        cluster.held(&name("a"), "KernelDeadlock", at(1)),
+        Some((Status::Yes, 1))
+    );
+    let facts = cluster.facts(&name("a")).unwrap();
+    let kind = ConditionKind::parse("KernelDeadlock").unwrap();
+    assert_eq!(facts.conditions[&kind].status, Status::Yes);
+    assert_eq!(cluster.concerned(), [name("a")]);
+}
+
 /// A pass over one node reads another one, too: its replacement.
 #[test]
 fn what_our_own_read_showed_first_is_news_all_the_same() {
