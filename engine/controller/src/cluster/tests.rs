@@ -1,4 +1,6 @@
 use rectifier_api::RepairPoolSpec;
+use rectifier_core::policy::Group;
+use rectifier_policy_host::Set;
 use serde_json::json;
 
 use super::*;
