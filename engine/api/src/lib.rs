@@ -17,6 +17,12 @@ pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 pub const CORDONED_BY: &str = "rectifier.dev/cordoned-by";
 /// Set by a person on a `NodeRepair` that needs one: try again. Each new value is another try.
 pub const RETRY: &str = "rectifier.dev/retry";
+/// Set by a person on a `NodeRepair` whose host does not answer: the id of the server that is off for good. It stands in the
+/// place of the host's own word, so whoever sets it must have seen the machine without power.
+pub const CONFIRMED_DEAD: &str = "rectifier.dev/confirmed-dead";
+/// What the control plane calls it when a node's Ready is False or Unknown: a condition of its own making, so that True is
+/// ill for each of them.
+pub const NOT_READY: &str = "NotReady";
 /// The replacement bears it until it is committed, so that nothing is scheduled onto what may be rolled back.
 pub const PROVISIONAL_TAINT: &str = "rectifier.dev/provisional";
 /// The field manager of the control plane's writes.

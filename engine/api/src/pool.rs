@@ -96,12 +96,19 @@ pub struct Timing {
     /// A problem without a repair of the node's engine is judged after this.
     #[schemars(range(min = 1, max = 86400))]
     pub agent_grace: u32,
+    /// A node whose Ready is False or Unknown is judged after this. A kubelet that starts anew, or a switch that does, takes
+    /// minutes.
+    #[schemars(range(min = 30, max = 86400))]
+    pub unready: u32,
     /// An offered reboot that nobody accepts is void after this.
     #[schemars(range(min = 1, max = 86400))]
     pub grant: u32,
     /// A reboot must show a new boot id within this.
     #[schemars(range(min = 1, max = 86400))]
     pub reboot: u32,
+    /// A compute host must have stopped a machine that does not end its pods within this, or a person is asked.
+    #[schemars(range(min = 30, max = 86400))]
+    pub power: u32,
     /// After a reboot the problem must stay away so long, unless the policy says otherwise.
     #[schemars(range(min = 1, max = 86400))]
     pub settle: u32,
@@ -122,13 +129,17 @@ pub struct Timing {
 
 impl Default for Timing {
     /// `agentGrace` and `settle` 60 s: three rounds of NPD's slowest shipped check (30 s would see one).
+    /// `unready` 5 min: the shortest that peers wait. `power` 5 min: a guest has one minute to shut down before Nova cuts its
+    /// power; the rest is for a host that is busy.
     /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
     /// `grant` 60 s, `ready` 30 s and `drain` 1 h are arbitrary.
     fn default() -> Self {
         Self {
             agent_grace: 60,
+            unready: 300,
             grant: 60,
             reboot: 900,
+            power: 300,
             settle: 60,
             ready: 30,
             drain: 3600,

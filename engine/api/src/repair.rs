@@ -85,8 +85,9 @@ impl NodeRepairSpec {
             withdrawn: self.withdrawn,
             accepted_grant: self.accepted_grant.clone(),
             requested_by: self.requested_by,
-            // a mark on the object, not part of what is asked for
+            // marks on the object, not part of what is asked for
             retry: None,
+            confirmed_dead: None,
         }
     }
 }

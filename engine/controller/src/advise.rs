@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName, PoolName};
 use rectifier_core::policy::{
-    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Group, Moment,
-    NodeFacts, Observation, Remedy, ServerView, Site, Status,
+    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Group, Moment, NodeFacts,
+    Observation, Remedy, ServerView, Site, Status,
 };
-use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, history, needs};
+use rectifier_core::repair::{
+    CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, gates, history, needs,
+};
 
 use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
@@ -20,7 +22,7 @@ const ATTEMPTS_SHOWN: usize = 32;
 /// The policies' advice, where the phase needs one.
 pub(crate) async fn ask(ctx: &Context, cluster: &Cluster, seen: &Seen) -> Option<Advice> {
     let waiting = seen.record.wait_until.is_some_and(|until| until > seen.now);
-    if !needs(seen.record.phase).advice || waiting {
+    if !needs(&seen.record).advice || waiting {
         return None;
     }
     let node = seen.node.as_ref()?;
@@ -145,7 +147,7 @@ fn condition(seen: &Seen, kind: &ConditionKind, sight: &Sight) -> Condition {
 fn attempt(seen: &Seen, tried: &Tried) -> Attempt {
     Attempt {
         remedy: match tried.rung {
-            Rung::Reboot => Remedy::Reboot,
+            Rung::Reboot | Rung::HardReboot => Remedy::Reboot,
             Rung::Replace => Remedy::Replace,
         },
         age: seconds_between(tried.since, seen.now),
@@ -159,12 +161,7 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         CloudSeen::Fresh(view) => view.server.as_ref(),
         CloudSeen::Unavailable(_) | CloudSeen::NotAsked => None,
     };
-    let replace = match &seen.pool {
-        Ok(rules) if !rules.provisions => Gate::Closed("the pool has no provisioning".to_owned()),
-        Ok(_) if server.is_none() => Gate::Closed("the node's server is not certain".to_owned()),
-        Ok(_) => Gate::Open,
-        Err(_) => Gate::Closed("the node is in no one pool".to_owned()),
-    };
+    let (reboot, replace) = gates(seen);
     let (pool, zone, same_problem) = groups(cluster, seen, &node.name);
     ClusterView {
         pool,
@@ -172,10 +169,10 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         same_problem,
         server: server.map(|server| ServerView {
             status: server.status.clone(),
-            task: None,
+            task: server.task.clone(),
             fault: server.fault.clone(),
-            age: 0,
-            proven_dead: false,
+            age: server.age,
+            proven_dead: seen.record.proof.is_some(),
         }),
         requested_by: match seen.request.requested_by {
             RequestedBy::NodeEngine => "node-engine",
@@ -183,7 +180,7 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
             RequestedBy::Operator => "operator",
         }
         .to_owned(),
-        reboot: Gate::Closed("a reboot by the cloud is not available in this version".to_owned()),
+        reboot,
         replace,
         freshness: Freshness::Fresh,
     }

@@ -55,12 +55,11 @@ pub(crate) async fn open_if_due(
             return Ok(None);
         }
     };
-    let grace = pool.spec.timing.agent_grace;
-    let left = |sight: &Sight| grace.saturating_sub(seconds_between(sight.since, ctx.now()));
-    let (due, early): (Vec<_>, Vec<_>) = problems
-        .into_iter()
-        .partition(|(_, sight)| left(sight) == 0);
-    let mut again = early.iter().map(|(_, sight)| left(sight)).min();
+    let left = |(kind, sight): &(&ConditionKind, &Sight)| {
+        pool::grace(&pool, kind).saturating_sub(seconds_between(sight.since, ctx.now()))
+    };
+    let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one) == 0);
+    let mut again = early.iter().map(left).min();
     if due.is_empty() {
         return Ok(again.map(|left| Duration::from_secs(left.into())));
     }

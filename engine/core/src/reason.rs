@@ -88,6 +88,24 @@ reasons! {
     AwaitingBoot => "waiting for a new boot id",
     /// The boot never came.
     BootOverdue => "the node did not boot in time",
+    /// The cloud boots it.
+    HardRebooting => "the cloud starts or reboots the server",
+    /// Whether a node that is not heard renews its Lease.
+    AwaitingSilence => "watching whether the node renews its Lease",
+    /// It does.
+    KubeletAlive => "the node renews its Lease: it is alive, whatever its Ready says",
+    /// The cloud, or a person, is doing something to the server.
+    ServerBusy => "the server is locked, or something is being done to it",
+    /// A person stopped the server.
+    StoppedByOther => "somebody stopped the server: that is their plan",
+    /// The machine is being stopped.
+    Stopping => "stopping the machine, so that it is certain that nothing runs on it",
+    /// Nothing proves that the machine is off.
+    HostUnreachable => "the server's host does not answer: nothing proves that the machine is off",
+    /// A person says that it is.
+    ConfirmedDead => "a person says that the machine is off",
+    /// Volumes, or pods of a dead machine.
+    Detaching => "waiting for what the node still holds to be let go",
     /// The world is watched after a remedy.
     Settling => "watching whether the problem stays away",
     /// The remedy did not help.
@@ -144,7 +162,7 @@ reasons! {
     FixNotAllowed => "the operator's configuration does not allow this fix, or not with these arguments",
     /// The node engine used up its attempts.
     RemediesUsedUp => "the node engine's attempts are used up",
-    /// A second reboot for one problem is not asked for.
+    /// A second reboot for one problem is not done.
     RebootedAlready => "a reboot was tried already",
     /// The node's memory of its attempts is lost.
     JournalLost => "the journal was lost: what was tried before is not known, so nothing intrusive is done",

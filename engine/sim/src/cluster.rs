@@ -13,6 +13,9 @@ use rectifier_core::clock::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+mod dead;
+mod stateful;
+
 use crate::kubernetes::{ApiServer, Object};
 use crate::machine::{Condition, Machines, Seen};
 use crate::openstack::World;
@@ -55,6 +58,8 @@ pub struct Cluster {
     ending: BTreeMap<String, Instant>,
     /// By node: since when its machine is down.
     silent: BTreeMap<String, Instant>,
+    /// By node and volume: when it is attached there, or is not any more.
+    moving: BTreeMap<(String, String), Instant>,
     /// By what is done here: the revision of what it was done for last.
     done: BTreeMap<&'static str, u64>,
 }
@@ -72,6 +77,7 @@ impl Cluster {
             starting: BTreeMap::new(),
             ending: BTreeMap::new(),
             silent: BTreeMap::new(),
+            moving: BTreeMap::new(),
             done: BTreeMap::new(),
         }
     }
@@ -130,6 +136,16 @@ impl Cluster {
         if self.is_new("scale", &["pods", "replicasets.apps"]) {
             self.scale();
         }
+        if self.is_new("sets", &["pods", "statefulsets.apps"]) {
+            self.make_stateful();
+        }
+        if self.is_new("end", &["nodes", "pods"]) {
+            self.end_out_of_service();
+        }
+        let attached = self.moving.values().any(|at| *at <= now);
+        if self.is_new("attach", &["nodes", "pods"]) || attached {
+            self.attach(now);
+        }
         if self.is_new("place", &["nodes", "pods"]) {
             self.place();
         }
@@ -148,6 +164,7 @@ impl Cluster {
             .flatten()
             .copied()
             .chain(judged)
+            .chain(self.moving.values().copied())
             .chain(self.machines.next_due())
             .chain(self.cloud.next_due())
             .filter(|at| *at > now)
@@ -270,6 +287,7 @@ impl Cluster {
                     false => ("False", "KubeletNotReady", "the container runtime is down"),
                 };
                 if ready != Some(status) {
+                    self.renew_lease(name);
                     self.report(node, status, reason, message);
                 }
             } else if ready == Some("Unknown") {
@@ -394,7 +412,7 @@ impl Cluster {
                 } else {
                     self.ending.insert(uid, ends);
                 }
-            } else if pod["status"]["phase"] == "Pending" {
+            } else if pod["status"]["phase"] == "Pending" && stateful::has_volumes(pod, node) {
                 let range = self.options.pod_start.clone();
                 let starts = match self.starting.get(&uid) {
                     Some(starts) => *starts,

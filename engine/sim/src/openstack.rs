@@ -76,6 +76,8 @@ pub enum Fault {
     BootDelay(Duration),
     /// A host stops: what it is told it does not hear.
     HostStopped(String),
+    /// A host loses its power for a moment: the servers on it are off then, and the cloud says so.
+    HostRestarted(String),
     /// The next request of this kind is met by this at the front door.
     Door {
         /// `GET`, `POST`, …

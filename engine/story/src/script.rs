@@ -278,8 +278,11 @@ fn effect(phase: Phase) -> &'static [Step] {
         | Phase::RebootDraining
         | Phase::GrantOffered
         | Phase::Rebooting
+        | Phase::HardRebooting
         | Phase::Settling
         | Phase::Uncordoning
+        | Phase::Stopping
+        | Phase::Detaching
         | Phase::Discarding
         | Phase::RollingBack
         | Phase::NeedsHuman

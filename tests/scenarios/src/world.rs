@@ -38,8 +38,10 @@ pub(crate) const OTHERS: [&str; 2] = ["other-1", "other-2"];
 /// The pool's waits and deadlines, in seconds: short, so that a story is told in a minute.
 pub(crate) const POOL: Timing = Timing {
     agent_grace: 25,
+    unready: 60,
     grant: 30,
     reboot: 90,
+    power: 60,
     settle: 5,
     ready: 3,
     join: 120,

@@ -80,6 +80,7 @@ mod tests {
             finished: false,
             leaving: None,
             local_data: false,
+            ready: true,
         };
         let bare = Status {
             message: "Cannot evict pod".to_owned(),

@@ -6,6 +6,7 @@ mod cordon;
 mod create;
 mod delete;
 mod evict;
+mod power;
 mod token;
 mod user_data;
 
@@ -46,6 +47,11 @@ pub(crate) async fn perform(
         } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
         Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
         Act::Adopt => adopt::adopt(ctx, repair).await,
+        Act::PowerCycle { server, start } => power::cycle(ctx, server, *start).await,
+        Act::StopServer(id) => power::stop(ctx, id).await,
+        Act::OutOfService { node, is } => {
+            power::out_of_service(ctx, &seen.request.node, node, *is).await
+        }
         Act::DeleteServer(id) => delete::server(ctx, id).await,
         Act::DeletePorts(ports) => delete::ports(ctx, ports).await,
         Act::DeleteNode(uid) => delete::node(ctx, &seen.request.node, uid).await,

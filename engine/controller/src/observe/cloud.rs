@@ -1,10 +1,12 @@
 //! The cloud's side of a repair: complete and fresh, or not there at all.
 
 use rectifier_api::Provisioning;
-use rectifier_cloud::{Cloud, CloudError, Port, Server};
+use rectifier_cloud::{Cloud, CloudError, InstanceAction, Port, Server};
+use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, PortId, ServerId};
 use rectifier_core::repair::{
-    CloudSeen, CloudView, NodeSeen, Phase, PortSeen, Record, Replacement, ServerSeen,
+    ActionSeen, CloudSeen, CloudView, Needs, NodeSeen, Phase, PortSeen, Record, Replacement,
+    ServerSeen,
 };
 
 use crate::cluster::Cluster;
@@ -18,8 +20,10 @@ pub(crate) async fn look(
     record: &Record,
     node: Option<&NodeSeen>,
     provisioning: Option<&Provisioning>,
+    wanted: Needs,
 ) -> Result<CloudSeen, Error> {
-    let mut view = match ask(ctx.cloud.as_ref(), record, node).await {
+    let asked = ask(ctx.cloud.as_ref(), record, node, wanted.actions, ctx.now());
+    let mut view = match asked.await {
         Ok(view) => view,
         Err(error) => return Ok(CloudSeen::Unavailable(chain(&error))),
     };
@@ -48,6 +52,8 @@ async fn ask(
     cloud: &dyn Cloud,
     record: &Record,
     node: Option<&NodeSeen>,
+    with_actions: bool,
+    now: Timestamp,
 ) -> Result<CloudView, CloudError> {
     let mut view = CloudView::default();
     let recorded = record
@@ -59,7 +65,10 @@ async fn ask(
     if let Some(id) = &id
         && let Some(server) = cloud.describe(id).await?
     {
-        view.server = Some(with_ports(cloud, server).await?);
+        view.server = Some(with_ports(cloud, server, now).await?);
+    }
+    if let Some(id) = id.as_ref().filter(|_| with_actions) {
+        view.actions = actions(cloud, id, view.server.as_ref()).await?;
     }
     for id in record
         .server_ports
@@ -74,7 +83,8 @@ async fn ask(
         return Ok(view);
     };
     for server in cloud.find_by_tag(&replacement.tag).await? {
-        view.replacements.push(with_ports(cloud, server).await?);
+        view.replacements
+            .push(with_ports(cloud, server, now).await?);
     }
     // Once written down, their number is the truth: it says under which names one may have been made.
     let recorded = replacement
@@ -89,9 +99,41 @@ async fn ask(
     Ok(view)
 }
 
-async fn with_ports(cloud: &dyn Cloud, server: Server) -> Result<ServerSeen, CloudError> {
+/// They are told of a server that is gone, too. One that the cloud never knew has none.
+async fn actions(
+    cloud: &dyn Cloud,
+    id: &ServerId,
+    server: Option<&ServerSeen>,
+) -> Result<Vec<ActionSeen>, CloudError> {
+    match cloud.actions(id).await {
+        Ok(actions) => Ok(actions.into_iter().map(action).collect()),
+        Err(CloudError::NotFound { .. }) if server.is_none() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn action(action: InstanceAction) -> ActionSeen {
+    ActionSeen {
+        done: action.is_done_by_host(),
+        action: action.action,
+        request: action.request,
+        by: action.user,
+    }
+}
+
+async fn with_ports(
+    cloud: &dyn Cloud,
+    server: Server,
+    now: Timestamp,
+) -> Result<ServerSeen, CloudError> {
     let ports = cloud.ports_by_device(&server.id).await?;
     Ok(ServerSeen {
+        is_off: server.is_off(),
+        task: server.task,
+        locked: server.locked,
+        age: server
+            .created
+            .map_or(0, |created| seconds_between(created, now)),
         id: server.id,
         name: server.name,
         status: server.status.as_str().to_owned(),

@@ -7,10 +7,11 @@ pub(crate) mod cloud;
 pub(crate) mod node;
 pub(crate) mod pool;
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use rectifier_api::{NodeRepair, RETRY};
+use rectifier_api::{CONFIRMED_DEAD, NodeRepair, RETRY};
 use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
@@ -32,9 +33,10 @@ pub(crate) async fn repair(
     // what the record can hold of it tells one mark from another
     let mark = repair.annotations().get(RETRY);
     request.retry = mark.map(|mark| mark.chars().take(256).collect());
+    request.confirmed_dead = repair.annotations().get(CONFIRMED_DEAD).cloned();
     let record = repair.status.clone().unwrap_or_default();
     let name = NodeName::parse(&request.node)?;
-    let wanted = needs(record.phase);
+    let wanted = needs(&record);
     let node = read_node(ctx, cluster, &name).await?;
     let now = ctx.now();
     let problem = match cluster.held(&name, &request.problem.kind, now) {
@@ -44,12 +46,21 @@ pub(crate) async fn repair(
     };
     let (pool, provisioning) = pool::of(cluster, &name);
     let cloud = if wanted.cloud {
-        cloud::look(ctx, cluster, &record, node.as_ref(), provisioning.as_ref()).await?
+        let provisioning = provisioning.as_ref();
+        cloud::look(ctx, cluster, &record, node.as_ref(), provisioning, wanted).await?
     } else {
         CloudSeen::NotAsked
     };
+    let silent = node
+        .as_ref()
+        .is_some_and(|node| node.ready == Status::Unknown);
     Ok(Seen {
         now: ctx.now(),
+        heartbeat: if wanted.heartbeat && silent {
+            heartbeat(ctx, &name).await?
+        } else {
+            None
+        },
         repair_uid: Uid::parse(repair.metadata.uid.clone().unwrap_or_default())?,
         pool,
         problem,
@@ -91,6 +102,17 @@ pub(crate) async fn read_node(
         }
         None => Ok(None),
     }
+}
+
+/// The last renewal of the node's Lease, by the node's own clock.
+async fn heartbeat(ctx: &Context, name: &NodeName) -> Result<Option<String>, Error> {
+    let leases: Api<Lease> = Api::namespaced(ctx.client.clone(), "kube-node-lease");
+    let lease = leases
+        .get_opt(name.as_str())
+        .await
+        .map_err(api("get the node's lease"))?;
+    let renewed = lease.and_then(|lease| lease.spec?.renew_time);
+    Ok(renewed.map(|renewed| renewed.0.to_string()))
 }
 
 /// The repairs of this node, or of another that had its name, that are over. Read from the API server itself: the copy of

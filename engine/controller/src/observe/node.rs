@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use rectifier_api::CORDONED_BY;
+use rectifier_api::{CORDONED_BY, NOT_READY};
 use rectifier_core::name::{BootId, ConditionKind, InvalidName, NodeName, ServerId, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::NodeSeen;
@@ -30,17 +30,39 @@ pub(crate) fn conditions(node: &Node, now: Timestamp) -> BTreeMap<ConditionKind,
         .status
         .iter()
         .flat_map(|status| status.conditions.iter().flatten());
-    all.filter_map(|condition| {
-        let kind = ConditionKind::parse(&condition.type_).ok()?;
+    let mut found = BTreeMap::new();
+    for condition in all {
+        let Ok(kind) = ConditionKind::parse(&condition.type_) else {
+            continue;
+        };
         let sight = Sight {
             status: status(&condition.status),
             reason: condition.reason.clone().unwrap_or_default(),
             message: condition.message.clone().unwrap_or_default(),
             since: now,
         };
-        Some((kind, sight))
-    })
-    .collect()
+        if condition.type_ == "Ready"
+            && let Ok(kind) = ConditionKind::parse(NOT_READY)
+        {
+            // False, and not to be heard of, are both an illness, and one
+            let status = match sight.status {
+                Status::Yes => Status::No,
+                Status::No | Status::Unknown => Status::Yes,
+            };
+            found.insert(
+                kind,
+                Sight {
+                    status,
+                    ..sight.clone()
+                },
+            );
+        }
+        // a detector's condition of that name is not ours
+        if condition.type_ != NOT_READY {
+            found.insert(kind, sight);
+        }
+    }
+    found
 }
 
 /// The node, with what the watch knows of how long it has been Ready.
@@ -80,6 +102,12 @@ pub(crate) fn seen(
                 None | Some("") => format!("{}:{}", taint.key, taint.effect),
                 Some(value) => format!("{}={value}:{}", taint.key, taint.effect),
             })
+            .collect(),
+        volumes: node
+            .status
+            .iter()
+            .flat_map(|status| status.volumes_attached.iter().flatten())
+            .map(|volume| volume.name.clone())
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
         name,
@@ -125,6 +153,11 @@ pub(crate) fn pod(pod: &Pod) -> Result<PodSeen, InvalidName> {
         finished: matches!(phase, Some("Succeeded" | "Failed")),
         leaving: meta.deletion_timestamp.as_ref().map(|time| time.0),
         local_data: volumes.into_iter().any(|volume| volume.empty_dir.is_some()),
+        ready: pod
+            .status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten())
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
     })
 }
 

@@ -2,8 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
-use rectifier_api::{Mode, Provisioning, RepairPool};
-use rectifier_core::name::NodeName;
+use rectifier_api::{Mode, NOT_READY, Provisioning, RepairPool};
+use rectifier_core::name::{ConditionKind, NodeName};
+use rectifier_core::policy::Seconds;
 use rectifier_core::repair::drain::DrainRules;
 use rectifier_core::repair::{NoRules, Rules};
 
@@ -54,9 +55,19 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
         drain_within: timing.drain,
         grant: timing.grant,
         reboot: timing.reboot,
+        power: timing.power,
         settle: timing.settle,
         ready: timing.ready,
         join: timing.join,
         create_settle: timing.create_settle,
+    }
+}
+
+/// A problem of this kind is judged by the control plane after so many seconds, if nobody else took it up.
+pub(crate) fn grace(pool: &RepairPool, kind: &ConditionKind) -> Seconds {
+    let timing = &pool.spec.timing;
+    match kind.as_str() == NOT_READY {
+        true => timing.unready,
+        false => timing.agent_grace,
     }
 }

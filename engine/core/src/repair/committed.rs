@@ -5,7 +5,7 @@ use super::next::{Act, Next};
 use super::reboot::evict;
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, sick_node};
+use super::{Phase, dead, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -32,7 +32,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
 
 /// What keeps the committed replacement from taking more off the sick node, if anything does. Looked at again before each
 /// step that cannot be taken back: minutes may have passed since the commit.
-fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
+pub(super) fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
     let replacement = seen.record.replacement.as_ref();
     let committed = replacement.and_then(|replacement| replacement.node_uid.as_deref());
     let Some(node) = &view.replacement_node else {
@@ -53,11 +53,23 @@ pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(why) = lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
     }
-    if sick_node(seen).is_some()
-        && let Some(next) = evict(seen)
-    {
-        return next;
+    let Some(node) = sick_node(seen) else {
+        return delete_server(seen, view);
+    };
+    if let Some(next) = evict(seen) {
+        if !dead::ends_nothing(seen) {
+            return next;
+        }
+        return dead::not_silent(seen).unwrap_or_else(|| dead::begin(seen, view));
     }
+    if node.volumes.is_empty() {
+        return delete_server(seen, view);
+    }
+    Next::enter(seen, Phase::Detaching, Reason::Detaching, "")
+}
+
+/// Nothing is left on it: the server may go. Its ports are written down before, since they outlive it.
+pub(super) fn delete_server(seen: &Seen, view: &CloudView) -> Next {
     // At another try the server may be gone, and what was recorded of it is all that is known.
     let mut ports = seen.record.server_ports.clone();
     for port in view.server.iter().flat_map(|server| &server.ports) {
@@ -88,6 +100,9 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
         if let Some(why) = lost(seen, view) {
             return Next::wait(seen, Reason::ReplacementLost, why);
         }
+        if server.task.as_deref() == Some("deleting") {
+            return Next::wait(seen, Reason::DeletingServer, "");
+        }
         return Next::act(
             seen,
             Act::DeleteServer(server.id.clone()),
@@ -102,6 +117,10 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
             Reason::CloudUnavailable,
             "it shows neither the sick server nor its replacement",
         );
+    }
+    // Nor does it prove that the machine is off: with its host down a delete is only the database's.
+    if seen.record.proof.is_none() && !dead::confirmed(seen) && dead::deleted(view).is_none() {
+        return Next::wait(seen, Reason::HostUnreachable, dead::NO_PROOF_OF_DELETE);
     }
     if !view.old_ports.is_empty() {
         return Next::act(

@@ -30,6 +30,8 @@ pub struct PodSeen {
     pub leaving: Option<Timestamp>,
     /// It has an emptyDir.
     pub local_data: bool,
+    /// It serves, as far as Kubernetes knows.
+    pub ready: bool,
 }
 
 /// Who makes a pod again when it is gone.
@@ -57,10 +59,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What is left has had its grace by then, and nothing else has to go.
+    /// What is left has had its grace by then, or does not serve; and nothing is kept by the pool's rules. (Kubernetes counts
+    /// the pods of a node that it does not hear as not ready, so that a budget may hold them back for ever.)
     pub fn is_only_waiting_for_an_end_since(&self, moment: Timestamp) -> bool {
         let is_over = |pod: &PodSeen| pod.leaving.is_some_and(|until| until <= moment);
-        self.evict.is_empty() && self.forbidden.is_empty() && self.leaving.iter().all(is_over)
+        self.forbidden.is_empty()
+            && self.evict.iter().all(|pod| !pod.ready)
+            && self.leaving.iter().all(is_over)
     }
 
     /// Nothing is left that has to go.
@@ -107,6 +112,7 @@ mod tests {
             finished: false,
             leaving: None,
             local_data: false,
+            ready: true,
         }
     }
 

@@ -134,6 +134,12 @@ pub(super) fn may_reboot(seen: &Seen) -> bool {
     !for_this && !offered && of_node < REBOOTS
 }
 
+/// May the cloud reboot the machine? Once for one problem, as the node's engine: what did not help does not help again.
+pub(super) fn may_hard_reboot(seen: &Seen) -> bool {
+    let is_one = |tried: &Tried| tried.rung == Rung::HardReboot && happened(tried);
+    !attempts(seen).iter().any(is_one)
+}
+
 /// An offer that nobody took is no reboot.
 fn happened(tried: &Tried) -> bool {
     tried.outcome != Outcome::Refused

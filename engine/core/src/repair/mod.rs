@@ -6,26 +6,32 @@
 
 mod cleanup;
 mod committed;
+mod dead;
 pub mod drain;
+mod gate;
 pub mod history;
 mod judge;
 mod next;
 pub mod phase;
+mod power;
 mod rails;
 mod reboot;
 mod record;
 mod replace;
 mod seen;
+mod server;
 
+pub use gate::gates;
 pub use history::Archived;
 pub use next::{Act, Next};
 pub use phase::Phase;
 pub use record::{
-    Asks, Grant, Problem, Record, Replacement, Request, RequestedBy, Rung, StepRecord, Tried,
-    Verdict,
+    Asks, Grant, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Silence,
+    StepRecord, Tried, Verdict,
 };
 pub use seen::{
-    CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen, ServerSeen,
+    ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,
+    ServerSeen,
 };
 
 use crate::clock::seconds_between;
@@ -49,15 +55,25 @@ pub struct Needs {
     pub pods: bool,
     /// The cloud.
     pub cloud: bool,
+    /// What was done to the sick server.
+    pub actions: bool,
+    /// The node's Lease, while its Ready is Unknown.
+    pub heartbeat: bool,
     /// The policies.
     pub advice: bool,
     /// The node's earlier repairs.
     pub archive: bool,
 }
 
-/// What a decision in this phase rests on. Only this is read: a list of pods or a call to the cloud costs.
-pub fn needs(phase: Phase) -> Needs {
-    match phase {
+/// What a decision on this record rests on. Only this is read: a list of pods or a call to the cloud costs.
+pub fn needs(record: &Record) -> Needs {
+    let nothing = Needs::default();
+    let cloud = Needs {
+        cloud: true,
+        ..nothing
+    };
+    let by_cloud = record.rung == Some(Rung::HardReboot);
+    match record.phase {
         Phase::HealingInNode
         | Phase::Cordoning
         | Phase::GrantOffered
@@ -67,36 +83,53 @@ pub fn needs(phase: Phase) -> Needs {
         | Phase::NeedsHuman
         | Phase::Recovered
         | Phase::Replaced
-        | Phase::Cancelled => Needs::default(),
+        | Phase::Cancelled => nothing,
         Phase::Judging => Needs {
             cloud: true,
+            actions: true,
+            heartbeat: true,
             advice: true,
             archive: true,
             pods: false,
         },
         Phase::RebootDraining => Needs {
             pods: true,
-            ..Needs::default()
+            cloud: by_cloud,
+            actions: by_cloud,
+            ..nothing
+        },
+        Phase::HardRebooting => Needs {
+            actions: true,
+            ..cloud
         },
         Phase::CreatingPorts
         | Phase::CreatingServer
         | Phase::Joining
         | Phase::Committed
-        | Phase::DeletingServer
         | Phase::DeletingNode
-        | Phase::RollingBack => Needs {
-            cloud: true,
-            ..Needs::default()
+        | Phase::RollingBack => cloud,
+        Phase::DeletingServer => Needs {
+            actions: true,
+            ..cloud
         },
         Phase::Discarding => Needs {
-            cloud: true,
             archive: true,
-            ..Needs::default()
+            ..cloud
         },
         Phase::Draining => Needs {
             pods: true,
-            cloud: true,
-            ..Needs::default()
+            actions: true,
+            heartbeat: true,
+            ..cloud
+        },
+        Phase::Stopping => Needs {
+            actions: true,
+            heartbeat: true,
+            ..cloud
+        },
+        Phase::Detaching => Needs {
+            pods: true,
+            ..cloud
         },
     }
 }
@@ -114,6 +147,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::RebootDraining => reboot::draining(seen),
         Phase::GrantOffered => reboot::grant_offered(seen),
         Phase::Rebooting => reboot::rebooting(seen),
+        Phase::HardRebooting => power::hard_rebooting(seen),
         Phase::Settling => reboot::settling(seen),
         Phase::Uncordoning => cleanup::uncordoning(seen),
         Phase::CreatingPorts => replace::creating_ports(seen),
@@ -121,6 +155,8 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::Joining => replace::joining(seen),
         Phase::Committed => committed::committed(seen),
         Phase::Draining => committed::draining(seen),
+        Phase::Stopping => dead::stopping(seen),
+        Phase::Detaching => dead::detaching(seen),
         Phase::DeletingServer => committed::deleting_server(seen),
         Phase::DeletingNode => committed::deleting_node(seen),
         Phase::Discarding => cleanup::discarding(seen),

@@ -36,6 +36,22 @@ pub enum Act {
     DeleteSurplus(Vec<PortId>),
     /// Let the replacement bear pods: mark its server as adopted, take the provisional taint away, delete its token.
     Adopt,
+    /// Ask the cloud to start the sick server, or to reboot it hard.
+    PowerCycle {
+        /// The server.
+        server: ServerId,
+        /// It is off: a start is what it takes.
+        start: bool,
+    },
+    /// Ask the cloud to stop the sick server.
+    StopServer(ServerId),
+    /// Tell Kubernetes that the node is out of service, so that it takes pods and volumes from it; or that it is not.
+    OutOfService {
+        /// The Node, if it still has this UID.
+        node: Uid,
+        /// It is.
+        is: bool,
+    },
     /// Delete the sick server.
     DeleteServer(ServerId),
     /// Delete the sick server's ports.
@@ -53,8 +69,13 @@ impl Act {
             Act::Cordon => Some(Step::Cordon),
             Act::CreatePorts | Act::CreateServer => Some(Step::Create),
             Act::Evict(_) => Some(Step::Drain),
-            Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_) => Some(Step::Delete),
+            Act::StopServer(_)
+            | Act::OutOfService { .. }
+            | Act::DeleteServer(_)
+            | Act::DeletePorts(_)
+            | Act::DeleteNode(_) => Some(Step::Delete),
             Act::Uncordon
+            | Act::PowerCycle { .. }
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::Adopt
@@ -70,10 +91,14 @@ impl Act {
             | Act::CreatePorts
             | Act::CreateServer
             | Act::Adopt
+            | Act::PowerCycle { .. }
+            | Act::StopServer(_)
+            | Act::OutOfService { is: true, .. }
             | Act::DeleteServer(_)
             | Act::DeletePorts(_)
             | Act::DeleteNode(_) => true,
             Act::Uncordon
+            | Act::OutOfService { is: false, .. }
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::Archive => false,

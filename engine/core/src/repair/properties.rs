@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::drain::{Owner, PodSeen};
-use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, cordoned, node, rules, seen, server};
+use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, node, rules, seen, server};
 use super::*;
 use crate::clock::seconds_between;
 use crate::name::{PortId, Uid};
@@ -32,6 +32,17 @@ enum Chance {
     /// A person asks for another try.
     Retry,
     NodeReboots,
+    /// The machine is not heard any more, and runs on: nobody there ends a pod.
+    Hangs,
+    /// It is heard again, if it runs.
+    IsBack,
+    /// Its host does nothing that it is asked for, or does again.
+    HostDown,
+    HostUp,
+    /// A person starts the machine, if its host is there.
+    SomebodyStarts,
+    /// A person stops it.
+    SomebodyStops,
     LongTime,
 }
 
@@ -51,6 +62,12 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::ReplacementWell),
         1 => Just(Chance::Retry),
         2 => Just(Chance::NodeReboots),
+        3 => Just(Chance::Hangs),
+        1 => Just(Chance::IsBack),
+        1 => Just(Chance::HostDown),
+        2 => Just(Chance::HostUp),
+        1 => Just(Chance::SomebodyStarts),
+        1 => Just(Chance::SomebodyStops),
         3 => Just(Chance::LongTime),
     ]
 }
@@ -68,10 +85,19 @@ struct World {
     ports: Vec<PortSeen>,
     new_node: Option<NodeSeen>,
     made: u32,
+    /// The policy has the cloud reboot before it replaces.
+    hard_reboots: bool,
+    /// The machine has power. What it does then nobody can tell from outside.
+    runs: bool,
+    host_is_up: bool,
+    /// Counts the renewals of the node's Lease.
+    heartbeat: u32,
+    heard_since: i64,
+    actions: Vec<ActionSeen>,
 }
 
 impl World {
-    fn new(asks: Asks) -> Self {
+    fn new(asks: Asks, hard_reboots: bool) -> Self {
         let pod = PodSeen {
             namespace: "default".to_owned(),
             name: "web".to_owned(),
@@ -80,6 +106,7 @@ impl World {
             finished: false,
             leaving: None,
             local_data: false,
+            ready: true,
         };
         Self {
             second: 0,
@@ -97,6 +124,66 @@ impl World {
             ports: Vec::new(),
             new_node: None,
             made: 0,
+            hard_reboots,
+            runs: true,
+            host_is_up: true,
+            heartbeat: 0,
+            heard_since: -1000,
+            actions: Vec::new(),
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.ready == Status::Yes)
+    }
+
+    fn hear(&mut self, ready: Status) {
+        let now = self.second;
+        if let Some(node) = &mut self.node {
+            node.ready = ready;
+        }
+        self.heard_since = now;
+    }
+
+    /// Something is asked of the machine's host; it does it, if it is there.
+    fn ask_host(&mut self, action: &str, by: &str) {
+        let is_there = self.host_is_up;
+        let request = format!("req-{}-{}", self.actions.len(), self.second);
+        self.actions.insert(
+            0,
+            ActionSeen {
+                action: action.to_owned(),
+                request,
+                by: Some(by.to_owned()),
+                done: is_there,
+            },
+        );
+        if !is_there {
+            if let Some(server) = self.old.as_mut().filter(|_| action != "delete") {
+                server.task = Some("under way".to_owned());
+            }
+            return;
+        }
+        match action {
+            "stop" | "delete" => {
+                self.runs = false;
+                self.hear(Status::Unknown);
+            }
+            _ => {
+                self.runs = true;
+                let boot = format!("boot-{}", self.second);
+                if let Some(node) = &mut self.node {
+                    node.boot_id = crate::name::BootId::parse(boot).ok();
+                }
+                self.hear(Status::Yes);
+            }
+        }
+        let is_off = !self.runs;
+        if let Some(server) = &mut self.old {
+            server.is_off = is_off;
+            server.status = if is_off { "SHUTOFF" } else { "ACTIVE" }.to_owned();
         }
     }
 
@@ -113,11 +200,21 @@ impl World {
                 .cloned()
                 .collect(),
             replacement_node: self.new_node.clone(),
+            actions: self.actions.clone(),
             missing_labels: Vec::new(),
             ports_wanted: 1,
         };
+        // As the policy that ships: first the reboot, and never twice.
+        let rebooted = self
+            .record
+            .tried
+            .iter()
+            .any(|tried| tried.rung == Rung::HardReboot);
         let decision = Decision {
-            remedy: Remedy::Replace,
+            remedy: match self.hard_reboots && !rebooted {
+                true => Remedy::Reboot,
+                false => Remedy::Replace,
+            },
             reason: String::new(),
             settle: None,
             notes: [].into(),
@@ -132,8 +229,12 @@ impl World {
             request: self.request.clone(),
             record: self.record.clone(),
             pool: Ok(rules()),
-            node: self.node.clone(),
+            node: self.node.clone().map(|node| NodeSeen {
+                ready_held: u32::try_from(self.second - self.heard_since).unwrap_or(0),
+                ..node
+            }),
             problem: self.problem,
+            heartbeat: Some(self.heartbeat.to_string()),
             pods: Some(self.pods.clone()),
             held_back: None,
             archive: Vec::new(),
@@ -151,17 +252,40 @@ impl World {
         match act {
             Act::Cordon => {
                 self.node = self.node.take().map(|old| NodeSeen {
-                    boot_id: old.boot_id,
-                    ..cordoned(Some(REPAIR_UID))
+                    unschedulable: true,
+                    cordoned_by: Uid::parse(REPAIR_UID).ok(),
+                    ..old
                 })
             }
             Act::Uncordon => {
                 self.node = self.node.take().map(|old| NodeSeen {
-                    boot_id: old.boot_id,
-                    ..node()
+                    unschedulable: false,
+                    cordoned_by: None,
+                    ..old
                 })
             }
-            Act::Evict(_) => self.pods.clear(),
+            Act::Evict(_) if self.is_heard() => self.pods.clear(),
+            Act::Evict(_) => {
+                let until = at(self.second + 30);
+                self.pods
+                    .iter_mut()
+                    .for_each(|pod| pod.leaving = pod.leaving.or(Some(until)));
+            }
+            Act::PowerCycle { start, .. } => {
+                self.ask_host(if *start { "start" } else { "reboot" }, "rectifier");
+            }
+            Act::StopServer(_) => self.ask_host("stop", "rectifier"),
+            Act::OutOfService { is, .. } => {
+                if let Some(node) = &mut self.node {
+                    node.taints.clear();
+                    if *is {
+                        let taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+                        node.taints.push(taint.to_owned());
+                        node.volumes.clear();
+                        self.pods.clear();
+                    }
+                }
+            }
             Act::CreatePorts => {
                 if self.ports.is_empty() {
                     self.port("first");
@@ -207,7 +331,10 @@ impl World {
                 .new_node
                 .iter_mut()
                 .for_each(|node| node.taints.clear()),
-            Act::DeleteServer(_) => self.old = None,
+            Act::DeleteServer(_) => {
+                self.ask_host("delete", "rectifier");
+                self.old = None;
+            }
             Act::DeletePorts(gone) => self.old_ports.retain(|port| !gone.contains(port)),
             Act::DeleteNode(_) => self.node = None,
             Act::Archive => {}
@@ -228,13 +355,40 @@ impl World {
         match chance {
             Chance::Nothing | Chance::Killed | Chance::ActFails | Chance::CloudDown => {}
             Chance::HumanCordons => {
-                if self.node.as_ref().is_some_and(|node| !node.unschedulable) {
-                    self.node = Some(cordoned(None));
+                if let Some(node) = self.node.as_mut().filter(|node| !node.unschedulable) {
+                    (node.unschedulable, node.cordoned_by) = (true, None);
                 }
             }
             Chance::HumanUncordons => {
-                if self.node.is_some() {
-                    self.node = Some(node());
+                if let Some(node) = &mut self.node {
+                    (node.unschedulable, node.cordoned_by) = (false, None);
+                }
+            }
+            Chance::Hangs => {
+                if self.is_heard() {
+                    self.hear(Status::Unknown);
+                }
+            }
+            Chance::IsBack => {
+                if self.runs && !self.is_heard() {
+                    self.heartbeat += 1;
+                    self.hear(Status::Yes);
+                }
+            }
+            Chance::HostDown => self.host_is_up = false,
+            Chance::HostUp => {
+                self.host_is_up = true;
+                // what was left undone is not taken up again
+                self.old.iter_mut().for_each(|server| server.task = None);
+            }
+            Chance::SomebodyStarts => {
+                if self.old.is_some() && !self.runs && self.host_is_up {
+                    self.ask_host("start", "a person");
+                }
+            }
+            Chance::SomebodyStops => {
+                if self.old.is_some() && self.runs && self.host_is_up {
+                    self.ask_host("stop", "a person");
                 }
             }
             Chance::ProblemClears => self.problem = ProblemSeen::Cleared { held: 1000 },
@@ -268,7 +422,9 @@ impl World {
             }
             Chance::Retry => self.request.retry = Some(self.second.to_string()),
             Chance::NodeReboots => {
-                if let (Some(node), Some(grant)) = (&mut self.node, &self.record.grant) {
+                let heard = self.is_heard();
+                if let (true, Some(node), Some(grant)) = (heard, &mut self.node, &self.record.grant)
+                {
                     self.request.accepted_grant = Some(grant.id.clone());
                     node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
                 }
@@ -296,6 +452,31 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             assert!(
                 (ready && world.new.len() == 1) || world.old.is_none(),
                 "no server is deleted without exactly one replacement that is Ready"
+            );
+        }
+        Some(Act::StopServer(_)) => {
+            assert!(committed, "nothing is stopped before the commit");
+            assert!(
+                !world.is_heard(),
+                "a node that is Ready ends its pods itself"
+            );
+        }
+        Some(Act::OutOfService { is: true, .. }) => {
+            assert!(
+                !world.runs,
+                "no volume is taken from a machine that may run"
+            );
+        }
+        Some(Act::PowerCycle { .. }) => {
+            assert!(!committed, "what is replaced is not booted again");
+            let before = world.actions.iter().filter(|action| {
+                action.by.as_deref() == Some("rectifier")
+                    && ["start", "reboot"].contains(&action.action.as_str())
+            });
+            // one that was lost, and one after a person's word
+            assert!(
+                before.count() == 0 || world.request.retry.is_some(),
+                "one reboot for one problem"
             );
         }
         Some(Act::Evict(_)) if replacing => {
@@ -351,7 +532,17 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a port in use is not surplus"
             );
         }
-        Some(Act::Evict(_) | Act::Cordon | Act::Adopt | Act::Archive) | None => {}
+        Some(
+            Act::Evict(_)
+            | Act::Cordon
+            | Act::Adopt
+            | Act::Archive
+            | Act::OutOfService { is: false, .. },
+        )
+        | None => {}
+    }
+    if matches!(next.act, Some(Act::DeleteNode(_))) {
+        assert!(!world.runs, "no Node goes before its machine");
     }
     assert!(
         seen.record.committed_at.is_none() || next.record.phase.fits(true),
@@ -366,9 +557,10 @@ proptest! {
     #[test]
     fn no_sequence_of_events_breaks_an_invariant(
         reboot in any::<bool>(),
+        hard in any::<bool>(),
         chances in proptest::collection::vec(chance(), 1..200),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate });
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
         for chance in chances {
             world.second += 7;
             world.happen(chance);
@@ -386,9 +578,10 @@ proptest! {
     #[test]
     fn when_the_faults_end_every_repair_ends_and_leaves_nothing(
         reboot in any::<bool>(),
+        hard in any::<bool>(),
         chances in proptest::collection::vec(chance(), 0..100),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate });
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
         for chance in chances.into_iter().map(Some).chain(std::iter::repeat_n(None, 400)) {
             world.second += 20;
             if let Some(chance) = chance {
@@ -407,6 +600,7 @@ proptest! {
         prop_assert!(held || world.record.phase.is_final(), "{:?}: {}", world.record.phase, world.record.message);
         match world.record.phase {
             Phase::Replaced => {
+                prop_assert!(!world.runs);
                 prop_assert!(world.old.is_none() && world.old_ports.is_empty() && world.node.is_none());
                 prop_assert_eq!((world.new.len(), world.ports.len()), (1, 1));
             }

@@ -47,7 +47,13 @@ fn overdue(seen: &Seen, next: Next) -> Next {
         age(seen),
         next.record.message.as_str()
     );
-    Next::enter(seen, Phase::NeedsHuman, Reason::Overdue, state)
+    // Its host does not stop the machine, or does not say so.
+    let reason = match next.reason {
+        _ if phase == Phase::Stopping => Reason::HostUnreachable,
+        Reason::HostUnreachable => Reason::HostUnreachable,
+        _ => Reason::Overdue,
+    };
+    Next::enter(seen, Phase::NeedsHuman, reason, state)
 }
 
 /// How long a phase may take that depends on people's budgets, on the cloud or on the replacement. The other phases have
@@ -55,12 +61,16 @@ fn overdue(seen: &Seen, next: Next) -> Next {
 fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
     match phase {
         Phase::RebootDraining | Phase::Draining => Some(rules.drain_within),
-        Phase::Committed | Phase::DeletingServer | Phase::DeletingNode => Some(rules.join),
+        Phase::Stopping => Some(rules.power),
+        Phase::Committed | Phase::Detaching | Phase::DeletingServer | Phase::DeletingNode => {
+            Some(rules.join)
+        }
         Phase::HealingInNode
         | Phase::Judging
         | Phase::Cordoning
         | Phase::GrantOffered
         | Phase::Rebooting
+        | Phase::HardRebooting
         | Phase::Settling
         | Phase::Uncordoning
         | Phase::CreatingPorts

@@ -4,36 +4,23 @@ use super::drain;
 use super::next::{Act, Next};
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, called_off, sick_node};
+use super::{Phase, age, called_off, dead, power, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
 
-/// Pods leave first: a reboot takes them down without asking their budgets.
+/// Pods leave first: a reboot takes them down without asking their budgets. Those that nobody there can end are ended by it.
 pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
         return Next::enter(seen, Phase::RollingBack, reason, "");
     }
     match evict(seen) {
-        Some(next) if !ends_nothing(seen) => next,
-        Some(_) | None => offer(seen),
+        Some(next) if !dead::ends_nothing(seen) => next,
+        Some(_) | None => match seen.record.rung {
+            Some(Rung::HardReboot) => power::begin(seen),
+            Some(Rung::Reboot | Rung::Replace) | None => offer(seen),
+        },
     }
-}
-
-/// 60 s: what a kubelet that is well needs beyond the grace, several times over.
-const BEYOND_GRACE: Seconds = 60;
-
-/// A kubelet that is not Ready, as without its container runtime, ends no pod, so that the drain would never end. All of the
-/// pods were evicted as their budgets allowed, and have had their grace: nothing is taken from them by the reboot, which is
-/// what ends them. (A replacement does not go on like this: it would have to know that the machine is dead.)
-fn ends_nothing(seen: &Seen) -> bool {
-    let (Some(node), Ok(rules), Some(pods)) = (sick_node(seen), &seen.pool, &seen.pods) else {
-        return false;
-    };
-    let moment = seen.now - SignedDuration::from_secs(i64::from(BEYOND_GRACE));
-    node.ready != Status::Yes
-        && node.ready_held >= BEYOND_GRACE
-        && drain::plan(pods, rules.drain).is_only_waiting_for_an_end_since(moment)
 }
 
 /// The drain's next step, or `None` when nothing is left to go.
@@ -179,7 +166,7 @@ pub(super) fn settling(seen: &Seen) -> Next {
 }
 
 /// The rung did not help: the policies judge again, and see that it was tried.
-fn give_up(seen: &Seen, reason: Reason) -> Next {
+pub(super) fn give_up(seen: &Seen, reason: Reason) -> Next {
     let outcome = match reason {
         Reason::NoEffect => Outcome::NoEffect,
         Reason::GrantExpired => Outcome::Refused,

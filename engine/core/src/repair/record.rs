@@ -77,6 +77,8 @@ pub struct Request {
     pub requested_by: RequestedBy,
     /// A person's mark that asks for another try; a new mark is a new try.
     pub retry: Option<String>,
+    /// The server that a person says is off for good, by its id.
+    pub confirmed_dead: Option<String>,
 }
 
 /// Who opened a repair.
@@ -110,6 +112,8 @@ pub struct Grant {
 pub enum Rung {
     /// A reboot from inside, by a grant.
     Reboot,
+    /// A start or a hard reboot by the cloud.
+    HardReboot,
     /// A new server.
     Replace,
 }
@@ -164,6 +168,32 @@ impl Replacement {
     pub fn port_name(&self, number: u32) -> String {
         format!("{}-{number}", self.tag)
     }
+}
+
+/// What the cloud is asked to do to the sick machine's power, and what is needed to find its effect again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Power {
+    /// The newest action on the server before ours: what is newer may be ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The boot that ends by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// When it was last asked for. Written before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted_at: Option<Timestamp>,
+}
+
+/// What the node's Lease has shown, while its Ready is Unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Silence {
+    /// Its last renewal, by the node's own clock; absent if there is no Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<String>,
+    /// Since when it has shown no other, by ours.
+    pub since: Timestamp,
 }
 
 /// One step of the story.
@@ -231,6 +261,15 @@ pub struct Record {
     /// The sick server's ports, recorded before it is deleted: a port outlives its server.
     #[serde(default)]
     pub server_ports: Vec<String>,
+    /// What the cloud was asked to do to its power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<Power>,
+    /// Whether a node that is not heard renews its Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// What proves that the sick machine is off, and writes nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// The replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Replacement>,

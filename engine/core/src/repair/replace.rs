@@ -2,7 +2,7 @@
 
 use super::next::{Act, Next};
 use super::record::{Replacement, Rung, Tried};
-use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
+use super::seen::{CloudSeen, CloudView, NodeSeen, ProblemSeen, Rules, Seen, ServerSeen};
 use super::{Phase, age, called_off};
 use crate::clock::seconds_between;
 use crate::name::PortId;
@@ -283,6 +283,11 @@ pub(super) fn joining(seen: &Seen) -> Next {
         {
             let why = "a port may still be under way";
             return Next::wait(seen, Reason::CreateUncertain, why);
+        }
+        // It may be gone for good: then nothing has to be replaced. It is known as soon as it stays away, or is back.
+        if matches!(seen.problem, ProblemSeen::Cleared { .. }) {
+            let why = "the problem is away, and the replacement Ready";
+            return Next::wait(seen, Reason::Settling, why);
         }
         let uid = view
             .replacement_node

@@ -29,6 +29,8 @@ pub struct Seen {
     pub node: Option<NodeSeen>,
     /// The problem.
     pub problem: ProblemSeen,
+    /// The last renewal that the node's Lease shows; read only while its Ready is Unknown.
+    pub heartbeat: Option<String>,
     /// The pods bound to the node; read only in the phases that [`super::needs`] them.
     pub pods: Option<Vec<PodSeen>>,
     /// The pod whose eviction was refused last, and the API server's words; `None` if none was.
@@ -77,6 +79,8 @@ pub struct Rules {
     pub grant: Seconds,
     /// A boot must be seen within so many seconds.
     pub reboot: Seconds,
+    /// A machine's host must have stopped it within so many seconds.
+    pub power: Seconds,
     /// A problem must stay away for so many seconds.
     pub settle: Seconds,
     /// A replacement must have been Ready for so many seconds.
@@ -122,6 +126,8 @@ pub struct NodeSeen {
     pub server: Option<ServerId>,
     /// Its taints, as `key:Effect`.
     pub taints: Vec<String>,
+    /// The volumes that are attached to it, as the attach-detach controller writes it there.
+    pub volumes: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -146,6 +152,8 @@ pub enum CloudSeen {
 pub struct CloudView {
     /// The sick node's server, if it exists.
     pub server: Option<ServerSeen>,
+    /// What was done to it, newest first; read only in the phases that [`super::needs`] it.
+    pub actions: Vec<ActionSeen>,
     /// The servers that bear the present attempt's tag.
     pub replacements: Vec<ServerSeen>,
     /// The ports of the present attempt, found by tag and by name.
@@ -169,10 +177,31 @@ pub struct ServerSeen {
     pub name: String,
     /// Nova's status, e.g. `ACTIVE`.
     pub status: String,
+    /// What the cloud is doing to it at the moment.
+    pub task: Option<String>,
+    /// Somebody locked it.
+    pub locked: bool,
+    /// Its host has reported that it is shut down, and nothing is under way. No proof by itself: somebody may have told it so.
+    pub is_off: bool,
+    /// How old it is.
+    pub age: Seconds,
     /// Nova's fault message.
     pub fault: Option<String>,
     /// The ports that name it as their device.
     pub ports: Vec<PortId>,
+}
+
+/// Something that was done to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionSeen {
+    /// `stop`, `start`, `reboot`, `delete` and so on.
+    pub action: String,
+    /// The request that asked for it; unique.
+    pub request: String,
+    /// Who asked; nobody, if the cloud did it by itself.
+    pub by: Option<String>,
+    /// The server's host has reported that it did it.
+    pub done: bool,
 }
 
 /// A port.

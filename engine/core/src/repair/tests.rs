@@ -7,6 +7,7 @@ use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
+mod dead;
 mod person;
 mod ports;
 
@@ -31,6 +32,7 @@ pub(super) fn rules() -> Rules {
         drain_within: 3600,
         grant: 60,
         reboot: 600,
+        power: 300,
         settle: 60,
         ready: 30,
         join: 600,
@@ -49,6 +51,7 @@ pub(super) fn node() -> NodeSeen {
         cordoned_by: None,
         server: Some(ServerId::parse(OLD).unwrap()),
         taints: Vec::new(),
+        volumes: Vec::new(),
         labels: [].into(),
     }
 }
@@ -66,6 +69,10 @@ pub(super) fn server(id: &str, name: &str) -> ServerSeen {
         id: ServerId::parse(id).unwrap(),
         name: name.to_owned(),
         status: "ACTIVE".to_owned(),
+        task: None,
+        locked: false,
+        is_off: false,
+        age: 1000,
         fault: None,
         ports: vec![PortId::parse(format!("port-of-{id}")).unwrap()],
     }
@@ -90,6 +97,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             accepted_grant: None,
             requested_by: RequestedBy::NodeEngine,
             retry: None,
+            confirmed_dead: None,
         },
         record: Record {
             phase,
@@ -102,6 +110,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
         pool: Ok(rules()),
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,
+        heartbeat: None,
         pods: Some(Vec::new()),
         held_back: None,
         archive: Vec::new(),

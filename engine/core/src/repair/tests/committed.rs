@@ -12,6 +12,7 @@ fn pod(owner: Owner) -> PodSeen {
         finished: false,
         leaving: None,
         local_data: false,
+        ready: true,
     }
 }
 
