@@ -7,7 +7,7 @@ mod create;
 mod delete;
 mod evict;
 mod token;
-mod user_data;
+pub(crate) mod user_data;
 
 use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;

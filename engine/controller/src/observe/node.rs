@@ -82,6 +82,7 @@ pub(crate) fn seen(
             })
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
+        annotations: node.metadata.annotations.clone().unwrap_or_default(),
         name,
     })
 }

@@ -7,6 +7,7 @@ use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
+mod hands;
 mod person;
 mod ports;
 
@@ -22,7 +23,10 @@ pub(super) fn at(second: i64) -> Timestamp {
 
 pub(super) fn rules() -> Rules {
     Rules {
+        name: "web".to_owned(),
         acts: true,
+        approves: false,
+        ignores: Vec::new(),
         provisions: true,
         drain: drain::DrainRules {
             unmanaged_pods: false,
@@ -50,6 +54,7 @@ pub(super) fn node() -> NodeSeen {
         server: Some(ServerId::parse(OLD).unwrap()),
         taints: Vec::new(),
         labels: [].into(),
+        annotations: [].into(),
     }
 }
 
@@ -99,6 +104,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             committed_at: phase.is_committed().then(|| at(50)),
             ..Record::default()
         },
+        hands: Hands::default(),
         pool: Ok(rules()),
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,
