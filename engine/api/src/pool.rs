@@ -143,7 +143,7 @@ pub struct Provisioning {
     #[schemars(length(min = 1, max = 65535))]
     pub user_data: String,
     /// The address at which a new node reaches the API server, e.g. `https://10.0.0.10:6443`.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https://"))]
+    #[schemars(length(min = 1, max = 1024))]
     pub api_server: String,
     /// Labels that are copied from the sick node, by name or by prefix ending in `/`. Kubelet may set only some.
     #[serde(default)]

@@ -18,7 +18,7 @@ pub struct Condition {
     #[schemars(length(min = 1, max = 316))]
     pub kind: String,
     /// Is it so: `True`, `False` or `Unknown`.
-    #[schemars(regex(pattern = r"^(True|False|Unknown)$"))]
+    #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
     pub status: String,
     /// The `metadata.generation` that this was said of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
