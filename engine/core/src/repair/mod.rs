@@ -26,7 +26,7 @@ pub use flight::{Flight, Turn};
 pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
 pub use history::Archived;
 pub use next::{Act, Next};
-pub use owner::NodeOwner;
+pub use owner::{NodeOwner, owner_annotations};
 pub use phase::Phase;
 pub use record::{
     Asks, Grant, Problem, Record, Replacement, Request, RequestedBy, Rung, StepRecord, Tried,

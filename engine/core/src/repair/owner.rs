@@ -105,6 +105,14 @@ const SIGNS: [(NodeOwner, Sign); 10] = [
     ),
 ];
 
+/// The annotations of a Node by which an owner is known.
+pub fn owner_annotations() -> impl Iterator<Item = &'static str> {
+    SIGNS.into_iter().filter_map(|(_, sign)| match sign {
+        Sign::Annotation(key) => Some(key),
+        Sign::Label(_) | Sign::Taint(_) => None,
+    })
+}
+
 /// The other who keeps this node, and by which sign, if there is one beside those that the pool ignores.
 pub(super) fn owner(node: &NodeSeen, ignored: &[NodeOwner]) -> Option<(NodeOwner, &'static str)> {
     let bears = |sign: Sign| match sign {
