@@ -156,12 +156,18 @@ pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
     }
 }
 
-/// After the commit a deletion waits: whoever asked for it is told.
-pub(super) fn say_deletion_waits(seen: &Seen, next: Next) -> Next {
-    const WAITS: &str = "; its deletion waits until it is over";
+/// Whoever ends it after its commit is told what becomes of that.
+pub(super) fn say_too_late(seen: &Seen, next: Next) -> Next {
+    let mut words = String::new();
+    if seen.hands.reject.is_some() {
+        words.push_str("; rejected too late: its replacement is committed");
+    }
+    if seen.hands.deleted {
+        words.push_str("; its deletion waits until it is over");
+    }
     let committed = next.record.committed_at.is_some() && !next.record.phase.is_final();
-    if !seen.hands.deleted || !committed || next.record.message.ends_with(WAITS) {
+    if !committed || next.record.message.ends_with(&words) {
         return next;
     }
-    next.with(|record| record.message.push_str(WAITS))
+    next.with(|record| record.message.push_str(&words))
 }

@@ -14,7 +14,7 @@ pub(super) fn hold(seen: &Seen, next: Next) -> Next {
         Some(held) => held,
         None => overdue(seen, frozen(seen, next)),
     };
-    hands::say_deletion_waits(seen, hands::keep_time(seen, next))
+    hands::say_too_late(seen, hands::keep_time(seen, next))
 }
 
 /// A pool that was switched to observe stops its open repairs where they are: the cordon stays, nothing new is made or

@@ -322,6 +322,10 @@ fn a_deletion_takes_everything_back_before_the_commit_and_waits_after_it() {
     waits.record = next.record;
     let again = decide(&waits).unwrap();
     assert_eq!(again.record, waits.record, "said once");
+    waits.hands.deleted = false;
+    waits.hands.reject = Some(String::new());
+    let message = decide(&waits).unwrap().record.message;
+    assert!(message.ends_with("rejected too late: its replacement is committed"));
 }
 
 #[test]
