@@ -7,6 +7,7 @@ mod policy;
 mod halts;
 mod objects;
 mod owners;
+mod rights;
 mod stage;
 mod turns;
 mod words;
