@@ -33,10 +33,6 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// the calls of one pass take together, each of which waits half a minute at most when all is well.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event lives as long as its way through one loop"
-)]
 enum Seen {
     Node(Event<Node>),
     Repair(Event<NodeRepair>),

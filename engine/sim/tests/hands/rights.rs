@@ -77,7 +77,9 @@ impl Rule {
             all.into_iter().any(|one| one == wanted)
         };
         let named = self.rule["resourceNames"].is_null() || has("resourceNames", &deed.name);
-        self.namespace.as_ref().is_none_or(|own| *own == deed.namespace)
+        self.namespace
+            .as_ref()
+            .is_none_or(|own| *own == deed.namespace)
             && has("apiGroups", &deed.group)
             && has("resources", &deed.resource)
             && has("verbs", deed.verb)
@@ -122,7 +124,9 @@ fn the_controller_has_every_right_that_it_uses_and_uses_those_on_our_kinds() -> 
         stage.patch_pool(pool).await?;
         stage.report(SICK, "True").await?;
         stage.says(SICK, Reason::AwaitingApproval).await?;
-        stage.annotate(SICK, "rectifier.dev/approve", "Replace-1").await?;
+        stage
+            .annotate(SICK, "rectifier.dev/approve", "Replace-1")
+            .await?;
         stage.reaches(SICK, Phase::Joining).await?;
         stage.is_replaced(SICK).await?;
         let mut deeds = BTreeSet::new();
@@ -136,7 +140,9 @@ fn the_controller_has_every_right_that_it_uses_and_uses_those_on_our_kinds() -> 
         };
         note()?;
         stage
-            .until("the old repair to go", async |stage| Ok(stage.open(SICK).await?.is_none()))
+            .until("the old repair to go", async |stage| {
+                Ok(stage.open(SICK).await?.is_none())
+            })
             .await?;
         stage.minutes(25 * 60).await;
         note()?;
@@ -149,7 +155,9 @@ fn the_controller_has_every_right_that_it_uses_and_uses_those_on_our_kinds() -> 
         for rule in &rules {
             let of_ours = rule.rule["apiGroups"] == json!(["rectifier.dev"]);
             for verb in rule.rule["verbs"].as_array().into_iter().flatten() {
-                let used = deeds.iter().any(|deed| rule.allows(deed) && verb == deed.verb);
+                let used = deeds
+                    .iter()
+                    .any(|deed| rule.allows(deed) && verb == deed.verb);
                 ensure!(!of_ours || used, "it never uses {verb} of {}", rule.rule);
             }
         }
