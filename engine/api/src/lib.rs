@@ -10,7 +10,9 @@ mod repair;
 
 pub use client::{ClientError, client};
 pub use crds::crds;
-pub use pool::{Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, Timing};
+pub use pool::{
+    Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, RepairPoolStatus, Retention, Timing,
+};
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 
 /// Set by our cordon, so that it can be told from anybody else's: the UID of the repair that set it.

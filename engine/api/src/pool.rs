@@ -6,6 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
+use rectifier_core::repair::{Condition, NodeOwner};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +21,15 @@ use serde::{Deserialize, Serialize};
     kind = "RepairPool",
     shortname = "rp",
     category = "rectifier",
+    status = "RepairPoolStatus",
     derive = "PartialEq",
+    doc = "Nodes that are repaired by the same rules of the control plane. It never touches a node that no pool selects. With the annotation `rectifier.dev/paused: WHY` nothing intrusive is done to any node of the pool.",
     printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode"}"#,
+    printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodes"}"#,
+    printcolumn = r#"{"name":"Sick","type":"integer","jsonPath":".status.sick"}"#,
+    printcolumn = r#"{"name":"Repairing","type":"integer","jsonPath":".status.repairing"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Why","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +48,56 @@ pub struct RepairPoolSpec {
     /// Waits and deadlines.
     #[serde(default)]
     pub timing: Timing,
+    /// Others that keep nodes, whose signs on a node do not matter here: for example `Magnum`, where its labels stand on nodes
+    /// that nothing of Magnum repairs. Without it a node that another keeps is left alone, with the reason `OwnedByOther`.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub ignore_owners: Vec<NodeOwner>,
+    /// How long repairs that are over are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// How long repairs that are over are kept, as `NODE.repair.TIME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Retention {
+    /// Days. At least one: a person's veto and the count of attempts rest on the last 24 hours.
+    #[schemars(range(min = 1, max = 3650))]
+    pub days: u16,
+}
+
+impl Default for Retention {
+    /// 30 days: a month's story, for whoever asks what happened.
+    fn default() -> Self {
+        Self { days: 30 }
+    }
+}
+
+/// What the pool selects now, and how it stands. Written by the control plane's engine when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairPoolStatus {
+    /// The `metadata.generation` of the spec that this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many nodes it selects.
+    #[serde(default)]
+    pub nodes: u32,
+    /// How many of them have a problem that a policy handles.
+    #[serde(default)]
+    pub sick: u32,
+    /// How many of them have a repair in flight: from its first intrusive step until it is over.
+    #[serde(default)]
+    pub repairing: u32,
+    /// `Ready`: its nodes are looked after. False, with the reason, if the selector cannot be parsed (`SelectorInvalid`), a node
+    /// is in two pools (`Overlaps`) or the user data cannot be rendered (`TemplateInvalid`). `Paused`: a person paused it.
+    #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
+    pub conditions: Vec<Condition>,
 }
 
 /// What the control plane may do to a pool's nodes. The node's own engine acts on what its own configuration allows.
@@ -49,6 +107,9 @@ pub enum Mode {
     /// way when a pool is switched to this stops where it is, unless its replacement is committed.
     #[default]
     Observe,
+    /// Act, but wait for a person before each rung (`Reboot`, `Replace`): the repair's message says with which command it is
+    /// allowed (annotation `rectifier.dev/approve`), and `rectifier.dev/reject` ends it for a day.
+    Approve,
     /// Act on its own.
     Auto,
 }
@@ -79,13 +140,14 @@ pub struct Provisioning {
     /// The user data of new servers, a Jinja template: the cloud never gives a server's own user data back.
     /// It sees `node` (name), `token` (a fresh bootstrap token), `server` (the API server's address),
     /// `ca` (its certificate authority, base64 of the PEM), `labels` and `taints` (as kubelet's options take them).
-    #[schemars(length(max = 65535))]
+    #[schemars(length(min = 1, max = 65535))]
     pub user_data: String,
     /// The address at which a new node reaches the API server, e.g. `https://10.0.0.10:6443`.
     #[schemars(length(min = 1, max = 1024))]
     pub api_server: String,
     /// Labels that are copied from the sick node, by name or by prefix ending in `/`. Kubelet may set only some.
     #[serde(default)]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 317)))]
     pub copy_labels: Vec<String>,
 }
 

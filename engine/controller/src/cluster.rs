@@ -13,8 +13,12 @@ use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
+use rectifier_core::repair::Flight;
+use tokio::sync::Notify;
 
 use crate::observe::node::conditions;
+use crate::retention::Kept;
+use crate::turn::Turns;
 
 /// One condition as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +95,10 @@ struct State {
     /// A list of nodes has ended.
     nodes_complete: bool,
     pools: Listed<String, RepairPool>,
-    repairs: Listed<NodeName, String>,
+    repairs: Listed<NodeName, Flight>,
+    /// Repairs that are over, by their names.
+    archived: Listed<String, Kept>,
+    turns: Turns,
     held_back: BTreeMap<NodeName, String>,
     told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
 }
@@ -100,6 +107,7 @@ struct State {
 #[derive(Default)]
 pub(crate) struct Cluster {
     state: Mutex<State>,
+    changed: Notify,
 }
 
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
@@ -136,6 +144,8 @@ impl Cluster {
             }
             facts.conditions.insert(kind, sight);
         }
+        drop(state);
+        self.has_changed();
         Some(name)
     }
 
@@ -144,6 +154,8 @@ impl Cluster {
         state.nodes.remove(node);
         state.held_back.remove(node);
         state.told.remove(node);
+        drop(state);
+        self.has_changed();
     }
 
     /// A full list of nodes begins: what it does not name is gone when it ends.
@@ -164,7 +176,10 @@ impl Cluster {
         let mut state = self.state();
         match kind {
             Kind::Pool => state.pools.begins(),
-            Kind::Repair => state.repairs.begins(),
+            Kind::Repair => {
+                state.repairs.begins();
+                state.archived.begins();
+            }
         }
     }
 
@@ -173,16 +188,76 @@ impl Cluster {
         let mut state = self.state();
         match kind {
             Kind::Pool => state.pools.ends(),
-            Kind::Repair => state.repairs.ends(),
+            Kind::Repair => {
+                state.repairs.ends();
+                state.archived.ends();
+            }
         }
+        drop(state);
+        self.has_changed();
     }
 
-    pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) {
-        self.state().pools.set(name, pool);
+    /// Whether there is more in it than another status.
+    pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) -> bool {
+        let mut state = self.state();
+        let rules = |pool: &RepairPool| (pool.spec.clone(), pool.metadata.annotations.clone());
+        let before = state.pools.whole.get(&name).map(rules);
+        let is_new = before != pool.as_ref().map(rules);
+        state.pools.set(name, pool);
+        drop(state);
+        self.has_changed();
+        is_new
     }
 
-    pub(crate) fn see_repair(&self, node: NodeName, phase: Option<String>) {
-        self.state().repairs.set(node, phase);
+    pub(crate) fn see_repair(&self, node: NodeName, flight: Option<Flight>) {
+        self.state().repairs.set(node, flight);
+        self.has_changed();
+    }
+
+    pub(crate) fn see_archived(&self, name: String, kept: Option<Kept>) {
+        self.state().archived.set(name, kept);
+    }
+
+    /// The repairs that are over.
+    pub(crate) fn archived(&self) -> Vec<(String, Kept)> {
+        let state = self.state();
+        let all = state.archived.whole.iter();
+        all.map(|(name, kept)| (name.clone(), kept.clone()))
+            .collect()
+    }
+
+    /// Takes the turn of a pool for this node, or says who is before it.
+    pub(crate) fn take_turn(
+        &self,
+        pool: &str,
+        me: (Timestamp, &NodeName),
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let state = &mut *self.state();
+        state.turns.take(pool, me, &state.repairs.whole, now)
+    }
+
+    /// This node's repair is over, or wants to begin no more.
+    pub(crate) fn leave_turn(&self, node: &NodeName) {
+        self.state().turns.leave(node);
+    }
+
+    /// The nodes whose repairs are in flight.
+    pub(crate) fn in_flight(&self, now: Timestamp) -> Vec<NodeName> {
+        let state = self.state();
+        let all = state.repairs.whole.iter();
+        let own = all.filter(|(_, flight)| flight.counts(now));
+        own.map(|(node, _)| node.clone()).collect()
+    }
+
+    /// Something was told that a pool's status may rest on.
+    pub(crate) fn has_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until something is.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The nodes that have an open repair.
@@ -267,13 +342,8 @@ mod tests {
     use super::*;
 
     fn pool(name: &str) -> (String, Option<RepairPool>) {
-        let spec = RepairPoolSpec {
-            node_selector: Default::default(),
-            mode: Default::default(),
-            drain: Default::default(),
-            provisioning: None,
-            timing: Default::default(),
-        };
+        let spec: RepairPoolSpec =
+            serde_json::from_value(serde_json::json!({"nodeSelector": {}})).unwrap();
         (name.to_owned(), Some(RepairPool::new(name, spec)))
     }
 
@@ -321,7 +391,8 @@ mod tests {
     fn a_repair_that_ended_while_the_watch_was_cut_is_none() {
         let cluster = Cluster::default();
         let node = NodeName::parse("worker-1").unwrap();
-        cluster.see_repair(node.clone(), Some("Judging".to_owned()));
+        let flight = Flight::of(&rectifier_core::repair::Record::default());
+        cluster.see_repair(node.clone(), Some(flight));
         assert_eq!(cluster.in_repair(), [node]);
         cluster.list_begins(Kind::Repair);
         cluster.list_ends(Kind::Repair);

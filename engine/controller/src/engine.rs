@@ -15,14 +15,16 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt};
 use rectifier_api::{NodeRepair, RepairPool, repair_name};
 use rectifier_core::name::NodeName;
+use rectifier_core::repair::Flight;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Kind};
 use crate::context::Context;
 use crate::error::{Error, chain};
-use crate::lease;
 use crate::pass::{Again, pass};
+use crate::retention::Kept;
+use crate::{lease, pools, retention};
 
 /// After an error a node is looked at again so late. Arbitrary: long enough not to hammer an API that is down.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
@@ -31,10 +33,6 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// the calls of one pass take together, each of which waits half a minute at most when all is well.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event lives as long as its way through one loop"
-)]
 enum Seen {
     Node(Event<Node>),
     Repair(Event<NodeRepair>),
@@ -50,9 +48,12 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     let term = leading.term;
     tracing::info!(term, identity = ctx.settings.identity, "leading");
     let mut lease = JoinSet::new();
+    let cluster = Arc::<Cluster>::default();
     lease.spawn(lease::keep(ctx.clone(), leading));
+    lease.spawn(pools::keep(ctx.clone(), Arc::clone(&cluster), term));
+    lease.spawn(retention::keep(ctx.clone(), Arc::clone(&cluster), term));
     let mut engine = Engine {
-        cluster: Arc::default(),
+        cluster,
         term,
         since: ctx.now(),
         due: BTreeMap::new(),
@@ -145,8 +146,9 @@ impl Engine {
             }
             Seen::Repair(Event::Delete(repair)) => self.see_repair(&repair, false),
             Seen::Pool(Event::Apply(pool) | Event::InitApply(pool)) => {
-                self.cluster.see_pool(pool.name_any(), Some(pool));
-                self.wake_all();
+                if self.cluster.see_pool(pool.name_any(), Some(pool)) {
+                    self.wake_all();
+                }
             }
             Seen::Pool(Event::Delete(pool)) => {
                 self.cluster.see_pool(pool.name_any(), None);
@@ -172,14 +174,13 @@ impl Engine {
             return;
         };
         if repair.name_any() == repair_name(&node) {
-            let phase = repair
-                .status
-                .as_ref()
-                .map(|record| format!("{:?}", record.phase))
-                .unwrap_or_default();
+            let flight = Flight::of(&repair.status.clone().unwrap_or_default());
             self.cluster
-                .see_repair(node.clone(), there.then_some(phase));
+                .see_repair(node.clone(), there.then_some(flight));
             self.wake(node);
+        } else {
+            let kept = Kept::of(repair).filter(|_| there);
+            self.cluster.see_archived(repair.name_any(), kept);
         }
     }
 

@@ -12,10 +12,15 @@ mod engine;
 mod error;
 mod event;
 mod fence;
+mod finalizer;
 mod lease;
 mod observe;
 mod pass;
 mod persist;
+mod pools;
+mod retention;
+mod stop;
+mod turn;
 
 pub use context::{Context, Entropy, Settings};
 pub use engine::run;

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
+use rectifier_api::{CONTROLLER, NodeRepair, NodeRepairSpec, repair_name};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{SiteKind, Status};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen, history};
+use rectifier_core::repair::{
+    Asks, FINALIZER, Next, Problem, Record, RequestedBy, Seen, conditions, history,
+};
 
 use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::observe::{self, pool};
 use crate::pass::Again;
-use crate::{event, fence};
+use crate::{event, fence, finalizer};
 
 /// The node's open repair.
 pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<NodeRepair>, Error> {
@@ -87,7 +90,7 @@ async fn open(
     kind: &ConditionKind,
     sight: &Sight,
 ) -> Result<Again, Error> {
-    let repair = NodeRepair::new(
+    let mut repair = NodeRepair::new(
         &repair_name(node),
         NodeRepairSpec {
             node_name: node.to_string(),
@@ -105,9 +108,10 @@ async fn open(
             requested_by: RequestedBy::Conditions,
         },
     );
+    repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     repairs
-        .create(&PostParams::default(), &repair)
+        .create(&as_controller(), &repair)
         .await
         .map_err(api("create noderepair"))?;
     Ok(Some(Duration::ZERO))
@@ -119,16 +123,18 @@ pub(crate) fn term(repair: &NodeRepair) -> i64 {
 }
 
 /// A new leader writes its term into a repair before anything else, so that whatever its predecessor still has in
-/// flight loses the swap. Also says whether this was such a taking over.
+/// flight loses the swap; and the finalizer, so that nothing is lost with the object. Also says whether this was such a taking over.
 ///
 /// # Errors
 /// [`Error::NotLeading`] if the repair bears a newer term.
 pub(crate) async fn stamp_term(
     ctx: &Context,
-    mut repair: NodeRepair,
+    repair: NodeRepair,
     ours: i64,
 ) -> Result<(NodeRepair, bool), Error> {
-    if !fence::is_older(term(&repair), ours)? {
+    let is_older = fence::is_older(term(&repair), ours)?;
+    let mut repair = finalizer::set(ctx, repair).await?;
+    if !is_older {
         return Ok((repair, false));
     }
     let mut record = repair.status.clone().unwrap_or_default();
@@ -144,18 +150,34 @@ pub(crate) async fn intent(
     seen: &Seen,
     next: &Next,
 ) -> Result<NodeRepair, Error> {
-    if next.record == seen.record {
+    let record = complete(&repair, next.record.clone(), seen.now);
+    if record == seen.record {
         return Ok(repair);
     }
-    repair.status = Some(next.record.clone());
+    repair.status = Some(record);
     write(ctx, &repair).await
+}
+
+/// The record, with what the standard fields say of it.
+fn complete(repair: &NodeRepair, mut record: Record, now: Timestamp) -> Record {
+    record.observed_generation = repair.metadata.generation;
+    record.conditions = conditions(&record, record.observed_generation, now);
+    record
+}
+
+/// Our writes are known by our name.
+pub(crate) fn as_controller() -> PostParams {
+    PostParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 async fn write(ctx: &Context, repair: &NodeRepair) -> Result<NodeRepair, Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     // the object carries the resourceVersion that was read: the API server refuses it with 409 if that is not the last
     repairs
-        .replace_status(&repair.name_any(), &PostParams::default(), repair)
+        .replace_status(&repair.name_any(), &as_controller(), repair)
         .await
         .map_err(api("write noderepair"))
 }

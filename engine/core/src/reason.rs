@@ -57,7 +57,23 @@ reasons! {
     /// Somebody took our cordon away before the commit.
     Uncordoned => "the cordon was taken away: the repair is cancelled",
     /// That was less than a day ago: the person's word still stands.
-    Vetoed => "a person took our cordon away less than 24 hours ago: nothing is done for the same problem",
+    Vetoed => "a person took our cordon away, or rejected a repair, less than 24 hours ago: nothing is done for the same problem",
+    /// A person said no, less than a day ago or now.
+    Rejected => "a person rejected the repair: everything is taken back, and nothing is done for the same problem for 24 hours",
+    /// The pool asks a person before each rung.
+    AwaitingApproval => "the pool's mode is approve: a person has to allow this",
+    /// A person paused the node or its pool.
+    Paused => "paused by a person (rectifier.dev/paused): nothing is done until the annotation is gone",
+    /// The stop switch is set.
+    Stopped => "the stop switch is set (ConfigMap rectifier-stop): nothing is done until it is deleted",
+    /// The stop switch cannot be read, so it counts as set.
+    StopUnreadable => "the stop switch cannot be read (ConfigMap rectifier-stop): it may be set",
+    /// Another keeps the node.
+    OwnedByOther => "another keeps this node, and repairs it",
+    /// One at a time.
+    AnotherRepairRuns => "another repair of the pool is under way, or has waited longer",
+    /// The repair's object was deleted before its commit.
+    Deleted => "the repair was deleted before its commit: everything is taken back",
     /// A person asked for another try.
     RetryAsked => "a person asks for another try",
     /// The problem went away before the commit.

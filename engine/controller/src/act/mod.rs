@@ -8,7 +8,7 @@ mod delete;
 mod evict;
 mod power;
 mod token;
-mod user_data;
+pub(crate) mod user_data;
 
 use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;

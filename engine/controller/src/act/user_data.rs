@@ -13,6 +13,22 @@ use crate::observe::cloud::copied_labels;
 /// The cluster's certificate authority, which the controller manager publishes in every namespace.
 const ROOT_CA: &str = "kube-root-ca.crt";
 
+/// Would it render?
+pub(crate) fn check(provisioning: &Provisioning) -> Result<(), minijinja::Error> {
+    let any = context! { node => "node", token => "t", server => "s", ca => "c", labels => "l", taints => "t" };
+    fill_in(provisioning, any).map(drop)
+}
+
+fn fill_in(
+    provisioning: &Provisioning,
+    values: minijinja::Value,
+) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    // a misspelt variable is an error, not an empty string in a machine's first boot
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.render_str(&provisioning.user_data, values)
+}
+
 pub(super) async fn render(
     ctx: &Context,
     provisioning: &Provisioning,
@@ -33,11 +49,8 @@ pub(super) async fn render(
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mut environment = Environment::new();
-    // a misspelt variable is an error, not an empty string in a machine's first boot
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    Ok(environment.render_str(
-        &provisioning.user_data,
+    Ok(fill_in(
+        provisioning,
         context! {
             node => &replacement.name,
             token => token,

@@ -16,11 +16,15 @@ use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
-use rectifier_core::repair::{Archived, CloudSeen, NodeSeen, ProblemSeen, Seen, needs};
+use rectifier_core::repair::{
+    APPROVE, Archived, CloudSeen, Hands, NodeSeen, ProblemSeen, REJECT, Record, Seen, Stop, Turn,
+    needs,
+};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::stop;
 
 /// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
@@ -62,6 +66,7 @@ pub(crate) async fn repair(
             None
         },
         repair_uid: Uid::parse(repair.metadata.uid.clone().unwrap_or_default())?,
+        hands: hands(ctx, cluster, repair, &record, &name).await,
         pool,
         problem,
         pods: if wanted.pods {
@@ -82,6 +87,34 @@ pub(crate) async fn repair(
         request,
         record,
     })
+}
+
+/// What people say of this repair and its pool. (Of its node, too: that stands on the node.)
+async fn hands(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+    record: &Record,
+    node: &NodeName,
+) -> Hands {
+    let word = |key: &str| {
+        repair
+            .annotations()
+            .get(key)
+            .map(|word| word.trim().to_owned())
+    };
+    Hands {
+        stop: match record.phase.is_final() {
+            true => Stop::Runs,
+            false => stop::read(ctx).await,
+        },
+        pool_paused: pool::paused(cluster, node),
+        // known when it is asked for
+        turn: Turn::Free,
+        approve: word(APPROVE),
+        reject: word(REJECT),
+        deleted: repair.metadata.deletion_timestamp.is_some(),
+    }
 }
 
 /// The node as the API server has it now; `None` only if it says so itself.

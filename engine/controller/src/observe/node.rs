@@ -110,6 +110,7 @@ pub(crate) fn seen(
             .map(|volume| volume.name.clone())
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
+        annotations: node.metadata.annotations.clone().unwrap_or_default(),
         name,
     })
 }

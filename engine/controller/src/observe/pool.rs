@@ -1,12 +1,13 @@
 //! Which pool a node belongs to, and what its rules are.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 use rectifier_api::{Mode, NOT_READY, Provisioning, RepairPool};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::Seconds;
 use rectifier_core::repair::drain::DrainRules;
-use rectifier_core::repair::{NoRules, Rules};
+use rectifier_core::repair::{NoRules, PAUSED, Rules};
 
 use crate::cluster::{Cluster, NodeFacts};
 
@@ -40,13 +41,23 @@ pub(crate) fn of(
     }
 }
 
+/// Why the node's pool is paused, if it is.
+pub(crate) fn paused(cluster: &Cluster, node: &NodeName) -> Option<String> {
+    let facts = cluster.facts(node).unwrap_or_default();
+    let pool = selecting(cluster, &facts).ok()?;
+    pool.annotations().get(PAUSED).cloned()
+}
+
 pub(crate) fn rules(pool: &RepairPool) -> Rules {
     let timing = &pool.spec.timing;
     Rules {
+        name: pool.name_any(),
         acts: match pool.spec.mode {
             Mode::Observe => false,
-            Mode::Auto => true,
+            Mode::Approve | Mode::Auto => true,
         },
+        approves: pool.spec.mode == Mode::Approve,
+        ignores: pool.spec.ignore_owners.clone(),
         provisions: pool.spec.provisioning.is_some(),
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::next::{Act, Next};
 use super::replace::{again, fresh};
 use super::seen::{CloudView, Seen};
-use super::{Phase, called_off, ours, sick_node};
+use super::{Phase, call_off, called_off, ours, sick_node};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::Outcome;
@@ -16,7 +16,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
     match remove(seen, Reason::ReplacementFailed) {
         Some(next) => next,
         None => match called_off(seen) {
-            Some(reason) => Next::enter(seen, Phase::RollingBack, reason, ""),
+            Some(reason) => call_off(seen, reason),
             None => again(seen),
         },
     }
@@ -32,14 +32,12 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
             Next::act(seen, Act::Uncordon, Reason::Uncordoning)
         }
         Some(_) | None => {
-            let why = seen
-                .record
-                .steps
-                .iter()
-                .rev()
-                .find(|step| step.phase == Phase::RollingBack)
-                .map_or(Reason::Cancelled, |step| step.reason);
-            Next::enter(seen, Phase::Cancelled, why, "").with(|record| {
+            let mut steps = seen.record.steps.iter().rev();
+            let called_off = steps.find(|step| step.phase == Phase::RollingBack);
+            let (why, detail) = called_off.map_or((Reason::Cancelled, ""), |step| {
+                (step.reason, step.detail.as_str())
+            });
+            Next::enter(seen, Phase::Cancelled, why, detail).with(|record| {
                 // Called off is not failed: no policy may take it for an attempt.
                 if let Some(last) = record.tried.last_mut()
                     && last.outcome == Outcome::Running

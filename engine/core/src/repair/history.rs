@@ -49,11 +49,12 @@ impl Archived {
     }
 
     fn vetoes(&self) -> bool {
-        self.phase == Phase::Cancelled && self.reason == Some(Reason::Uncordoned)
+        let word = matches!(self.reason, Some(Reason::Uncordoned | Reason::Rejected));
+        self.phase == Phase::Cancelled && word
     }
 }
 
-/// Until when a person's uncordon keeps this node from being repaired for this problem, if one does.
+/// Until when a person's uncordon, or rejection, keeps this node from being repaired for this problem, if one does.
 pub fn veto(
     archive: &[Archived],
     node_uid: &str,

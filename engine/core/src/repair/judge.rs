@@ -7,7 +7,7 @@ use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
-use super::{Phase, called_off, cleared, dead, history, ours, sick_node};
+use super::{Phase, call_off, called_off, cleared, dead, hands, history, ours, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -19,6 +19,9 @@ pub(super) fn healing_in_node(seen: &Seen) -> Next {
     }
     if seen.request.withdrawn {
         return Next::enter(seen, Phase::Recovered, Reason::Withdrawn, "");
+    }
+    if let Some(next) = ended(seen, false) {
+        return next;
     }
     match (seen.request.asks, seen.request.requested_by) {
         (Asks::Reboot, _) => Next::enter(seen, Phase::Judging, Reason::RebootAsked, ""),
@@ -65,6 +68,9 @@ pub(super) fn judging(seen: &Seen) -> Next {
         };
         return Next::enter(seen, next, reason, "");
     }
+    if let Some(next) = ended(seen, ours(seen, node)) {
+        return next;
+    }
     // Remembered, so that the same mark is not taken for another try later.
     if let Some(mark) = new_mark(seen) {
         return Next::wait(seen, Reason::RetryAsked, "")
@@ -77,6 +83,10 @@ pub(super) fn judging(seen: &Seen) -> Next {
     // Somebody's cordon is somebody's plan: it is never undone, and nothing is done under it.
     if node.unschedulable && !ours(seen, node) {
         return Next::wait(seen, Reason::CordonedByOther, "");
+    }
+    // With our cordon on it the node was given back above.
+    if let Some(other) = hands::owned(seen) {
+        return Next::wait(seen, Reason::OwnedByOther, other);
     }
     if let Some(until) = vetoed(seen) {
         return Next::wait(seen, Reason::Vetoed, format!("until {until}"));
@@ -126,6 +136,17 @@ pub(super) fn judging(seen: &Seen) -> Next {
         }) => Next::enter(seen, Phase::NeedsHuman, Reason::PolicyFailed, message),
         Some(Advice::None) | None => Next::wait(seen, Reason::NoPolicy, &seen.request.problem.kind),
     }
+}
+
+/// A person's or another owner's word ends it, before the next rung. An owner of a node that we have not touched only keeps
+/// us away from it.
+fn ended(seen: &Seen, touched: bool) -> Option<Next> {
+    let reason = hands::ends(seen)?;
+    if touched {
+        return Some(call_off(seen, reason));
+    }
+    let words = hands::words(seen, reason);
+    (reason != Reason::OwnedByOther).then(|| Next::enter(seen, Phase::Cancelled, reason, words))
 }
 
 /// Our cordon was set, and somebody took it away.
@@ -271,15 +292,21 @@ fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
             ),
         );
     }
+    if let Some(wait) = hands::not_yet(seen, rules.approves, rung) {
+        return wait;
+    }
     Next::enter(seen, Phase::Cordoning, Reason::PolicyDecided, why)
-        .with(|record| record.rung = Some(rung))
+        .with(|record| {
+            record.rung = Some(rung);
+            record.pool = Some(rules.name.clone());
+        })
         .then(Act::Cordon)
 }
 
 /// The cordon is being set.
 pub(super) fn cordoning(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "");
+        return call_off(seen, reason);
     }
     match sick_node(seen) {
         // Between our look and our patch somebody else cordoned it: theirs it is.
@@ -322,6 +349,9 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
     }
     if sick_node(seen).is_none() {
         return Next::enter(seen, Phase::Cancelled, Reason::NodeGone, "");
+    }
+    if let Some(next) = ended(seen, sick_node(seen).is_some_and(|node| ours(seen, node))) {
+        return next;
     }
     if seen.request.withdrawn || cleared(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::ProblemCleared, "");

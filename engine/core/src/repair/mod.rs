@@ -6,12 +6,16 @@
 
 mod cleanup;
 mod committed;
+mod condition;
 mod dead;
 pub mod drain;
+mod flight;
 mod gate;
+mod hands;
 pub mod history;
 mod judge;
 mod next;
+mod owner;
 pub mod phase;
 mod power;
 mod rails;
@@ -21,9 +25,13 @@ mod replace;
 mod seen;
 mod server;
 
+pub use condition::{Condition, conditions};
+pub use flight::{Flight, Turn};
 pub use gate::gates;
+pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
 pub use history::Archived;
 pub use next::{Act, Next};
+pub use owner::{NodeOwner, owner_annotations};
 pub use phase::Phase;
 pub use record::{
     Asks, Grant, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Silence,
@@ -188,6 +196,9 @@ fn called_off(seen: &Seen) -> Option<Reason> {
     if seen.request.withdrawn {
         return Some(Reason::Withdrawn);
     }
+    if let Some(reason) = hands::ends(seen) {
+        return Some(reason);
+    }
     // A human's word: whoever takes our cordon away wants the node back. (Before it is set, in `Cordoning`, its
     // absence says nothing.)
     if seen.record.phase != Phase::Cordoning {
@@ -226,11 +237,18 @@ fn ours(seen: &Seen, node: &NodeSeen) -> bool {
     node.cordoned_by.as_ref() == Some(&seen.repair_uid)
 }
 
-/// How long the present phase has lasted.
+/// Called off before the commit: what is ours is taken back.
+fn call_off(seen: &Seen, reason: Reason) -> Next {
+    Next::enter(seen, Phase::RollingBack, reason, hands::words(seen, reason))
+}
+
+/// How long the present phase has lasted, without the time before people last let us go on.
 fn age(seen: &Seen) -> Seconds {
-    seen.record
-        .since
-        .map_or(0, |since| seconds_between(since, seen.now))
+    if seen.record.halted_at.is_some() || hands::halted(seen).is_some() {
+        return 0;
+    }
+    let from = seen.record.since.max(seen.record.resumed_at);
+    from.map_or(0, |since| seconds_between(since, seen.now))
 }
 
 #[cfg(test)]

@@ -157,6 +157,11 @@ impl Next {
         self.record.grant.is_some() && self.record.grant != before.grant
     }
 
+    /// Does it begin a rung: is its first step one that touches the node?
+    pub fn begins(&self, before: &Record) -> bool {
+        self.record.phase == Phase::Cordoning && before.phase != Phase::Cordoning
+    }
+
     /// Enter a phase.
     pub fn enter(seen: &Seen, phase: Phase, reason: Reason, detail: impl Into<String>) -> Next {
         let mut next = Next::wait(seen, reason, detail);

@@ -5,7 +5,7 @@ use super::reboot::give_up;
 use super::record::{Power, Rung, Tried};
 use super::seen::Seen;
 use super::server::{busy, certain, newest, ours};
-use super::{Phase, age, sick_node};
+use super::{Phase, age, called_off, sick_node};
 use crate::clock::seconds_between;
 use crate::policy::{Outcome, Seconds};
 use crate::reason::Reason;
@@ -80,6 +80,10 @@ pub(super) fn hard_rebooting(seen: &Seen) -> Next {
     }
     if !may_ask_again(seen) {
         return Next::wait(seen, Reason::HardRebooting, "");
+    }
+    // Nothing was done to it, and nothing has to be any more.
+    if let Some(reason) = called_off(seen) {
+        return give_up(seen, reason);
     }
     if let Some(why) = busy(server) {
         return Next::wait(seen, Reason::ServerBusy, why);

@@ -31,6 +31,19 @@ enum Chance {
     ReplacementWell,
     /// A person asks for another try.
     Retry,
+    /// A person halts it, by the stop switch or by a pause, or lets it go on.
+    Stop,
+    Pause,
+    GoOn,
+    /// A person ends it.
+    Reject,
+    Delete,
+    /// Another takes the node over, or lets go of it.
+    Owned,
+    LetGo,
+    /// Another repair of the pool runs, or does not.
+    Crowded,
+    Alone,
     NodeReboots,
     /// The machine is not heard any more, and runs on: nobody there ends a pod.
     Hangs,
@@ -68,6 +81,15 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::HostUp),
         1 => Just(Chance::SomebodyStarts),
         1 => Just(Chance::SomebodyStops),
+        1 => Just(Chance::Stop),
+        1 => Just(Chance::Pause),
+        3 => Just(Chance::GoOn),
+        1 => Just(Chance::Reject),
+        1 => Just(Chance::Delete),
+        1 => Just(Chance::Owned),
+        2 => Just(Chance::LetGo),
+        1 => Just(Chance::Crowded),
+        2 => Just(Chance::Alone),
         3 => Just(Chance::LongTime),
     ]
 }
@@ -76,6 +98,8 @@ struct World {
     second: i64,
     request: Request,
     record: Record,
+    hands: Hands,
+    owned: bool,
     node: Option<NodeSeen>,
     problem: ProblemSeen,
     pods: Vec<PodSeen>,
@@ -115,6 +139,8 @@ impl World {
                 ..seen(Phase::HealingInNode).request
             },
             record: Record::default(),
+            hands: Hands::default(),
+            owned: false,
             node: Some(node()),
             problem: ProblemSeen::There,
             pods: vec![pod],
@@ -228,9 +254,16 @@ impl World {
             repair_uid: Uid::parse(REPAIR_UID).unwrap(),
             request: self.request.clone(),
             record: self.record.clone(),
+            hands: self.hands.clone(),
             pool: Ok(rules()),
             node: self.node.clone().map(|node| NodeSeen {
                 ready_held: u32::try_from(self.second - self.heard_since).unwrap_or(0),
+                taints: self
+                    .owned
+                    .then(|| "ToBeDeletedByClusterAutoscaler:NoSchedule".to_owned())
+                    .into_iter()
+                    .chain(node.taints)
+                    .collect(),
                 ..node
             }),
             problem: self.problem,
@@ -421,6 +454,18 @@ impl World {
                 self.new_node.iter_mut().for_each(|node| node.ready = ready);
             }
             Chance::Retry => self.request.retry = Some(self.second.to_string()),
+            Chance::Stop => self.hands.stop = Stop::Stopped(String::new()),
+            Chance::Pause => self.hands.pool_paused = Some(String::new()),
+            Chance::GoOn => {
+                self.hands.stop = Stop::Runs;
+                self.hands.pool_paused = None;
+            }
+            Chance::Reject => self.hands.reject = Some(String::new()),
+            Chance::Delete => self.hands.deleted = true,
+            Chance::Owned => self.owned = true,
+            Chance::LetGo => self.owned = false,
+            Chance::Crowded => self.hands.turn = Turn::After(String::new()),
+            Chance::Alone => self.hands.turn = Turn::Free,
             Chance::NodeReboots => {
                 let heard = self.is_heard();
                 if let (true, Some(node), Some(grant)) = (heard, &mut self.node, &self.record.grant)
@@ -544,6 +589,21 @@ fn check(world: &World, seen: &Seen, next: &Next) {
     if matches!(next.act, Some(Act::DeleteNode(_))) {
         assert!(!world.runs, "no Node goes before its machine");
     }
+    let halted = seen.hands.stop != Stop::Runs || seen.hands.pool_paused.is_some();
+    let intrusive = next.act.as_ref().is_some_and(Act::is_intrusive);
+    assert!(
+        !halted || !(intrusive || next.grants(&seen.record)),
+        "nothing intrusive is done while a person halts it"
+    );
+    let ended = seen.hands.deleted || seen.hands.reject.is_some() || world.owned;
+    assert!(
+        committed || !ended || !intrusive || world.record.committed_at.is_some(),
+        "nothing new is begun for what was called off"
+    );
+    assert!(
+        seen.hands.turn == Turn::Free || !next.begins(&seen.record),
+        "one in flight"
+    );
     assert!(
         seen.record.committed_at.is_none() || next.record.phase.fits(true),
         "after the commit only forward, or a person"
@@ -584,8 +644,12 @@ proptest! {
         let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
         for chance in chances.into_iter().map(Some).chain(std::iter::repeat_n(None, 400)) {
             world.second += 20;
-            if let Some(chance) = chance {
-                world.happen(chance);
+            match chance {
+                Some(chance) => world.happen(chance),
+                None => {
+                    world.happen(Chance::GoOn);
+                    world.happen(Chance::Alone);
+                }
             }
             let seen = world.look(matches!(chance, Some(Chance::CloudDown)));
             let next = decide(&seen).expect("in the diagram");
@@ -594,9 +658,9 @@ proptest! {
                 world.perform(&act);
             }
         }
-        // a human's cordon, or a person who is asked, may hold it for ever
+        // a human's cordon, another owner, or a person who is asked, may hold it for ever
         let held = matches!(world.record.phase, Phase::NeedsHuman)
-            || world.record.reason == Some(Reason::CordonedByOther);
+            || matches!(world.record.reason, Some(Reason::CordonedByOther | Reason::OwnedByOther));
         prop_assert!(held || world.record.phase.is_final(), "{:?}: {}", world.record.phase, world.record.message);
         match world.record.phase {
             Phase::Replaced => {

@@ -3,14 +3,18 @@
 
 use super::next::Next;
 use super::seen::{CloudSeen, Rules, Seen};
-use super::{Phase, age};
+use super::{Phase, age, hands};
 use crate::policy::Seconds;
 use crate::reason::Reason;
 
 /// The step as it may be taken now.
 pub(super) fn hold(seen: &Seen, next: Next) -> Next {
-    let next = frozen(seen, next);
-    overdue(seen, next)
+    let next = match hands::held(seen, &next) {
+        // what is halted is not late
+        Some(held) => held,
+        None => overdue(seen, frozen(seen, next)),
+    };
+    hands::say_too_late(seen, hands::keep_time(seen, next))
 }
 
 /// A pool that was switched to observe stops its open repairs where they are: the cordon stays, nothing new is made or

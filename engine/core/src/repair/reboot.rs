@@ -4,7 +4,7 @@ use super::drain;
 use super::next::{Act, Next};
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, called_off, dead, power, sick_node};
+use super::{Phase, age, call_off, called_off, dead, hands, power, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
@@ -12,7 +12,7 @@ use crate::reason::Reason;
 /// Pods leave first: a reboot takes them down without asking their budgets. Those that nobody there can end are ended by it.
 pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "");
+        return call_off(seen, reason);
     }
     match evict(seen) {
         Some(next) if !dead::ends_nothing(seen) => next,
@@ -91,12 +91,13 @@ pub(super) fn grant_offered(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::Rebooting, Reason::GrantAccepted, "");
     }
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "")
-            .with(|record| record.grant = None);
+        return call_off(seen, reason).with(|record| record.grant = None);
     }
-    // A pool that was switched to observe takes the offer back; it was no try.
-    if seen.pool.as_ref().is_ok_and(|rules| !rules.acts) {
-        return Next::enter(seen, Phase::Judging, Reason::PoolObserves, "").with(|record| {
+    // A pool that was switched to observe, and a person who halts us, take the offer back; it was no try.
+    let observes = seen.pool.as_ref().is_ok_and(|rules| !rules.acts);
+    let observes = observes.then(|| (Reason::PoolObserves, String::new()));
+    if let Some((reason, detail)) = observes.or_else(|| hands::halted(seen)) {
+        return Next::enter(seen, Phase::Judging, reason, detail).with(|record| {
             record.grant = None;
             record.tried.pop();
         });

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::condition::Condition;
 use super::phase::Phase;
 use crate::policy::Outcome;
 use crate::reason::Reason;
@@ -246,6 +247,26 @@ pub struct Record {
     /// The term of the leader that wrote last.
     #[serde(default)]
     pub term: i64,
+    /// The `metadata.generation` of the spec that this was decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The same in the standard form: `Progressing`, `Stalled` and `Succeeded`.
+    #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
+    pub conditions: Vec<Condition>,
+    /// The pool by whose rules the first intrusive step was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub pool: Option<String>,
+    /// Since when a pause or the stop switch halts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted_at: Option<Timestamp>,
+    /// When it was last let go on: its deadlines count from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
     /// What is being done to the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<Rung>,

@@ -3,7 +3,7 @@
 use super::next::{Act, Next};
 use super::record::{Replacement, Rung, Tried};
 use super::seen::{CloudSeen, CloudView, NodeSeen, ProblemSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, called_off};
+use super::{Phase, age, call_off, called_off};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::{Outcome, Status};
@@ -98,7 +98,7 @@ fn discard(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
 /// What every phase up to the commit checks first: is it still wanted, and can the cloud be asked?
 fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<Next>> {
     if let Some(reason) = called_off(seen) {
-        return Err(Box::new(Next::enter(seen, Phase::RollingBack, reason, "")));
+        return Err(Box::new(call_off(seen, reason)));
     }
     let view = fresh(seen)?;
     let rules = match &seen.pool {

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::drain::{DrainRules, PodSeen};
+use super::hands::Hands;
 use super::history::Archived;
+use super::owner::NodeOwner;
 use super::record::{Record, Request};
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
 use crate::policy::{Advice, Seconds, Status};
@@ -23,6 +25,8 @@ pub struct Seen {
     pub request: Request,
     /// Where it stands.
     pub record: Record,
+    /// What people and others say of it and of its node.
+    pub hands: Hands,
     /// The pool's rules, or why there are none.
     pub pool: Result<Rules, NoRules>,
     /// The sick node.
@@ -67,8 +71,14 @@ impl From<NoRules> for Reason {
 /// A pool's rules, as far as decisions read them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// The pool's name.
+    pub name: String,
     /// May anything be touched?
     pub acts: bool,
+    /// Does a person have to approve each rung?
+    pub approves: bool,
+    /// Other owners of nodes that do not hinder here.
+    pub ignores: Vec<NodeOwner>,
     /// Can replacements be made?
     pub provisions: bool,
     /// How pods leave.
@@ -130,6 +140,8 @@ pub struct NodeSeen {
     pub volumes: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What the cloud shows.

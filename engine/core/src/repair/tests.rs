@@ -8,6 +8,7 @@ use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
 mod dead;
+mod hands;
 mod person;
 mod ports;
 
@@ -23,7 +24,10 @@ pub(super) fn at(second: i64) -> Timestamp {
 
 pub(super) fn rules() -> Rules {
     Rules {
+        name: "web".to_owned(),
         acts: true,
+        approves: false,
+        ignores: Vec::new(),
         provisions: true,
         drain: drain::DrainRules {
             unmanaged_pods: false,
@@ -53,6 +57,7 @@ pub(super) fn node() -> NodeSeen {
         taints: Vec::new(),
         volumes: Vec::new(),
         labels: [].into(),
+        annotations: [].into(),
     }
 }
 
@@ -107,6 +112,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             committed_at: phase.is_committed().then(|| at(50)),
             ..Record::default()
         },
+        hands: Hands::default(),
         pool: Ok(rules()),
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,

@@ -90,6 +90,7 @@ cases! {
     admission::a_detectors_conditions,
     admission::agents_events,
     admission::the_controllers_secrets,
+    admission::committed_repairs,
     watches::changes,
     watches::initial_events,
     watches::into_and_out_of_a_selector,

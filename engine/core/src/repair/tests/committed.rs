@@ -34,6 +34,40 @@ fn replaced(phase: Phase) -> Seen {
     seen
 }
 
+/// From the commit on: in each phase a look in which its intrusive step is next.
+pub(super) fn about_to_act(pod: &PodSeen) -> Vec<Seen> {
+    let provisional = |view: &mut CloudView| {
+        if let Some(node) = &mut view.replacement_node {
+            node.taints = vec!["rectifier.dev/provisional:NoSchedule".to_owned()];
+            node.server = Some(ServerId::parse("new").unwrap());
+        }
+        for server in &view.replacements {
+            view.ports = server
+                .ports
+                .iter()
+                .map(|id| PortSeen {
+                    id: id.clone(),
+                    name: String::new(),
+                    device: Some(server.id.clone()),
+                })
+                .collect();
+        }
+    };
+    let mut joining = edit(replaced(Phase::Joining), provisional);
+    if let Some(replacement) = &mut joining.record.replacement {
+        replacement.ports = vec!["port-of-new".to_owned()];
+    }
+    let mut draining = replaced(Phase::Draining);
+    draining.pods = Some(vec![pod.clone()]);
+    vec![
+        joining,
+        edit(replaced(Phase::Committed), provisional),
+        draining,
+        replaced(Phase::DeletingServer),
+        edit(replaced(Phase::DeletingNode), |view| view.server = None),
+    ]
+}
+
 fn edit(mut seen: Seen, edit: impl FnOnce(&mut CloudView)) -> Seen {
     if let CloudSeen::Fresh(view) = &mut seen.cloud {
         edit(view);
