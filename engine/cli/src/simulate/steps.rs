@@ -127,6 +127,7 @@ fn of_phase(phase: Phase) -> &'static str {
         Phase::Joining => "join",
         Phase::Discarding => "discard",
         Phase::Committed => "commit",
+        Phase::AwaitingOwners => "await-owners",
         Phase::DeletingServer => "delete-server",
         Phase::DeletingNode => "delete-node",
         Phase::RollingBack => "roll-back",

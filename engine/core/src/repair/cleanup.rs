@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::guests;
 use super::next::{Act, Next};
 use super::replace::{again, fresh};
 use super::seen::{CloudView, Seen};
@@ -24,7 +25,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
 
 /// Called off before the commit: what was made is removed, then the node is uncordoned if the cordon is ours.
 pub(super) fn rolling_back(seen: &Seen) -> Next {
-    if let Some(next) = remove(seen, seen.record.reason.unwrap_or(Reason::RollingBack)) {
+    if let Some(next) = remove(seen, why(seen)) {
         return next;
     }
     match sick_node(seen) {
@@ -32,13 +33,7 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
             Next::act(seen, Act::Uncordon, Reason::Uncordoning)
         }
         Some(_) | None => {
-            let why = seen
-                .record
-                .steps
-                .iter()
-                .rev()
-                .find(|step| step.phase == Phase::RollingBack)
-                .map_or(Reason::Cancelled, |step| step.reason);
+            let why = why(seen);
             Next::enter(seen, Phase::Cancelled, why, "").with(|record| {
                 // Called off is not failed: no policy may take it for an attempt.
                 if let Some(last) = record.tried.last_mut()
@@ -52,6 +47,14 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
     }
 }
 
+/// Why it was called off.
+fn why(seen: &Seen) -> Reason {
+    let mut steps = seen.record.steps.iter().rev();
+    steps
+        .find(|step| step.phase == Phase::RollingBack)
+        .map_or(Reason::Cancelled, |step| step.reason)
+}
+
 /// Removes the present attempt; `None` when the cloud, complete and fresh, shows nothing of it any more.
 fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
     let replacement = seen.record.replacement.as_ref()?;
@@ -59,6 +62,9 @@ fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
         Ok(view) => view,
         Err(next) => return Some(*next),
     };
+    if let Some(next) = guests::leave(seen, view) {
+        return Some(next);
+    }
     if !empty(view) {
         let act = Act::RemoveReplacement {
             servers: view

@@ -1,11 +1,11 @@
 //! After the commit: the pods move, and the sick node goes. Only forward, and not one step while the replacement is not
 //! what was committed.
 
+use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
-use super::reboot::evict;
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, sick_node};
+use super::{Phase, owners, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -23,6 +23,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
     match &view.replacement_node {
         Some(node) if !provisional(node) => {
             Next::enter(seen, Phase::Draining, Reason::Evicting, "")
+                .with(|record| record.drain = None)
         }
         Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
         // The replacement went away after its commit: nothing is evicted towards a node that is not there.
@@ -32,7 +33,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
 
 /// What keeps the committed replacement from taking more off the sick node, if anything does. Looked at again before each
 /// step that cannot be taken back: minutes may have passed since the commit.
-fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
+pub(super) fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
     let replacement = seen.record.replacement.as_ref();
     let committed = replacement.and_then(|replacement| replacement.node_uid.as_deref());
     let Some(node) = &view.replacement_node else {
@@ -53,11 +54,20 @@ pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(why) = lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
     }
-    if sick_node(seen).is_some()
-        && let Some(next) = evict(seen)
-    {
-        return next;
-    }
+    let Some(owners) = owners::to_record(seen) else {
+        return Next::wait(seen, Reason::Evicting, "whoever made its pods was not read");
+    };
+    let next = match sick_node(seen) {
+        Some(_) => evict_or_delete(seen),
+        None => None,
+    };
+    let next = next
+        .unwrap_or_else(|| Next::enter(seen, Phase::AwaitingOwners, Reason::AwaitingOwners, ""));
+    next.with(|record| record.owners = Some(owners))
+}
+
+/// Nothing is left on the sick node: its server may go. Its ports are written down first.
+pub(super) fn delete(seen: &Seen, view: &CloudView) -> Next {
     // At another try the server may be gone, and what was recorded of it is all that is known.
     let mut ports = seen.record.server_ports.clone();
     for port in view.server.iter().flat_map(|server| &server.ports) {

@@ -6,7 +6,7 @@ use super::next::{Act, Next};
 use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
 use super::seen::{CloudSeen, Rules, Seen};
-use super::{Phase, called_off, cleared, history, ours, sick_node};
+use super::{Phase, called_off, cleared, history, ours, preflight, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -207,6 +207,9 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
         );
     }
     let id = server.id.to_string();
+    if let Some(next) = preflight::refuse(seen, rules) {
+        return next;
+    }
     start(seen, rules, Rung::Replace, why).with(|record| record.server_id = Some(id))
 }
 
@@ -241,7 +244,8 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
             Next::enter(seen, Phase::RollingBack, Reason::CordonedByOther, "")
         }
         Some(node) if node.unschedulable => match seen.record.rung {
-            Some(Rung::Reboot) => Next::enter(seen, Phase::RebootDraining, Reason::Evicting, ""),
+            Some(Rung::Reboot) => Next::enter(seen, Phase::RebootDraining, Reason::Evicting, "")
+                .with(|record| record.drain = None),
             Some(Rung::Replace) | None => super::replace::begin(seen),
         },
         Some(_) | None => Next::act(seen, Act::Cordon, Reason::Cordoning),

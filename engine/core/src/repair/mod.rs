@@ -7,16 +7,26 @@
 mod cleanup;
 mod committed;
 pub mod drain;
+mod eviction;
+pub mod fitness;
+mod further;
+mod guests;
 pub mod history;
 mod judge;
 mod next;
+pub mod owners;
+mod person;
 pub mod phase;
+mod preflight;
 mod rails;
 mod reboot;
 mod record;
 mod replace;
 mod seen;
+pub mod volume;
 
+pub use drain::LastResort;
+pub use further::{Further, More, further};
 pub use history::Archived;
 pub use next::{Act, Next};
 pub use phase::Phase;
@@ -93,7 +103,7 @@ pub fn needs(phase: Phase) -> Needs {
             archive: true,
             ..Needs::default()
         },
-        Phase::Draining => Needs {
+        Phase::Draining | Phase::AwaitingOwners => Needs {
             pods: true,
             cloud: true,
             ..Needs::default()
@@ -121,6 +131,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::Joining => replace::joining(seen),
         Phase::Committed => committed::committed(seen),
         Phase::Draining => committed::draining(seen),
+        Phase::AwaitingOwners => owners::awaiting(seen),
         Phase::DeletingServer => committed::deleting_server(seen),
         Phase::DeletingNode => committed::deleting_node(seen),
         Phase::Discarding => cleanup::discarding(seen),
@@ -135,7 +146,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
-    let next = rails::hold(seen, next);
+    let next = person::ask(seen, rails::hold(seen, next));
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {

@@ -49,6 +49,8 @@ pub enum Phase {
     Committed,
     /// Pods leave the sick node. Ends when none is left.
     Draining,
+    /// Who made the pods that left makes them Ready elsewhere. Ends when all have so many as before, or after a while.
+    AwaitingOwners,
     /// The sick server and its ports are being deleted. Ends when the cloud no longer lists them.
     DeletingServer,
     /// The sick Node is being deleted. Ends when it is gone.
@@ -69,7 +71,7 @@ pub enum Phase {
 
 impl Phase {
     /// In the order of the story.
-    pub const ALL: [Phase; 21] = [
+    pub const ALL: [Phase; 22] = [
         Phase::HealingInNode,
         Phase::Judging,
         Phase::Cordoning,
@@ -84,6 +86,7 @@ impl Phase {
         Phase::Discarding,
         Phase::Committed,
         Phase::Draining,
+        Phase::AwaitingOwners,
         Phase::DeletingServer,
         Phase::DeletingNode,
         Phase::RollingBack,
@@ -126,7 +129,8 @@ impl Phase {
             Phase::Joining => &[Phase::Committed, Phase::Discarding, Phase::RollingBack],
             Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack, Phase::NeedsHuman],
             Phase::Committed => &[Phase::Draining, Phase::NeedsHuman],
-            Phase::Draining => &[Phase::DeletingServer, Phase::NeedsHuman],
+            Phase::Draining => &[Phase::AwaitingOwners, Phase::NeedsHuman],
+            Phase::AwaitingOwners => &[Phase::DeletingServer, Phase::NeedsHuman],
             Phase::DeletingServer => &[Phase::DeletingNode, Phase::NeedsHuman],
             Phase::DeletingNode => &[Phase::Replaced, Phase::NeedsHuman],
             Phase::RollingBack => &[Phase::Cancelled],
@@ -150,6 +154,7 @@ impl Phase {
         match self {
             Phase::Committed
             | Phase::Draining
+            | Phase::AwaitingOwners
             | Phase::DeletingServer
             | Phase::DeletingNode
             | Phase::Replaced => true,

@@ -3,8 +3,10 @@
 
 use proptest::prelude::*;
 
-use super::drain::{Owner, PodSeen};
-use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, cordoned, node, rules, seen, server};
+use super::drain::PodSeen;
+use super::fitness::Fitness;
+use super::owners::OwnerSeen;
+use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, cordoned, node, pod, rules, seen, server};
 use super::*;
 use crate::clock::seconds_between;
 use crate::name::{PortId, Uid};
@@ -32,6 +34,10 @@ enum Chance {
     /// A person asks for another try.
     Retry,
     NodeReboots,
+    /// A pod that tolerates its taint gets onto the replacement.
+    GuestComes,
+    /// A pod gets onto the sick node, cordoned or not.
+    PodComes,
     LongTime,
 }
 
@@ -51,6 +57,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::ReplacementWell),
         1 => Just(Chance::Retry),
         2 => Just(Chance::NodeReboots),
+        2 => Just(Chance::GuestComes),
+        1 => Just(Chance::PodComes),
         3 => Just(Chance::LongTime),
     ]
 }
@@ -62,6 +70,8 @@ struct World {
     node: Option<NodeSeen>,
     problem: ProblemSeen,
     pods: Vec<PodSeen>,
+    /// On the replacement.
+    guests: Vec<PodSeen>,
     old: Option<ServerSeen>,
     old_ports: Vec<PortId>,
     new: Vec<ServerSeen>,
@@ -72,15 +82,6 @@ struct World {
 
 impl World {
     fn new(asks: Asks) -> Self {
-        let pod = PodSeen {
-            namespace: "default".to_owned(),
-            name: "web".to_owned(),
-            uid: Uid::parse("pod").unwrap(),
-            owner: Owner::Controller,
-            finished: false,
-            leaving: None,
-            local_data: false,
-        };
         Self {
             second: 0,
             request: Request {
@@ -90,7 +91,8 @@ impl World {
             record: Record::default(),
             node: Some(node()),
             problem: ProblemSeen::There,
-            pods: vec![pod],
+            pods: vec![owned("web")],
+            guests: Vec::new(),
             old: Some(server(OLD, NODE)),
             old_ports: server(OLD, NODE).ports,
             new: Vec::new(),
@@ -114,6 +116,7 @@ impl World {
                 .collect(),
             replacement_node: self.new_node.clone(),
             missing_labels: Vec::new(),
+            missing_taints: Vec::new(),
             ports_wanted: 1,
         };
         let decision = Decision {
@@ -134,8 +137,8 @@ impl World {
             pool: Ok(rules()),
             node: self.node.clone(),
             problem: self.problem,
-            pods: Some(self.pods.clone()),
-            held_back: None,
+            pods: needs(self.record.phase).pods.then(|| self.pods.clone()),
+            held_back: Vec::new(),
             archive: Vec::new(),
             watched: 9999,
             cloud: if cloud_down {
@@ -144,7 +147,36 @@ impl World {
                 CloudSeen::Fresh(view)
             },
             advice: Some(Advice::Decided { policy, decision }),
+            more: More::default(),
         }
+    }
+
+    /// The same, with what the engine reads because of it.
+    fn look_further(&self, cloud_down: bool) -> Seen {
+        let mut seen = self.look(cloud_down);
+        let Further {
+            losses,
+            owners,
+            fitness,
+            guests,
+        } = further(&seen);
+        if losses {
+            seen.pods = Some(self.pods.clone());
+        }
+        seen.more = More {
+            owners: owners.map(|owners| {
+                let seen = owners.into_iter().map(|owner| OwnerSeen {
+                    owner,
+                    // it comes up when there is time
+                    ready: u32::from(self.second % 3 > 0),
+                    wanted: 1,
+                });
+                seen.collect()
+            }),
+            fitness: fitness.then(Fitness::default),
+            guests: guests.then(|| self.guests.clone()),
+        };
+        seen
     }
 
     fn perform(&mut self, act: &Act) {
@@ -161,7 +193,12 @@ impl World {
                     ..node()
                 })
             }
-            Act::Evict(_) => self.pods.clear(),
+            Act::Evict(pods) | Act::DeletePods(pods) => self.pods.retain(|pod| !pods.contains(pod)),
+            Act::EvictFromReplacement(pods) => self.guests.retain(|pod| !pods.contains(pod)),
+            Act::CordonReplacement(uid) => {
+                let node = self.new_node.iter_mut().find(|node| node.uid == *uid);
+                node.unwrap().unschedulable = true;
+            }
             Act::CreatePorts => {
                 if self.ports.is_empty() {
                     self.port("first");
@@ -194,6 +231,9 @@ impl World {
                 ports,
                 node,
             } => {
+                if !servers.is_empty() {
+                    self.guests.clear();
+                }
                 self.new.retain(|server| !servers.contains(&server.id));
                 if servers.is_empty() {
                     self.ports.retain(|port| !ports.contains(&port.id));
@@ -273,8 +313,29 @@ impl World {
                     node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
                 }
             }
+            Chance::GuestComes => {
+                if self
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| !node.unschedulable)
+                {
+                    self.guests.push(owned(&format!("guest-{}", self.second)));
+                }
+            }
+            Chance::PodComes => {
+                if self.old.is_some() && self.node.is_some() {
+                    self.pods.push(owned(&format!("late-{}", self.second)));
+                }
+            }
             Chance::LongTime => self.second += 200,
         }
+    }
+}
+
+fn owned(name: &str) -> PodSeen {
+    PodSeen {
+        controller: Some(super::tests::owner("web")),
+        ..pod(name)
     }
 }
 
@@ -292,11 +353,18 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 .new_node
                 .as_ref()
                 .is_some_and(|node| node.ready == Status::Yes);
+            assert!(
+                !matches!(next.act, Some(Act::DeleteServer(_))) || world.pods.is_empty(),
+                "no server is deleted under a pod"
+            );
             // its ports and its Node follow a server that is gone, whatever becomes of the replacement meanwhile
             assert!(
                 (ready && world.new.len() == 1) || world.old.is_none(),
                 "no server is deleted without exactly one replacement that is Ready"
             );
+        }
+        Some(Act::DeletePods(_)) => {
+            panic!("no pod is deleted past its budget unless the pool says so")
         }
         Some(Act::Evict(_)) if replacing => {
             assert!(committed, "nothing is evicted before the commit");
@@ -328,7 +396,14 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a post is written down before it is made"
             );
         }
-        Some(Act::RemoveReplacement { .. }) => {
+        Some(Act::RemoveReplacement { servers, .. }) => {
+            assert!(!committed, "what was adopted is not taken back");
+            assert!(
+                servers.is_empty() || world.guests.is_empty() || world.new_node.is_none(),
+                "before the commit no pod is lost with a replacement"
+            );
+        }
+        Some(Act::EvictFromReplacement(_) | Act::CordonReplacement(_)) => {
             assert!(!committed, "what was adopted is not taken back")
         }
         Some(Act::CreatePorts) => {
@@ -372,7 +447,7 @@ proptest! {
         for chance in chances {
             world.second += 7;
             world.happen(chance);
-            let seen = world.look(matches!(chance, Chance::CloudDown));
+            let seen = world.look_further(matches!(chance, Chance::CloudDown));
             let next = decide(&seen).expect("in the diagram");
             check(&world, &seen, &next);
             world.record = next.record;
@@ -394,7 +469,7 @@ proptest! {
             if let Some(chance) = chance {
                 world.happen(chance);
             }
-            let seen = world.look(matches!(chance, Some(Chance::CloudDown)));
+            let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));
             let next = decide(&seen).expect("in the diagram");
             world.record = next.record;
             if let Some(act) = next.act.filter(|_| !matches!(chance, Some(Chance::Killed | Chance::ActFails))) {

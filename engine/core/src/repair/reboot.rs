@@ -1,7 +1,8 @@
 //! The first rung: a reboot from inside, by a grant that only this boot of this node can use, once.
 
 use super::drain;
-use super::next::{Act, Next};
+use super::eviction::evict;
+use super::next::Next;
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
 use super::{Phase, age, called_off, sick_node};
@@ -20,9 +21,6 @@ pub(super) fn draining(seen: &Seen) -> Next {
     }
 }
 
-/// 60 s: what a kubelet that is well needs beyond the grace, several times over.
-const BEYOND_GRACE: Seconds = 60;
-
 /// A kubelet that is not Ready, as without its container runtime, ends no pod, so that the drain would never end. All of the
 /// pods were evicted as their budgets allowed, and have had their grace: nothing is taken from them by the reboot, which is
 /// what ends them. (A replacement does not go on like this: it would have to know that the machine is dead.)
@@ -30,44 +28,9 @@ fn ends_nothing(seen: &Seen) -> bool {
     let (Some(node), Ok(rules), Some(pods)) = (sick_node(seen), &seen.pool, &seen.pods) else {
         return false;
     };
-    let moment = seen.now - SignedDuration::from_secs(i64::from(BEYOND_GRACE));
     node.ready != Status::Yes
-        && node.ready_held >= BEYOND_GRACE
-        && drain::plan(pods, rules.drain).is_only_waiting_for_an_end_since(moment)
-}
-
-/// The drain's next step, or `None` when nothing is left to go.
-pub(super) fn evict(seen: &Seen) -> Option<Next> {
-    let Some(pods) = &seen.pods else {
-        return Some(Next::wait(seen, Reason::Evicting, "pods not read"));
-    };
-    let rules = match &seen.pool {
-        Ok(rules) => rules.drain,
-        Err(none) => return Some(Next::wait(seen, Reason::from(*none), "")),
-    };
-    let plan = drain::plan(pods, rules);
-    if plan.is_done() {
-        return None;
-    }
-    let name = |pod: &drain::PodSeen| format!("{}/{}", pod.namespace, pod.name);
-    let (reason, detail) = match (plan.evict.is_empty(), &seen.held_back) {
-        (false, Some(held_back)) => (Reason::BlockedByBudget, held_back.clone()),
-        (false, None) => (Reason::Evicting, String::new()),
-        // Pods that are on their way out come first: those that may not leave are still there when they are gone.
-        (true, _) => match (plan.leaving.first(), plan.forbidden.first()) {
-            (Some(leaving), _) => (Reason::Evicting, name(leaving)),
-            (None, forbidden) => (
-                Reason::EvictionNotAllowed,
-                forbidden.map(name).unwrap_or_default(),
-            ),
-        },
-    };
-    let next = Next::wait(seen, reason, detail);
-    Some(if plan.evict.is_empty() {
-        next
-    } else {
-        next.then(Act::Evict(plan.evict))
-    })
+        && node.ready_held >= drain::BEYOND_GRACE
+        && drain::plan(pods, rules.drain).is_only_waiting_in_vain(seen.now)
 }
 
 fn offer(seen: &Seen) -> Next {

@@ -7,8 +7,13 @@ use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
+mod drained;
+mod fit;
+mod owned;
 mod person;
 mod ports;
+mod taken_back;
+mod volumes;
 
 pub(super) const KIND: &str = "ProxyUnhealthy";
 pub(super) const NODE: &str = "worker-1";
@@ -27,8 +32,12 @@ pub(super) fn rules() -> Rules {
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
+            node_volumes: false,
         },
         drain_within: 3600,
+        last_resort: drain::LastResort::Ask,
+        owners: 300,
+        ignore_taints: Vec::new(),
         grant: 60,
         reboot: 600,
         settle: 60,
@@ -48,6 +57,10 @@ pub(super) fn node() -> NodeSeen {
         unschedulable: false,
         cordoned_by: None,
         server: Some(ServerId::parse(OLD).unwrap()),
+        network_unavailable: false,
+        allocatable: [].into(),
+        capacity: [].into(),
+        attached: Vec::new(),
         taints: Vec::new(),
         labels: [].into(),
     }
@@ -103,7 +116,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,
         pods: Some(Vec::new()),
-        held_back: None,
+        held_back: Vec::new(),
         archive: Vec::new(),
         watched: 9999,
         cloud: CloudSeen::Fresh(CloudView {
@@ -112,6 +125,36 @@ pub(super) fn seen(phase: Phase) -> Seen {
             ..CloudView::default()
         }),
         advice: None,
+        more: More::default(),
+    }
+}
+
+/// A pod that a ReplicaSet makes again.
+pub(super) fn pod(name: &str) -> drain::PodSeen {
+    drain::PodSeen {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: Uid::parse(format!("uid-of-{name}")).unwrap(),
+        owner: drain::Owner::Controller,
+        controller: None,
+        priority: 0,
+        ready: true,
+        finished: false,
+        leaving: None,
+        local_data: false,
+        node_volume: None,
+        tolerates_provisional: false,
+    }
+}
+
+/// A ReplicaSet.
+pub(super) fn owner(name: &str) -> owners::OwnerRef {
+    owners::OwnerRef {
+        namespace: "default".to_owned(),
+        api_version: "apps/v1".to_owned(),
+        kind: "ReplicaSet".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-of-{name}"),
     }
 }
 

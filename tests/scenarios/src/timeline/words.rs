@@ -89,6 +89,7 @@ fn plan(phase: &str) -> String {
         "Discarding" => "remove this attempt",
         "Committed" => "adopt the new node: from here only forward",
         "Draining" => "drain the sick node",
+        "AwaitingOwners" => "wait until the pods are Ready elsewhere",
         "DeletingServer" => "delete the sick server",
         "DeletingNode" => "delete the sick Node",
         "RollingBack" => "take everything back",

@@ -1,0 +1,30 @@
+//! What a person is told to whom a repair is handed: where it stands, what holds it, and the command to go on.
+
+use super::Phase;
+use super::next::Next;
+use super::seen::Seen;
+
+/// 600 characters: with the command behind them they fit into an Event.
+const LONGEST: usize = 600;
+
+/// A step that hands the repair to a person says in its message what that person can do.
+pub(super) fn ask(seen: &Seen, next: Next) -> Next {
+    let before = seen.record.phase;
+    if next.record.phase != Phase::NeedsHuman || before == Phase::NeedsHuman {
+        return next;
+    }
+    let words: String = next.record.message.chars().take(LONGEST).collect();
+    let side = match next.record.committed_at {
+        Some(_) => "after the commit",
+        None => "nothing is committed",
+    };
+    // Each new value is another try: the time is one that was not there before.
+    let command = format!(
+        "kubectl annotate --overwrite noderepair {}.repair rectifier.dev/retry={}",
+        seen.request.node,
+        seen.now.as_second()
+    );
+    next.with(|record| {
+        record.message = format!("{words} (in {before:?}, {side}). To go on: {command}");
+    })
+}
