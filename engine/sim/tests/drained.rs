@@ -82,7 +82,7 @@ mod stories {
             let record = stage.record().unwrap_or_default();
             record.phase == Phase::Draining
                 && record.reason == Some(Reason::BlockedByBudget)
-                && !is_there("system")
+                && record.drain.is_some_and(|drain| drain.gone == 2)
         };
         stage.until("all but the web to have left", held).await?;
         ensure!(

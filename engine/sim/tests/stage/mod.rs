@@ -1,6 +1,6 @@
 //! A scene with the real controller in it, and what tests do and look for there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +25,7 @@ pub(crate) const SICK: &str = "worker-1";
 pub(crate) struct Stage {
     pub(crate) scene: Scene,
     pub(crate) client: Client,
-    engines: JoinSet<()>,
+    engines: Mutex<JoinSet<String>>,
 }
 
 impl Stage {
@@ -36,7 +36,7 @@ impl Stage {
         let stage = Self {
             scene,
             client,
-            engines: JoinSet::new(),
+            engines: Mutex::default(),
         };
         stage
             .until("the pods to run", || stage.scene.is_well())
@@ -47,10 +47,17 @@ impl Stage {
     /// The controller runs from now on.
     pub(crate) fn start(&mut self) {
         let process = rectifier_controller::run(self.scene.controller("controller-0"));
-        self.engines.spawn(async move {
-            let ended = process.await;
-            panic!("the controller ended: {ended:?}");
-        });
+        let engines = self
+            .engines
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        engines.spawn(async move { format!("the controller ended: {:?}", process.await) });
+    }
+
+    /// Why it ended, if it did: it never should.
+    fn ended(&self) -> Option<String> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.try_join_next().map(|ended| format!("{ended:?}"))
     }
 
     /// Looks four times a virtual second, for two hours.
@@ -58,6 +65,9 @@ impl Stage {
         for _ in 0..28_800 {
             if is_so() {
                 return Ok(());
+            }
+            if let Some(why) = self.ended() {
+                bail!(why);
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
