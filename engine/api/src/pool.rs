@@ -6,7 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use rectifier_core::repair::{Condition, NodeOwner};
+use rectifier_core::repair::{Condition, LastResort, NodeOwner};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,14 +114,22 @@ pub enum Mode {
     Auto,
 }
 
-/// How pods leave a node.
+/// How pods leave a node: by eviction, those of the lowest priority first. What must not be lost, and what could never
+/// leave, is looked for before a replacement touches anything; then a person is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Drain {
     /// Evict pods that no controller would make again.
     pub unmanaged_pods: bool,
-    /// Evict pods whose emptyDir volumes are lost by it.
+    /// Evict pods whose emptyDir or ephemeral volumes are lost by it.
     pub local_data: bool,
+    /// Evict pods whose PersistentVolume is on their node alone (a local disk, a folder of the host): it is lost with the
+    /// server, and they can run nowhere else while they claim it.
+    pub node_volumes: bool,
+    /// What is done when pods have not left within `timing.drain`, once the replacement is committed. Before that a person is
+    /// asked, whatever stands here.
+    #[schemars(length(max = 8))]
+    pub last_resort: LastResort,
 }
 
 impl Default for Drain {
@@ -129,6 +137,8 @@ impl Default for Drain {
         Self {
             unmanaged_pods: false,
             local_data: true,
+            node_volumes: false,
+            last_resort: LastResort::Ask,
         }
     }
 }
@@ -149,6 +159,15 @@ pub struct Provisioning {
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 317)))]
     pub copy_labels: Vec<String>,
+    /// Taints that are copied from the sick node, by key or by prefix ending in `/`. Those that Kubernetes sets never are.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub copy_taints: Vec<String>,
+    /// Keys of taints that a new node may bear, though the old one does not, when it is let go to work. Any other says that
+    /// something has not finished there (a network's agent, a driver), and is waited for.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub ignore_taints: Vec<String>,
 }
 
 /// Waits and deadlines, in seconds.
@@ -177,9 +196,13 @@ pub struct Timing {
     /// A replacement must have been Ready so long before it is committed.
     #[schemars(range(min = 0, max = 86400))]
     pub ready: u32,
-    /// Pods must have left a node within this, or a person is asked.
+    /// Pods must have left a node within this; else `drain.lastResort` says what is done.
     #[schemars(range(min = 1, max = 604800))]
     pub drain: u32,
+    /// When pods have left, whoever made them has this long to make as many Ready elsewhere as there were; then the sick
+    /// server goes all the same.
+    #[schemars(range(min = 0, max = 86400))]
+    pub owners: u32,
     /// A replacement must be Ready within this, or the attempt has failed. After its commit each deletion may take as long,
     /// before a person is asked.
     #[schemars(range(min = 1, max = 86400))]
@@ -194,7 +217,7 @@ impl Default for Timing {
     /// `unready` 5 min: the shortest that peers wait. `power` 5 min: a guest has one minute to shut down before Nova cuts its
     /// power; the rest is for a host that is busy.
     /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
-    /// `grant` 60 s, `ready` 30 s and `drain` 1 h are arbitrary.
+    /// `grant` 60 s, `ready` 30 s, `drain` 1 h and `owners` 5 min are arbitrary.
     fn default() -> Self {
         Self {
             agent_grace: 60,
@@ -205,6 +228,7 @@ impl Default for Timing {
             settle: 60,
             ready: 30,
             drain: 3600,
+            owners: 300,
             join: 900,
             create_settle: 60,
         }

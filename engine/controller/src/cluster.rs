@@ -14,6 +14,7 @@ use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Flight;
+use rectifier_core::repair::drain::{HeldBack, PodSeen};
 use tokio::sync::Notify;
 
 use crate::observe::node::conditions;
@@ -99,7 +100,7 @@ struct State {
     /// Repairs that are over, by their names.
     archived: Listed<String, Kept>,
     turns: Turns,
-    held_back: BTreeMap<NodeName, String>,
+    held_back: BTreeMap<NodeName, Vec<HeldBack>>,
     told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
 }
 
@@ -270,18 +271,27 @@ impl Cluster {
         self.state().pools.whole.values().cloned().collect()
     }
 
-    /// Keeps what the API server said when it last refused to evict a pod of this node; `None` when it refused none.
-    pub(crate) fn hold_back(&self, node: &NodeName, why: Option<String>) {
+    /// Keeps what the API server said of the pods that it now refused to evict, in a repair of this node. Of those that were not
+    /// asked for it keeps what it said before.
+    pub(crate) fn hold_back(&self, node: &NodeName, asked: &[PodSeen], refused: Vec<HeldBack>) {
         let mut state = self.state();
-        match why {
-            Some(why) => state.held_back.insert(node.clone(), why),
-            None => state.held_back.remove(node),
-        };
+        let held = state.held_back.entry(node.clone()).or_default();
+        held.retain(|held| asked.iter().all(|pod| pod.uid != held.pod));
+        held.extend(refused);
+    }
+
+    /// Forgets what it said of pods that are not there any more.
+    pub(crate) fn let_go(&self, node: &NodeName, pods: &[PodSeen]) {
+        let mut state = self.state();
+        if let Some(held) = state.held_back.get_mut(node) {
+            held.retain(|held| pods.iter().any(|pod| pod.uid == held.pod));
+        }
     }
 
     /// See [`Self::hold_back`].
-    pub(crate) fn held_back(&self, node: &NodeName) -> Option<String> {
-        self.state().held_back.get(node).cloned()
+    pub(crate) fn held_back(&self, node: &NodeName) -> Vec<HeldBack> {
+        let state = self.state();
+        state.held_back.get(node).cloned().unwrap_or_default()
     }
 
     /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.

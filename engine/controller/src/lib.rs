@@ -4,6 +4,7 @@
 //! What is decided lies in `rectifier_core::repair`; here is the IO around it. [`engine`] says which node is looked
 //! at when. Clock, randomness, cloud and policies come in through [`Context`].
 
+mod abreast;
 mod act;
 mod advise;
 mod cluster;

@@ -36,6 +36,8 @@ pub(crate) async fn pass(
     let mut seen = observe::repair(ctx, cluster, &repair, since).await?;
     // sandbox; a policy that fails is advice too
     seen.advice = advise::ask(ctx, cluster, &seen).await;
+    // reads: what only this phase and this advice make necessary
+    observe::further(ctx, cluster, &mut seen).await?;
     // pure
     let next = decide(&seen)?;
     // in memory: one repair of a pool is in flight
@@ -84,7 +86,12 @@ fn again(ctx: &Context, phase: Phase, before: Phase, acted: Option<&Act>) -> Aga
     }
     match acted {
         // its effect is rarely there at once, and often soon; an eviction's takes a pod's grace period
-        Some(act) if !matches!(act, Act::Evict(_)) => {
+        Some(act)
+            if !matches!(
+                act,
+                Act::Evict(_) | Act::DeletePods(_) | Act::EvictFromReplacement(_)
+            ) =>
+        {
             Some(ctx.settings.poll.min(Duration::from_millis(500)))
         }
         Some(_) | None => Some(ctx.settings.poll),

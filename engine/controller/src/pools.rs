@@ -328,6 +328,8 @@ mod tests {
             user_data: "{{ token }} {{ nodename }}".to_owned(),
             api_server: "https://x".to_owned(),
             copy_labels: Vec::new(),
+            copy_taints: Vec::new(),
+            ignore_taints: Vec::new(),
         };
         wrong.spec.provisioning = Some(how.clone());
         let told = ready(vec![wrong.clone()], Vec::new());

@@ -94,6 +94,18 @@ reasons! {
     EvictionNotAllowed => "the pool's rules do not allow the eviction of a pod",
     /// A disruption budget holds an eviction back.
     BlockedByBudget => "a PodDisruptionBudget holds an eviction back",
+    /// Two budgets are one too many for the API server.
+    TwoBudgets => "more than one PodDisruptionBudget covers a pod, and the API server evicts none of which that is so",
+    /// Something else refuses an eviction, such as a webhook.
+    EvictionRefused => "the API server refuses an eviction",
+    /// The time for a drain is over, and the pool says what then.
+    LastResort => "the time for the drain is over: pods are deleted past their budgets, as the pool's lastResort says",
+    /// Pods have left; they are not up elsewhere yet.
+    AwaitingOwners => "waiting until the pods that left are Ready elsewhere",
+    /// Pods and their volumes are looked at before anything is touched.
+    Preflight => "looking what a replacement of this node would lose",
+    /// Something on the node would be lost, or cannot leave it.
+    PreflightRefused => "nothing is touched: pods would be lost, or could never leave this node",
     /// The grant stands open.
     GrantOffered => "a reboot is offered to the node engine",
     /// The grant was accepted.
@@ -138,6 +150,8 @@ reasons! {
     CreateUncertain => "a create may still be under way: looking by tag before posting again",
     /// The replacement is not yet Ready.
     Joining => "waiting for the replacement to join and be Ready",
+    /// The replacement is Ready; whether it has what the sick node has is looked at.
+    Comparing => "comparing the replacement with the sick node",
     /// The replacement failed.
     ReplacementFailed => "the replacement failed and is removed",
     /// The replacement did not join in time.
@@ -160,6 +174,8 @@ reasons! {
     DeletingNode => "deleting the sick node's object",
     /// The loop is closed.
     Replaced => "the node was replaced",
+    /// A pod got onto a replacement that is being taken back, and may not be evicted.
+    RollbackHeld => "a pod on the replacement may not be evicted: it is not deleted before that pod has left",
     /// Our things are being taken back.
     RollingBack => "taking back what was made",
     /// Nothing of ours is left.

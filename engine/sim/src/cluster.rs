@@ -20,6 +20,11 @@ use crate::kubernetes::{ApiServer, Object};
 use crate::machine::{Condition, Machines, Seen};
 use crate::openstack::World;
 
+mod sets;
+mod taints;
+
+use taints::may_be_on;
+
 /// How long things take.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -145,6 +150,12 @@ impl Cluster {
         let attached = self.moving.values().any(|at| *at <= now);
         if self.is_new("attach", &["nodes", "pods"]) || attached {
             self.attach(now);
+        }
+        if self.is_new("daemons", &["nodes", "pods", "daemonsets.apps"]) {
+            self.run_daemons();
+        }
+        if self.is_new("counts", sets::KINDS) {
+            self.count();
         }
         if self.is_new("place", &["nodes", "pods"]) {
             self.place();
@@ -357,12 +368,7 @@ impl Cluster {
                     .count()
             };
             let nodes = self.api.objects("nodes");
-            let fits = |node: &&Object| {
-                let mut taints = node["spec"]["taints"].as_array().into_iter().flatten();
-                condition(node, "Ready") == Some("True")
-                    && node["spec"]["unschedulable"] != true
-                    && !taints.any(|taint| taint["effect"] != "PreferNoSchedule")
-            };
+            let fits = |node: &&Object| may_be_on(&pod["spec"], node);
             let names = nodes
                 .iter()
                 .filter(fits)
@@ -416,7 +422,7 @@ impl Cluster {
                 let range = self.options.pod_start.clone();
                 let starts = match self.starting.get(&uid) {
                     Some(starts) => *starts,
-                    None => now + self.draw(&range),
+                    None => now + self.draw(&range) + probed_after(pod),
                 };
                 if starts <= now {
                     self.starting.remove(&uid);
@@ -430,6 +436,12 @@ impl Cluster {
             }
         }
     }
+}
+
+/// Before that its container is not asked whether it is ready.
+fn probed_after(pod: &Value) -> Duration {
+    let delay = &pod["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"];
+    Duration::from_secs(delay.as_u64().unwrap_or(0))
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {

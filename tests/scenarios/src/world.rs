@@ -47,6 +47,7 @@ pub(crate) const POOL: Timing = Timing {
     join: 120,
     create_settle: 10,
     drain: 300,
+    owners: 120,
 };
 /// How long the node engine watches a remedy: `settleSeconds` of `fixtures/policy.yaml`.
 pub(crate) const SETTLE: SignedDuration = SignedDuration::from_secs(4);

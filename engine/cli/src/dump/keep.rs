@@ -37,6 +37,7 @@ const POD: &[&str] = &[
     "metadata.ownerReferences[].uid",
     "metadata.ownerReferences[].controller",
     "spec.nodeName",
+    "spec.priority",
     "spec.terminationGracePeriodSeconds",
     "status.phase",
     "status.conditions[].type",
@@ -224,7 +225,7 @@ mod tests {
                 "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "uid": "o", "controller": true, "apiVersion": "apps/v1", "x": SECRET}],
             },
             "spec": {
-                "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "serviceAccountName": SECRET,
+                "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "priority": 7, "serviceAccountName": SECRET,
                 "containers": [{"name": "c", "env": [{"name": "A", "value": SECRET}], "args": [SECRET], "command": [SECRET]}],
                 "initContainers": [{"args": [SECRET]}],
                 "volumes": [{"name": "tmp", "emptyDir": {"medium": SECRET}}, {"name": SECRET, "secret": {"secretName": SECRET}}],
@@ -243,7 +244,10 @@ mod tests {
                     "name": "web-1", "namespace": "shop", "uid": "u", "labels": {"app": "web"}, "annotations": {MIRROR: "hash"},
                     "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "uid": "o", "controller": true, "apiVersion": "apps/v1"}],
                 },
-                "spec": {"nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "volumes": [{"name": "tmp", "emptyDir": {}}]},
+                "spec": {
+                    "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "priority": 7,
+                    "volumes": [{"name": "tmp", "emptyDir": {}}],
+                },
                 "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
             })
         );

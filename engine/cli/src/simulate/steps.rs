@@ -129,6 +129,7 @@ fn of_phase(phase: Phase) -> &'static str {
         Phase::Committed => "commit",
         Phase::Stopping => "stop-server",
         Phase::Detaching => "detach",
+        Phase::AwaitingOwners => "await-owners",
         Phase::DeletingServer => "delete-server",
         Phase::DeletingNode => "delete-node",
         Phase::RollingBack => "roll-back",

@@ -33,11 +33,17 @@ pub(crate) async fn perform(
     match act {
         Act::Cordon => cordon::set(ctx, seen).await,
         Act::Uncordon => cordon::unset(ctx, seen).await,
-        Act::Evict(pods) => {
-            let held_back = evict::evict(ctx, pods).await?;
-            cluster.hold_back(&NodeName::parse(&seen.request.node)?, held_back);
-            Ok(())
+        Act::Evict(pods) | Act::EvictFromReplacement(pods) => {
+            let node = NodeName::parse(&seen.request.node)?;
+            // only what is asked for and what was last seen is remembered, however many pods come and go
+            let there = seen.pods.iter().chain(&seen.more.guests).flatten();
+            cluster.let_go(&node, &there.cloned().collect::<Vec<_>>());
+            let (refused, done) = evict::evict(ctx, pods).await;
+            cluster.hold_back(&node, pods, refused);
+            done
         }
+        Act::DeletePods(pods) => evict::delete(ctx, pods).await,
+        Act::CordonReplacement(uid) => cordon::replacement(ctx, repair, uid).await,
         Act::CreatePorts => create::ports(ctx, repair, seen).await,
         Act::CreateServer => create::server(ctx, cluster, repair, seen).await,
         Act::RemoveReplacement {

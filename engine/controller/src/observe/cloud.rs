@@ -36,6 +36,15 @@ pub(crate) async fn look(
             .iter()
             .flat_map(|joined| missing(&wanted, joined))
             .collect();
+        view.missing_taints = view
+            .replacement_node
+            .iter()
+            .flat_map(|joined| {
+                let mut taints = copied_taints(node, provisioning);
+                taints.retain(|taint| !joined.taints.contains(taint));
+                taints
+            })
+            .collect();
     }
     Ok(CloudSeen::Fresh(view))
 }
@@ -172,18 +181,35 @@ pub(crate) fn copied_labels(
     node: Option<&NodeSeen>,
     provisioning: Option<&Provisioning>,
 ) -> Vec<(String, String)> {
-    let wanted = |label: &str| {
-        provisioning.is_some_and(|how| {
-            how.copy_labels.iter().any(|copy| {
-                copy == label || (copy.ends_with('/') && label.starts_with(copy.as_str()))
-            })
-        })
-    };
+    let wanted = |label: &str| provisioning.is_some_and(|how| names(&how.copy_labels, label));
     let labels = node.into_iter().flat_map(|node| &node.labels);
     labels
         .filter(|(name, _)| wanted(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The taints of the sick node that the pool copies, as `key=value:Effect`. Those of Kubernetes' own say how the sick node is,
+/// and ours what becomes of it.
+pub(crate) fn copied_taints(
+    node: Option<&NodeSeen>,
+    provisioning: Option<&Provisioning>,
+) -> Vec<String> {
+    let taints = node.into_iter().flat_map(|node| &node.taints);
+    let wanted = |taint: &str| {
+        let key = taint.split([':', '=']).next().unwrap_or_default();
+        !key.starts_with("node.kubernetes.io/")
+            && !key.starts_with("rectifier.dev/")
+            && provisioning.is_some_and(|how| names(&how.copy_taints, key))
+    };
+    taints.filter(|taint| wanted(taint)).cloned().collect()
+}
+
+/// Is it named there, or does it begin with a prefix that is?
+fn names(copied: &[String], name: &str) -> bool {
+    copied
+        .iter()
+        .any(|copy| copy == name || (copy.ends_with('/') && name.starts_with(copy.as_str())))
 }
 
 fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
@@ -192,4 +218,36 @@ fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
         .filter(|(name, value)| joined.labels.get(name) != Some(value))
         .map(|(name, _)| name.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_taints_on_the_list_are_copied_and_none_of_kubernetes_own() {
+        let how: Provisioning = serde_json::from_value(serde_json::json!({
+            "userData": "", "apiServer": "https://x",
+            "copyTaints": ["dedicated", "example.com/", "node.kubernetes.io/", "rectifier.dev/"],
+        }))
+        .unwrap();
+        let node = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "n", "uid": "u"},
+            "spec": {"taints": [
+                {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
+                {"key": "example.com/a", "effect": "NoExecute"},
+                {"key": "other", "effect": "NoSchedule"},
+                {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+                {"key": "rectifier.dev/provisional", "effect": "NoSchedule"},
+            ]},
+        }))
+        .unwrap();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let node = crate::observe::node::seen(&node, &Cluster::default(), now).unwrap();
+        assert_eq!(
+            copied_taints(Some(&node), Some(&how)),
+            ["dedicated=gpu:NoSchedule", "example.com/a:NoExecute"]
+        );
+        assert!(copied_taints(Some(&node), None).is_empty());
+    }
 }

@@ -4,8 +4,14 @@
 //! not rest on what was true some seconds ago.
 
 pub(crate) mod cloud;
+mod further;
 pub(crate) mod node;
+mod owner;
 pub(crate) mod pool;
+mod quantity;
+mod volume;
+
+pub(crate) use further::further;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -17,8 +23,8 @@ use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::{
-    APPROVE, Archived, CloudSeen, Hands, NodeSeen, ProblemSeen, REJECT, Record, Seen, Stop, Turn,
-    needs,
+    APPROVE, Archived, CloudSeen, Hands, More, NodeSeen, ProblemSeen, REJECT, Record, Seen, Stop,
+    Turn, needs,
 };
 
 use crate::cluster::Cluster;
@@ -70,7 +76,7 @@ pub(crate) async fn repair(
         pool,
         problem,
         pods: if wanted.pods {
-            Some(pods(ctx, &name).await?)
+            Some(seen_of(&pods(ctx, &name).await?)?)
         } else {
             None
         },
@@ -84,6 +90,7 @@ pub(crate) async fn repair(
         node,
         cloud,
         advice: None,
+        more: More::default(),
         request,
         record,
     })
@@ -164,9 +171,15 @@ pub(crate) async fn archive(ctx: &Context, name: &NodeName) -> Result<Vec<Archiv
     Ok(list.items.iter().filter_map(over).collect())
 }
 
-async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<PodSeen>, Error> {
+/// The pods bound to a node.
+async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<Pod>, Error> {
     let pods: Api<Pod> = Api::all(ctx.client.clone());
     let bound = ListParams::default().fields(&format!("spec.nodeName={name}"));
     let list = pods.list(&bound).await.map_err(api("list pods"))?;
-    Ok(list.items.iter().map(node::pod).collect::<Result<_, _>>()?)
+    Ok(list.items)
+}
+
+/// The same, as decisions read them.
+fn seen_of(pods: &[Pod]) -> Result<Vec<PodSeen>, Error> {
+    Ok(pods.iter().map(node::pod).collect::<Result<_, _>>()?)
 }

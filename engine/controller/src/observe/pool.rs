@@ -62,8 +62,16 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,
+            node_volumes: pool.spec.drain.node_volumes,
         },
         drain_within: timing.drain,
+        last_resort: pool.spec.drain.last_resort,
+        owners: timing.owners,
+        ignore_taints: pool
+            .spec
+            .provisioning
+            .as_ref()
+            .map_or(Vec::new(), |how| how.ignore_taints.clone()),
         grant: timing.grant,
         reboot: timing.reboot,
         power: timing.power,

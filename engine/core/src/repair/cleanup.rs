@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::guests;
 use super::next::{Act, Next};
 use super::replace::{again, fresh};
 use super::seen::{CloudView, Seen};
@@ -24,7 +25,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
 
 /// Called off before the commit: what was made is removed, then the node is uncordoned if the cordon is ours.
 pub(super) fn rolling_back(seen: &Seen) -> Next {
-    if let Some(next) = remove(seen, seen.record.reason.unwrap_or(Reason::RollingBack)) {
+    if let Some(next) = remove(seen, why(seen)) {
         return next;
     }
     match sick_node(seen) {
@@ -50,6 +51,14 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
     }
 }
 
+/// Why it was called off.
+fn why(seen: &Seen) -> Reason {
+    let mut steps = seen.record.steps.iter().rev();
+    steps
+        .find(|step| step.phase == Phase::RollingBack)
+        .map_or(Reason::Cancelled, |step| step.reason)
+}
+
 /// Removes the present attempt; `None` when the cloud, complete and fresh, shows nothing of it any more.
 fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
     let replacement = seen.record.replacement.as_ref()?;
@@ -57,6 +66,9 @@ fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
         Ok(view) => view,
         Err(next) => return Some(*next),
     };
+    if let Some(next) = guests::leave(seen, view) {
+        return Some(next);
+    }
     if !empty(view) {
         let act = Act::RemoveReplacement {
             servers: view

@@ -1,11 +1,11 @@
 //! After the commit: the pods move, and the sick node goes. Only forward, and not one step while the replacement is not
 //! what was committed.
 
+use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
-use super::reboot::evict;
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, dead, sick_node};
+use super::{Phase, dead, owners, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -23,6 +23,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
     match &view.replacement_node {
         Some(node) if !provisional(node) => {
             Next::enter(seen, Phase::Draining, Reason::Evicting, "")
+                .with(|record| record.drain = None)
         }
         Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
         // The replacement went away after its commit: nothing is evicted towards a node that is not there.
@@ -53,23 +54,33 @@ pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(why) = lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
     }
-    let Some(node) = sick_node(seen) else {
-        return delete_server(seen, view);
+    let Some(owners) = owners::to_record(seen) else {
+        return Next::wait(seen, Reason::Evicting, "whoever made its pods was not read");
     };
-    if let Some(next) = evict(seen) {
-        if !dead::ends_nothing(seen) {
-            return next;
-        }
-        return dead::not_silent(seen).unwrap_or_else(|| dead::begin(seen, view));
-    }
-    if node.volumes.is_empty() {
-        return delete_server(seen, view);
-    }
-    Next::enter(seen, Phase::Detaching, Reason::Detaching, "")
+    let next = match sick_node(seen) {
+        Some(node) => leave(seen, view, node),
+        None => emptied(seen),
+    };
+    next.with(|record| record.owners = Some(owners))
 }
 
-/// Nothing is left on it: the server may go. Its ports are written down before, since they outlive it.
-pub(super) fn delete_server(seen: &Seen, view: &CloudView) -> Next {
+/// The pods leave by eviction; those that nobody there ends, by their machine's end.
+fn leave(seen: &Seen, view: &CloudView, node: &NodeSeen) -> Next {
+    match evict_or_delete(seen) {
+        Some(next) if !dead::ends_nothing(seen) => next,
+        Some(_) => dead::not_silent(seen).unwrap_or_else(|| dead::begin(seen, view)),
+        None if node.volumes.is_empty() => emptied(seen),
+        None => Next::enter(seen, Phase::Detaching, Reason::Detaching, ""),
+    }
+}
+
+/// Nothing is left on the sick node.
+pub(super) fn emptied(seen: &Seen) -> Next {
+    Next::enter(seen, Phase::AwaitingOwners, Reason::AwaitingOwners, "")
+}
+
+/// Its server may go. Its ports are written down first.
+pub(super) fn delete(seen: &Seen, view: &CloudView) -> Next {
     // At another try the server may be gone, and what was recorded of it is all that is known.
     let mut ports = seen.record.server_ports.clone();
     for port in view.server.iter().flat_map(|server| &server.ports) {

@@ -4,7 +4,7 @@
 //! own word that it did so, with the server off, lets Kubernetes take pods and volumes away. A host that does not answer
 //! gives no such word: then a person is asked, and nothing is forced.
 
-use super::drain;
+use super::drain::{self, BEYOND_GRACE};
 use super::next::{Act, Next};
 use super::power::{ask, may_ask_again};
 use super::record::{Power, Silence};
@@ -12,12 +12,9 @@ use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
 use super::server::{busy, newest, ours, stopped_by};
 use super::{Phase, age, committed, sick_node};
-use crate::clock::{SignedDuration, seconds_between};
+use crate::clock::seconds_between;
 use crate::policy::{Seconds, Status};
 use crate::reason::Reason;
-
-/// 60 s: what a kubelet that is well needs beyond a pod's grace, several times over.
-const BEYOND_GRACE: Seconds = 60;
 
 /// 40 s: what Kubernetes itself takes for the length of a node's Lease, which a kubelet renews every 10 s.
 const SILENT: Seconds = 40;
@@ -30,12 +27,11 @@ pub(super) fn ends_nothing(seen: &Seen) -> bool {
     let (Some(node), Ok(rules), Some(pods)) = (sick_node(seen), &seen.pool, &seen.pods) else {
         return false;
     };
-    let moment = seen.now - SignedDuration::from_secs(i64::from(BEYOND_GRACE));
     node.ready != Status::Yes
         && node.ready_held >= BEYOND_GRACE
         // each was asked to go at least once
         && age(seen) >= BEYOND_GRACE
-        && drain::plan(pods, rules.drain).is_only_waiting_for_an_end_since(moment)
+        && drain::plan(pods, rules.drain).is_only_waiting_in_vain(seen.now)
 }
 
 /// What holds anything that would hurt a node that is alive: one whose Ready is Unknown, although its kubelet goes on
@@ -163,7 +159,7 @@ pub(super) fn detaching(seen: &Seen) -> Next {
         Err(next) => return *next,
     };
     let Some(node) = sick_node(seen) else {
-        return committed::delete_server(seen, view);
+        return committed::emptied(seen);
     };
     if let Some(why) = committed::lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
@@ -175,7 +171,7 @@ pub(super) fn detaching(seen: &Seen) -> Next {
     }
     match node.volumes.first() {
         Some(volume) => Next::wait(seen, Reason::Detaching, format!("volume {volume}")),
-        None => committed::delete_server(seen, view),
+        None => committed::emptied(seen),
     }
 }
 

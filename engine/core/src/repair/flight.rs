@@ -73,6 +73,7 @@ impl Flight {
             | Phase::Draining
             | Phase::Stopping
             | Phase::Detaching
+            | Phase::AwaitingOwners
             | Phase::DeletingServer
             | Phase::DeletingNode
             | Phase::RollingBack => true,

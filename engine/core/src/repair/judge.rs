@@ -7,7 +7,9 @@ use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
-use super::{Phase, call_off, called_off, cleared, dead, hands, history, ours, sick_node};
+use super::{
+    Phase, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node,
+};
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -231,6 +233,9 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
         );
     }
     let id = server.id.to_string();
+    if let Some(next) = preflight::refuse(seen, rules) {
+        return next;
+    }
     start(seen, rules, Rung::Replace, why).with(|record| record.server_id = Some(id))
 }
 
@@ -316,6 +321,7 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
         Some(node) if node.unschedulable => match seen.record.rung {
             Some(Rung::Reboot | Rung::HardReboot) => {
                 Next::enter(seen, Phase::RebootDraining, Reason::Evicting, "")
+                    .with(|record| record.drain = None)
             }
             Some(Rung::Replace) | None => super::replace::begin(seen),
         },

@@ -9,24 +9,34 @@ mod committed;
 mod condition;
 mod dead;
 pub mod drain;
+mod eviction;
+pub mod fitness;
 mod flight;
+mod further;
 mod gate;
+mod guests;
 mod hands;
 pub mod history;
 mod judge;
 mod next;
 mod owner;
+pub mod owners;
+mod person;
 pub mod phase;
 mod power;
+mod preflight;
 mod rails;
 mod reboot;
 mod record;
 mod replace;
 mod seen;
 mod server;
+pub mod volume;
 
 pub use condition::{Condition, conditions};
+pub use drain::LastResort;
 pub use flight::{Flight, Turn};
+pub use further::{Further, More, further};
 pub use gate::gates;
 pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
 pub use history::Archived;
@@ -124,7 +134,7 @@ pub fn needs(record: &Record) -> Needs {
             archive: true,
             ..cloud
         },
-        Phase::Draining => Needs {
+        Phase::Draining | Phase::AwaitingOwners => Needs {
             pods: true,
             actions: true,
             heartbeat: true,
@@ -165,6 +175,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::Draining => committed::draining(seen),
         Phase::Stopping => dead::stopping(seen),
         Phase::Detaching => dead::detaching(seen),
+        Phase::AwaitingOwners => owners::awaiting(seen),
         Phase::DeletingServer => committed::deleting_server(seen),
         Phase::DeletingNode => committed::deleting_node(seen),
         Phase::Discarding => cleanup::discarding(seen),
@@ -179,7 +190,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
-    let next = rails::hold(seen, next);
+    let next = person::ask(seen, rails::hold(seen, next));
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {

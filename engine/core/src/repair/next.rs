@@ -19,6 +19,12 @@ pub enum Act {
     Uncordon,
     /// Ask the API server to evict these pods.
     Evict(Vec<PodSeen>),
+    /// Delete these pods, with their grace, whatever their budgets say.
+    DeletePods(Vec<PodSeen>),
+    /// Mark the replacement's Node unschedulable, if it still has this UID.
+    CordonReplacement(Uid),
+    /// Ask the API server to evict these pods from a replacement that is taken back.
+    EvictFromReplacement(Vec<PodSeen>),
     /// Make the ports of this attempt that are missing.
     CreatePorts,
     /// Make the replacement's server on its ports.
@@ -68,7 +74,7 @@ impl Act {
         match self {
             Act::Cordon => Some(Step::Cordon),
             Act::CreatePorts | Act::CreateServer => Some(Step::Create),
-            Act::Evict(_) => Some(Step::Drain),
+            Act::Evict(_) | Act::DeletePods(_) => Some(Step::Drain),
             Act::StopServer(_)
             | Act::OutOfService { .. }
             | Act::DeleteServer(_)
@@ -76,6 +82,8 @@ impl Act {
             | Act::DeleteNode(_) => Some(Step::Delete),
             Act::Uncordon
             | Act::PowerCycle { .. }
+            | Act::CordonReplacement(_)
+            | Act::EvictFromReplacement(_)
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::Adopt
@@ -88,6 +96,7 @@ impl Act {
         match self {
             Act::Cordon
             | Act::Evict(_)
+            | Act::DeletePods(_)
             | Act::CreatePorts
             | Act::CreateServer
             | Act::Adopt
@@ -99,6 +108,8 @@ impl Act {
             | Act::DeleteNode(_) => true,
             Act::Uncordon
             | Act::OutOfService { is: false, .. }
+            | Act::CordonReplacement(_)
+            | Act::EvictFromReplacement(_)
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::Archive => false,
@@ -120,7 +131,7 @@ pub struct Next {
 }
 
 /// At most so many steps are kept in a record; the oldest after the first go. Arbitrary: the longest story without
-/// a repeated rung has 14.
+/// a repeated rung has 15.
 const STEPS_KEPT: usize = 64;
 
 impl Next {

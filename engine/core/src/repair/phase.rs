@@ -55,6 +55,8 @@ pub enum Phase {
     Stopping,
     /// The sick node's volumes are let go, and its pods if it is proven to be off. Ends when it holds none any more.
     Detaching,
+    /// Who made the pods that left makes them Ready elsewhere. Ends when all have so many as before, or after a while.
+    AwaitingOwners,
     /// The sick server and its ports are being deleted. Ends when the cloud no longer lists them.
     DeletingServer,
     /// The sick Node is being deleted. Ends when it is gone.
@@ -75,7 +77,7 @@ pub enum Phase {
 
 impl Phase {
     /// In the order of the story.
-    pub const ALL: [Phase; 24] = [
+    pub const ALL: [Phase; 25] = [
         Phase::HealingInNode,
         Phase::Judging,
         Phase::Cordoning,
@@ -93,6 +95,7 @@ impl Phase {
         Phase::Draining,
         Phase::Stopping,
         Phase::Detaching,
+        Phase::AwaitingOwners,
         Phase::DeletingServer,
         Phase::DeletingNode,
         Phase::RollingBack,
@@ -143,11 +146,12 @@ impl Phase {
             Phase::Draining => &[
                 Phase::Stopping,
                 Phase::Detaching,
-                Phase::DeletingServer,
+                Phase::AwaitingOwners,
                 Phase::NeedsHuman,
             ],
             Phase::Stopping => &[Phase::Draining, Phase::Detaching, Phase::NeedsHuman],
-            Phase::Detaching => &[Phase::Stopping, Phase::DeletingServer, Phase::NeedsHuman],
+            Phase::Detaching => &[Phase::Stopping, Phase::AwaitingOwners, Phase::NeedsHuman],
+            Phase::AwaitingOwners => &[Phase::DeletingServer, Phase::NeedsHuman],
             Phase::DeletingServer => &[Phase::DeletingNode, Phase::NeedsHuman],
             Phase::DeletingNode => &[Phase::Replaced, Phase::NeedsHuman],
             Phase::RollingBack => &[Phase::Cancelled],
@@ -173,6 +177,7 @@ impl Phase {
             | Phase::Draining
             | Phase::Stopping
             | Phase::Detaching
+            | Phase::AwaitingOwners
             | Phase::DeletingServer
             | Phase::DeletingNode
             | Phase::Replaced => true,

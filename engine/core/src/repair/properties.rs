@@ -3,8 +3,10 @@
 
 use proptest::prelude::*;
 
-use super::drain::{Owner, PodSeen};
-use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, node, rules, seen, server};
+use super::drain::PodSeen;
+use super::fitness::Fitness;
+use super::owners::OwnerSeen;
+use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, node, pod, rules, seen, server};
 use super::*;
 use crate::clock::seconds_between;
 use crate::name::{PortId, Uid};
@@ -56,6 +58,10 @@ enum Chance {
     SomebodyStarts,
     /// A person stops it.
     SomebodyStops,
+    /// A pod that tolerates its taint gets onto the replacement.
+    GuestComes,
+    /// A pod gets onto the sick node, cordoned or not.
+    PodComes,
     LongTime,
 }
 
@@ -90,6 +96,8 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::LetGo),
         1 => Just(Chance::Crowded),
         2 => Just(Chance::Alone),
+        2 => Just(Chance::GuestComes),
+        1 => Just(Chance::PodComes),
         3 => Just(Chance::LongTime),
     ]
 }
@@ -103,6 +111,8 @@ struct World {
     node: Option<NodeSeen>,
     problem: ProblemSeen,
     pods: Vec<PodSeen>,
+    /// On the replacement.
+    guests: Vec<PodSeen>,
     old: Option<ServerSeen>,
     old_ports: Vec<PortId>,
     new: Vec<ServerSeen>,
@@ -122,16 +132,6 @@ struct World {
 
 impl World {
     fn new(asks: Asks, hard_reboots: bool) -> Self {
-        let pod = PodSeen {
-            namespace: "default".to_owned(),
-            name: "web".to_owned(),
-            uid: Uid::parse("pod").unwrap(),
-            owner: Owner::Controller,
-            finished: false,
-            leaving: None,
-            local_data: false,
-            ready: true,
-        };
         Self {
             second: 0,
             request: Request {
@@ -143,7 +143,8 @@ impl World {
             owned: false,
             node: Some(node()),
             problem: ProblemSeen::There,
-            pods: vec![pod],
+            pods: vec![owned("web")],
+            guests: Vec::new(),
             old: Some(server(OLD, NODE)),
             old_ports: server(OLD, NODE).ports,
             new: Vec::new(),
@@ -228,6 +229,7 @@ impl World {
             replacement_node: self.new_node.clone(),
             actions: self.actions.clone(),
             missing_labels: Vec::new(),
+            missing_taints: Vec::new(),
             ports_wanted: 1,
         };
         // As the policy that ships: first the reboot, and never twice.
@@ -268,8 +270,8 @@ impl World {
             }),
             problem: self.problem,
             heartbeat: Some(self.heartbeat.to_string()),
-            pods: Some(self.pods.clone()),
-            held_back: None,
+            pods: needs(&self.record).pods.then(|| self.pods.clone()),
+            held_back: Vec::new(),
             archive: Vec::new(),
             watched: 9999,
             cloud: if cloud_down {
@@ -278,7 +280,36 @@ impl World {
                 CloudSeen::Fresh(view)
             },
             advice: Some(Advice::Decided { policy, decision }),
+            more: More::default(),
         }
+    }
+
+    /// The same, with what the engine reads because of it.
+    fn look_further(&self, cloud_down: bool) -> Seen {
+        let mut seen = self.look(cloud_down);
+        let Further {
+            losses,
+            owners,
+            fitness,
+            guests,
+        } = further(&seen);
+        if losses {
+            seen.pods = Some(self.pods.clone());
+        }
+        seen.more = More {
+            owners: owners.map(|owners| {
+                let seen = owners.into_iter().map(|owner| OwnerSeen {
+                    owner,
+                    // it comes up when there is time
+                    ready: u32::from(self.second % 3 > 0),
+                    wanted: 1,
+                });
+                seen.collect()
+            }),
+            fitness: fitness.then(Fitness::default),
+            guests: guests.then(|| self.guests.clone()),
+        };
+        seen
     }
 
     fn perform(&mut self, act: &Act) {
@@ -297,12 +328,20 @@ impl World {
                     ..old
                 })
             }
-            Act::Evict(_) if self.is_heard() => self.pods.clear(),
-            Act::Evict(_) => {
+            Act::Evict(pods) | Act::DeletePods(pods) if self.is_heard() => {
+                self.pods.retain(|pod| !pods.contains(pod));
+            }
+            Act::Evict(pods) | Act::DeletePods(pods) => {
                 let until = at(self.second + 30);
                 self.pods
                     .iter_mut()
+                    .filter(|pod| pods.contains(pod))
                     .for_each(|pod| pod.leaving = pod.leaving.or(Some(until)));
+            }
+            Act::EvictFromReplacement(pods) => self.guests.retain(|pod| !pods.contains(pod)),
+            Act::CordonReplacement(uid) => {
+                let node = self.new_node.iter_mut().find(|node| node.uid == *uid);
+                node.unwrap().unschedulable = true;
             }
             Act::PowerCycle { start, .. } => {
                 self.ask_host(if *start { "start" } else { "reboot" }, "rectifier");
@@ -351,6 +390,9 @@ impl World {
                 ports,
                 node,
             } => {
+                if !servers.is_empty() {
+                    self.guests.clear();
+                }
                 self.new.retain(|server| !servers.contains(&server.id));
                 if servers.is_empty() {
                     self.ports.retain(|port| !ports.contains(&port.id));
@@ -474,8 +516,29 @@ impl World {
                     node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
                 }
             }
+            Chance::GuestComes => {
+                if self
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| !node.unschedulable)
+                {
+                    self.guests.push(owned(&format!("guest-{}", self.second)));
+                }
+            }
+            Chance::PodComes => {
+                if self.old.is_some() && self.node.is_some() {
+                    self.pods.push(owned(&format!("late-{}", self.second)));
+                }
+            }
             Chance::LongTime => self.second += 200,
         }
+    }
+}
+
+fn owned(name: &str) -> PodSeen {
+    PodSeen {
+        controller: Some(super::tests::owner("web")),
+        ..pod(name)
     }
 }
 
@@ -493,6 +556,13 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 .new_node
                 .as_ref()
                 .is_some_and(|node| node.ready == Status::Yes);
+            // once that is written the server may be going already: who comes then comes too late
+            let begins_to_delete = matches!(next.act, Some(Act::DeleteServer(_)))
+                && seen.record.phase != Phase::DeletingServer;
+            assert!(
+                !begins_to_delete || world.pods.is_empty(),
+                "no server is deleted under a pod"
+            );
             // its ports and its Node follow a server that is gone, whatever becomes of the replacement meanwhile
             assert!(
                 (ready && world.new.len() == 1) || world.old.is_none(),
@@ -524,6 +594,9 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "one reboot for one problem"
             );
         }
+        Some(Act::DeletePods(_)) => {
+            panic!("no pod is deleted past its budget unless the pool says so")
+        }
         Some(Act::Evict(_)) if replacing => {
             assert!(committed, "nothing is evicted before the commit");
             assert!(
@@ -554,7 +627,14 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a post is written down before it is made"
             );
         }
-        Some(Act::RemoveReplacement { .. }) => {
+        Some(Act::RemoveReplacement { servers, .. }) => {
+            assert!(!committed, "what was adopted is not taken back");
+            assert!(
+                servers.is_empty() || world.guests.is_empty() || world.new_node.is_none(),
+                "before the commit no pod is lost with a replacement"
+            );
+        }
+        Some(Act::EvictFromReplacement(_) | Act::CordonReplacement(_)) => {
             assert!(!committed, "what was adopted is not taken back")
         }
         Some(Act::CreatePorts) => {
@@ -624,7 +704,7 @@ proptest! {
         for chance in chances {
             world.second += 7;
             world.happen(chance);
-            let seen = world.look(matches!(chance, Chance::CloudDown));
+            let seen = world.look_further(matches!(chance, Chance::CloudDown));
             let next = decide(&seen).expect("in the diagram");
             check(&world, &seen, &next);
             world.record = next.record;
@@ -651,7 +731,7 @@ proptest! {
                     world.happen(Chance::Alone);
                 }
             }
-            let seen = world.look(matches!(chance, Some(Chance::CloudDown)));
+            let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));
             let next = decide(&seen).expect("in the diagram");
             world.record = next.record;
             if let Some(act) = next.act.filter(|_| !matches!(chance, Some(Chance::Killed | Chance::ActFails))) {

@@ -1,6 +1,7 @@
 //! What holds every step, whichever phase decided it: the pool's mode before the commit, and a deadline for the phases
 //! that wait for others.
 
+use super::drain::LastResort;
 use super::next::Next;
 use super::seen::{CloudSeen, Rules, Seen};
 use super::{Phase, age, hands};
@@ -64,8 +65,15 @@ fn overdue(seen: &Seen, next: Next) -> Next {
 /// deadlines of their own, or nothing in them can be late.
 fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
     match phase {
-        Phase::RebootDraining | Phase::Draining => Some(rules.drain_within),
+        Phase::RebootDraining => Some(rules.drain_within),
+        // Pods that are deleted as a last resort have their grace, too.
+        Phase::Draining => Some(match rules.last_resort {
+            LastResort::Ask => rules.drain_within,
+            LastResort::Delete => rules.drain_within.saturating_add(rules.join),
+        }),
         Phase::Stopping => Some(rules.power),
+        // It ends by itself, unless the replacement is lost meanwhile, or a pod has come that does not leave.
+        Phase::AwaitingOwners => Some(rules.owners.saturating_add(rules.join)),
         Phase::Committed | Phase::Detaching | Phase::DeletingServer | Phase::DeletingNode => {
             Some(rules.join)
         }

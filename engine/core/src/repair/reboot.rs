@@ -1,7 +1,7 @@
 //! The first rung: a reboot from inside, by a grant that only this boot of this node can use, once.
 
-use super::drain;
-use super::next::{Act, Next};
+use super::eviction::evict;
+use super::next::Next;
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
 use super::{Phase, age, call_off, called_off, dead, hands, power, sick_node};
@@ -21,40 +21,6 @@ pub(super) fn draining(seen: &Seen) -> Next {
             Some(Rung::Reboot | Rung::Replace) | None => offer(seen),
         },
     }
-}
-
-/// The drain's next step, or `None` when nothing is left to go.
-pub(super) fn evict(seen: &Seen) -> Option<Next> {
-    let Some(pods) = &seen.pods else {
-        return Some(Next::wait(seen, Reason::Evicting, "pods not read"));
-    };
-    let rules = match &seen.pool {
-        Ok(rules) => rules.drain,
-        Err(none) => return Some(Next::wait(seen, Reason::from(*none), "")),
-    };
-    let plan = drain::plan(pods, rules);
-    if plan.is_done() {
-        return None;
-    }
-    let name = |pod: &drain::PodSeen| format!("{}/{}", pod.namespace, pod.name);
-    let (reason, detail) = match (plan.evict.is_empty(), &seen.held_back) {
-        (false, Some(held_back)) => (Reason::BlockedByBudget, held_back.clone()),
-        (false, None) => (Reason::Evicting, String::new()),
-        // Pods that are on their way out come first: those that may not leave are still there when they are gone.
-        (true, _) => match (plan.leaving.first(), plan.forbidden.first()) {
-            (Some(leaving), _) => (Reason::Evicting, name(leaving)),
-            (None, forbidden) => (
-                Reason::EvictionNotAllowed,
-                forbidden.map(name).unwrap_or_default(),
-            ),
-        },
-    };
-    let next = Next::wait(seen, reason, detail);
-    Some(if plan.evict.is_empty() {
-        next
-    } else {
-        next.then(Act::Evict(plan.evict))
-    })
 }
 
 fn offer(seen: &Seen) -> Next {

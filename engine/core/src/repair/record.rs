@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::drain::Progress;
+use super::owners::OwnerReady;
 use super::phase::Phase;
 use crate::policy::Outcome;
 use crate::reason::Reason;
@@ -297,6 +299,13 @@ pub struct Record {
     /// When the replacement was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<Timestamp>,
+    /// How far the present drain has come, or the last one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Progress>,
+    /// Who made the pods of the sick node, and how many Ready ones each had when the drain began; at most 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub owners: Option<Vec<OwnerReady>>,
     /// The person's mark that was last followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

@@ -3,7 +3,7 @@
 use super::next::{Act, Next};
 use super::record::{Replacement, Rung, Tried};
 use super::seen::{CloudSeen, CloudView, NodeSeen, ProblemSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, call_off, called_off};
+use super::{Phase, age, call_off, called_off, fitness};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::{Outcome, Status};
@@ -273,7 +273,14 @@ pub(super) fn joining(seen: &Seen) -> Next {
     }
     let missing = match &view.replacement_node {
         None => Some("it has not registered".to_owned()),
-        Some(node) => not_ready(node, server, rules, view),
+        Some(node) => not_ready(node, server, rules, view)
+            .or_else(|| fitness::of_node(super::sick_node(seen), node, rules)),
+    };
+    // What costs more to read is read when all else is as it should be.
+    let missing = match (missing, &seen.more.fitness) {
+        (Some(missing), _) => Some(missing),
+        (None, Some(fitness)) => fitness::lacking(fitness),
+        (None, None) => return Next::wait(seen, Reason::Comparing, ""),
     };
     let Some(missing) = missing else {
         // A port that comes so late that nobody looks for it any more would outlive the repair.
@@ -358,16 +365,12 @@ fn not_ready(
     if node.ready_held < rules.ready {
         return Some(format!("it must be Ready for {} s", rules.ready));
     }
-    // Kubernetes' own start-up taints, network's and cloud's: whoever set one has not finished.
-    let startup = |taint: &&String| {
-        taint.starts_with("node.kubernetes.io/")
-            || taint.starts_with("node.cloudprovider.kubernetes.io/")
-    };
-    if let Some(taint) = node.taints.iter().find(startup) {
-        return Some(format!("it bears the taint {taint}"));
+    if !view.missing_labels.is_empty() {
+        let labels = view.missing_labels.join(", ");
+        return Some(format!("it lacks the labels {labels}"));
     }
-    (!view.missing_labels.is_empty())
-        .then(|| format!("it lacks the labels {}", view.missing_labels.join(", ")))
+    (!view.missing_taints.is_empty())
+        .then(|| format!("it lacks the taints {}", view.missing_taints.join(", ")))
 }
 
 #[cfg(test)]

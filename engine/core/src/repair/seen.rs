@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::drain::{DrainRules, PodSeen};
+use super::drain::{DrainRules, HeldBack, LastResort, PodSeen};
+use super::further::More;
 use super::hands::Hands;
 use super::history::Archived;
 use super::owner::NodeOwner;
@@ -37,8 +38,8 @@ pub struct Seen {
     pub heartbeat: Option<String>,
     /// The pods bound to the node; read only in the phases that [`super::needs`] them.
     pub pods: Option<Vec<PodSeen>>,
-    /// The pod whose eviction was refused last, and the API server's words; `None` if none was.
-    pub held_back: Option<String>,
+    /// What the API server said of the pods that it last refused to evict.
+    pub held_back: Vec<HeldBack>,
     /// Earlier repairs of the node; read only in the phases that [`super::needs`] them.
     pub archive: Vec<Archived>,
     /// For how long this engine has watched without a break: no step is overdue for a time in which nobody was there
@@ -48,6 +49,8 @@ pub struct Seen {
     pub cloud: CloudSeen,
     /// What the policies say; asked only when [`super::needs`] says so.
     pub advice: Option<Advice>,
+    /// What was read because all of this made it necessary: [`super::further()`].
+    pub more: More,
 }
 
 /// Why no rules apply to a node.
@@ -83,8 +86,14 @@ pub struct Rules {
     pub provisions: bool,
     /// How pods leave.
     pub drain: DrainRules,
-    /// They must have left within so many seconds, or a person is asked.
+    /// They must have left within so many seconds; else `last_resort`.
     pub drain_within: Seconds,
+    /// What is done when a drain after the commit takes longer.
+    pub last_resort: LastResort,
+    /// Those who made the pods have so many seconds to make them Ready elsewhere.
+    pub owners: Seconds,
+    /// Taints that may be on a replacement, though the sick node has them not.
+    pub ignore_taints: Vec<String>,
     /// An offer not taken is void after so many seconds.
     pub grant: Seconds,
     /// A boot must be seen within so many seconds.
@@ -134,6 +143,14 @@ pub struct NodeSeen {
     pub cordoned_by: Option<Uid>,
     /// The server that it says it is.
     pub server: Option<ServerId>,
+    /// The condition NetworkUnavailable is True.
+    pub network_unavailable: bool,
+    /// What pods may use of it, in thousandths: processors, bytes, pods, and whatever else a plugin adds.
+    pub allocatable: BTreeMap<String, u64>,
+    /// The same of all that it has.
+    pub capacity: BTreeMap<String, u64>,
+    /// CSI drivers whose volumes are attached to it.
+    pub attached: Vec<String>,
     /// Its taints, as `key:Effect`.
     pub taints: Vec<String>,
     /// The volumes that are attached to it, as the attach-detach controller writes it there.
@@ -176,6 +193,8 @@ pub struct CloudView {
     pub replacement_node: Option<NodeSeen>,
     /// The labels that the replacement's node should bear and does not.
     pub missing_labels: Vec<String>,
+    /// The taints, likewise.
+    pub missing_taints: Vec<String>,
     /// How many ports a similar server has.
     pub ports_wanted: usize,
 }

@@ -8,9 +8,14 @@ use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
 mod dead;
+mod drained;
+mod fit;
 mod hands;
+mod owned;
 mod person;
 mod ports;
+mod taken_back;
+mod volumes;
 
 pub(super) const KIND: &str = "ProxyUnhealthy";
 pub(super) const NODE: &str = "worker-1";
@@ -32,8 +37,12 @@ pub(super) fn rules() -> Rules {
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
+            node_volumes: false,
         },
         drain_within: 3600,
+        last_resort: drain::LastResort::Ask,
+        owners: 300,
+        ignore_taints: Vec::new(),
         grant: 60,
         reboot: 600,
         power: 300,
@@ -54,6 +63,10 @@ pub(super) fn node() -> NodeSeen {
         unschedulable: false,
         cordoned_by: None,
         server: Some(ServerId::parse(OLD).unwrap()),
+        network_unavailable: false,
+        allocatable: [].into(),
+        capacity: [].into(),
+        attached: Vec::new(),
         taints: Vec::new(),
         volumes: Vec::new(),
         labels: [].into(),
@@ -118,7 +131,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
         problem: ProblemSeen::There,
         heartbeat: None,
         pods: Some(Vec::new()),
-        held_back: None,
+        held_back: Vec::new(),
         archive: Vec::new(),
         watched: 9999,
         cloud: CloudSeen::Fresh(CloudView {
@@ -127,6 +140,36 @@ pub(super) fn seen(phase: Phase) -> Seen {
             ..CloudView::default()
         }),
         advice: None,
+        more: More::default(),
+    }
+}
+
+/// A pod that a ReplicaSet makes again.
+pub(super) fn pod(name: &str) -> drain::PodSeen {
+    drain::PodSeen {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: Uid::parse(format!("uid-of-{name}")).unwrap(),
+        owner: drain::Owner::Controller,
+        controller: None,
+        priority: 0,
+        ready: true,
+        finished: false,
+        leaving: None,
+        local_data: false,
+        node_volume: None,
+        tolerates_provisional: false,
+    }
+}
+
+/// A ReplicaSet.
+pub(super) fn owner(name: &str) -> owners::OwnerRef {
+    owners::OwnerRef {
+        namespace: "default".to_owned(),
+        api_version: "apps/v1".to_owned(),
+        kind: "ReplicaSet".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-of-{name}"),
     }
 }
 

@@ -69,6 +69,8 @@ cases! {
     pods::graceful_deletion,
     pods::evictions,
     pods::nodes,
+    pods::priorities,
+    pods::volumes_and_drivers,
     repairs::halves,
     repairs::schemas,
     repairs::rules,

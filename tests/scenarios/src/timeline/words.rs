@@ -92,6 +92,7 @@ fn plan(phase: &str) -> String {
         "Draining" => "drain the sick node",
         "Stopping" => "stop the machine",
         "Detaching" => "let go of what it still holds",
+        "AwaitingOwners" => "wait until the pods are Ready elsewhere",
         "DeletingServer" => "delete the sick server",
         "DeletingNode" => "delete the sick Node",
         "RollingBack" => "take everything back",

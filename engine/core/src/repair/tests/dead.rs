@@ -1,7 +1,7 @@
 //! What proves that a machine is off, and what is never taken for a proof.
 
 use super::*;
-use crate::repair::drain::{Owner, PodSeen};
+use crate::repair::drain::PodSeen;
 
 const STOP: &str = "req-stop";
 
@@ -26,6 +26,7 @@ fn silent(phase: Phase) -> Seen {
         ..node
     });
     seen.heartbeat = Some("10:00:00".to_owned());
+    seen.more.owners = Some(Vec::new());
     seen.record.silence = Some(Silence {
         renewed: seen.heartbeat.clone(),
         since: at(0),
@@ -64,14 +65,9 @@ fn stopped(seen: &mut Seen, done: bool, is_off: bool) {
 
 fn pod(leaving: Option<i64>, ready: bool) -> PodSeen {
     PodSeen {
-        namespace: "default".to_owned(),
-        name: "db-0".to_owned(),
-        uid: Uid::parse("pod").unwrap(),
-        owner: Owner::Controller,
-        finished: false,
         leaving: leaving.map(at),
-        local_data: false,
         ready,
+        ..super::pod("db-0")
     }
 }
 
@@ -195,6 +191,12 @@ fn a_host_that_does_not_answer_ends_with_a_person_whose_word_moves_it_on() {
         (next.record.phase, next.reason),
         (Phase::NeedsHuman, Reason::HostUnreachable)
     );
+    let word = format!("rectifier.dev/confirmed-dead={OLD}");
+    assert!(
+        next.record.message.ends_with(&word),
+        "{}",
+        next.record.message
+    );
     let mut asked = stopping;
     asked.record = next.record;
     assert_eq!(step(&asked).0, Phase::NeedsHuman);
@@ -246,7 +248,7 @@ fn volumes_and_pods_are_taken_only_from_a_machine_that_is_still_off() {
     assert_eq!(step(&detaching).0, Phase::Detaching, "its volume");
     let mut done = detaching.clone();
     done.node.as_mut().unwrap().volumes.clear();
-    assert_eq!(step(&done).0, Phase::DeletingServer);
+    assert_eq!(step(&done).0, Phase::AwaitingOwners);
 
     // Somebody starts it meanwhile.
     edit(&mut detaching, |view| {

@@ -27,16 +27,7 @@ fn about_to_act() -> Vec<Seen> {
         ports_wanted: 1,
         ..CloudView::default()
     };
-    let pod = drain::PodSeen {
-        namespace: "default".to_owned(),
-        name: "web".to_owned(),
-        uid: Uid::parse("pod").unwrap(),
-        owner: drain::Owner::Controller,
-        finished: false,
-        leaving: None,
-        local_data: false,
-        ready: true,
-    };
+    let pod = super::pod("web");
     let cordoning = Seen {
         node: Some(node()),
         ..seen(Phase::Cordoning)
