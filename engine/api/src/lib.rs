@@ -10,13 +10,18 @@ mod repair;
 
 pub use client::{ClientError, client};
 pub use crds::crds;
-pub use pool::{Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, Timing};
+pub use pool::{
+    Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, RepairPoolStatus, Retention, Timing,
+};
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 
 /// Set by our cordon, so that it can be told from anybody else's: the UID of the repair that set it.
 pub const CORDONED_BY: &str = "rectifier.dev/cordoned-by";
 /// Set by a person on a `NodeRepair` that needs one: try again. Each new value is another try.
 pub const RETRY: &str = "rectifier.dev/retry";
+/// Set by a person on a `NodeRepair` whose host does not answer: the id of the server that is off for good. It stands in the
+/// place of the host's own word, so whoever sets it must have seen the machine without power.
+pub const CONFIRMED_DEAD: &str = "rectifier.dev/confirmed-dead";
 /// The replacement bears it until it is committed, so that nothing is scheduled onto what may be rolled back.
 pub const PROVISIONAL_TAINT: &str = "rectifier.dev/provisional";
 /// The field manager of the control plane's writes.

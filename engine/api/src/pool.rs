@@ -6,6 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
+use rectifier_core::repair::{Condition, LastResort, NodeOwner};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +21,15 @@ use serde::{Deserialize, Serialize};
     kind = "RepairPool",
     shortname = "rp",
     category = "rectifier",
+    status = "RepairPoolStatus",
     derive = "PartialEq",
+    doc = "Nodes that are repaired by the same rules of the control plane. It never touches a node that no pool selects. With the annotation `rectifier.dev/paused: WHY` nothing intrusive is done to any node of the pool.",
     printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode"}"#,
+    printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodes"}"#,
+    printcolumn = r#"{"name":"Sick","type":"integer","jsonPath":".status.sick"}"#,
+    printcolumn = r#"{"name":"Repairing","type":"integer","jsonPath":".status.repairing"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Why","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +48,56 @@ pub struct RepairPoolSpec {
     /// Waits and deadlines.
     #[serde(default)]
     pub timing: Timing,
+    /// Others that keep nodes, whose signs on a node do not matter here: for example `Magnum`, where its labels stand on nodes
+    /// that nothing of Magnum repairs. Without it a node that another keeps is left alone, with the reason `OwnedByOther`.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub ignore_owners: Vec<NodeOwner>,
+    /// How long repairs that are over are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// How long repairs that are over are kept, as `NODE.repair.TIME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Retention {
+    /// Days. At least one: a person's veto and the count of attempts rest on the last 24 hours.
+    #[schemars(range(min = 1, max = 3650))]
+    pub days: u16,
+}
+
+impl Default for Retention {
+    /// 30 days: a month's story, for whoever asks what happened.
+    fn default() -> Self {
+        Self { days: 30 }
+    }
+}
+
+/// What the pool selects now, and how it stands. Written by the control plane's engine when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairPoolStatus {
+    /// The `metadata.generation` of the spec that this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many nodes it selects.
+    #[serde(default)]
+    pub nodes: u32,
+    /// How many of them have a problem that a policy handles.
+    #[serde(default)]
+    pub sick: u32,
+    /// How many of them have a repair in flight: from its first intrusive step until it is over.
+    #[serde(default)]
+    pub repairing: u32,
+    /// `Ready`: its nodes are looked after. False, with the reason, if the selector cannot be parsed (`SelectorInvalid`), a node
+    /// is in two pools (`Overlaps`) or the user data cannot be rendered (`TemplateInvalid`). `Paused`: a person paused it.
+    #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
+    pub conditions: Vec<Condition>,
 }
 
 /// What the control plane may do to a pool's nodes. The node's own engine acts on what its own configuration allows.
@@ -49,18 +107,29 @@ pub enum Mode {
     /// way when a pool is switched to this stops where it is, unless its replacement is committed.
     #[default]
     Observe,
+    /// Act, but wait for a person before each rung (`Reboot`, `Replace`): the repair's message says with which command it is
+    /// allowed (annotation `rectifier.dev/approve`), and `rectifier.dev/reject` ends it for a day.
+    Approve,
     /// Act on its own.
     Auto,
 }
 
-/// How pods leave a node.
+/// How pods leave a node: by eviction, those of the lowest priority first. What must not be lost, and what could never
+/// leave, is looked for before a replacement touches anything; then a person is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Drain {
     /// Evict pods that no controller would make again.
     pub unmanaged_pods: bool,
-    /// Evict pods whose emptyDir volumes are lost by it.
+    /// Evict pods whose emptyDir or ephemeral volumes are lost by it.
     pub local_data: bool,
+    /// Evict pods whose PersistentVolume is on their node alone (a local disk, a folder of the host): it is lost with the
+    /// server, and they can run nowhere else while they claim it.
+    pub node_volumes: bool,
+    /// What is done when pods have not left within `timing.drain`, once the replacement is committed. Before that a person is
+    /// asked, whatever stands here.
+    #[schemars(length(max = 8))]
+    pub last_resort: LastResort,
 }
 
 impl Default for Drain {
@@ -68,6 +137,8 @@ impl Default for Drain {
         Self {
             unmanaged_pods: false,
             local_data: true,
+            node_volumes: false,
+            last_resort: LastResort::Ask,
         }
     }
 }
@@ -79,14 +150,24 @@ pub struct Provisioning {
     /// The user data of new servers, a Jinja template: the cloud never gives a server's own user data back.
     /// It sees `node` (name), `token` (a fresh bootstrap token), `server` (the API server's address),
     /// `ca` (its certificate authority, base64 of the PEM), `labels` and `taints` (as kubelet's options take them).
-    #[schemars(length(max = 65535))]
+    #[schemars(length(min = 1, max = 65535))]
     pub user_data: String,
     /// The address at which a new node reaches the API server, e.g. `https://10.0.0.10:6443`.
     #[schemars(length(min = 1, max = 1024))]
     pub api_server: String,
     /// Labels that are copied from the sick node, by name or by prefix ending in `/`. Kubelet may set only some.
     #[serde(default)]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 317)))]
     pub copy_labels: Vec<String>,
+    /// Taints that are copied from the sick node, by key or by prefix ending in `/`. Those that Kubernetes sets never are.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub copy_taints: Vec<String>,
+    /// Keys of taints that a new node may bear, though the old one does not, when it is let go to work. Any other says that
+    /// something has not finished there (a network's agent, a driver), and is waited for.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub ignore_taints: Vec<String>,
 }
 
 /// Waits and deadlines, in seconds.
@@ -96,21 +177,32 @@ pub struct Timing {
     /// A problem without a repair of the node's engine is judged after this.
     #[schemars(range(min = 1, max = 86400))]
     pub agent_grace: u32,
+    /// A node whose Ready is False or Unknown is judged after this. A kubelet that starts anew, or a switch that does, takes
+    /// minutes.
+    #[schemars(range(min = 30, max = 86400))]
+    pub unready: u32,
     /// An offered reboot that nobody accepts is void after this.
     #[schemars(range(min = 1, max = 86400))]
     pub grant: u32,
     /// A reboot must show a new boot id within this.
     #[schemars(range(min = 1, max = 86400))]
     pub reboot: u32,
+    /// A compute host must have stopped a machine that does not end its pods within this, or a person is asked.
+    #[schemars(range(min = 30, max = 86400))]
+    pub power: u32,
     /// After a reboot the problem must stay away so long, unless the policy says otherwise.
     #[schemars(range(min = 1, max = 86400))]
     pub settle: u32,
     /// A replacement must have been Ready so long before it is committed.
     #[schemars(range(min = 0, max = 86400))]
     pub ready: u32,
-    /// Pods must have left a node within this, or a person is asked.
+    /// Pods must have left a node within this; else `drain.lastResort` says what is done.
     #[schemars(range(min = 1, max = 604800))]
     pub drain: u32,
+    /// When pods have left, whoever made them has this long to make as many Ready elsewhere as there were; then the sick
+    /// server goes all the same.
+    #[schemars(range(min = 0, max = 86400))]
+    pub owners: u32,
     /// A replacement must be Ready within this, or the attempt has failed. After its commit each deletion may take as long,
     /// before a person is asked.
     #[schemars(range(min = 1, max = 86400))]
@@ -122,16 +214,21 @@ pub struct Timing {
 
 impl Default for Timing {
     /// `agentGrace` and `settle` 60 s: three rounds of NPD's slowest shipped check (30 s would see one).
+    /// `unready` 5 min: the shortest that peers wait. `power` 5 min: a guest has one minute to shut down before Nova cuts its
+    /// power; the rest is for a host that is busy.
     /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
-    /// `grant` 60 s, `ready` 30 s and `drain` 1 h are arbitrary.
+    /// `grant` 60 s, `ready` 30 s, `drain` 1 h and `owners` 5 min are arbitrary.
     fn default() -> Self {
         Self {
             agent_grace: 60,
+            unready: 300,
             grant: 60,
             reboot: 900,
+            power: 300,
             settle: 60,
             ready: 30,
             drain: 3600,
+            owners: 300,
             join: 900,
             create_settle: 60,
         }

@@ -22,12 +22,14 @@ use serde::{Deserialize, Serialize};
     status = "Record",
     selectable = ".spec.nodeName",
     derive = "PartialEq",
+    doc = "The repair of one node, by both engines. Its name, NODE.repair, is the lock: the API server itself allows one per node. What is over is kept as NODE.repair.TIME. A person's words are annotations: `rectifier.dev/approve` (the rung that its message names), `rectifier.dev/reject` (with the reason: ends it for a day), `rectifier.dev/retry` (any new value: another try). Deleted before its replacement is committed, it takes everything back and goes; after that a deletion is refused.",
     printcolumn = r#"{"name":"Node","type":"string","jsonPath":".spec.nodeName"}"#,
     printcolumn = r#"{"name":"Problem","type":"string","jsonPath":".spec.problem.kind"}"#,
-    printcolumn = r#"{"name":"Asks","type":"string","jsonPath":".spec.asks"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.reason"}"#,
     printcolumn = r#"{"name":"Replacement","type":"string","jsonPath":".status.replacement.name"}"#,
+    printcolumn = r#"{"name":"Pool","type":"string","jsonPath":".status.pool","priority":1}"#,
+    printcolumn = r#"{"name":"Asks","type":"string","jsonPath":".spec.asks","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -37,6 +39,8 @@ use serde::{Deserialize, Serialize};
         .message("nodeName, nodeUid, problem and requestedBy are immutable"),
     validation = Rule::new("self.asks == oldSelf.asks || self.asks == 'Escalate' || (self.asks == 'Reboot' && oldSelf.asks == 'InNode')")
         .message("asks only moves upwards: InNode, Reboot, Escalate"),
+    validation = Rule::new("!has(oldSelf.deadline) || (has(self.deadline) && self.deadline >= oldSelf.deadline)")
+        .message("deadline only moves later"),
     validation = Rule::new("self.withdrawn || !oldSelf.withdrawn").message("withdrawn cannot be taken back")
 )]
 pub struct NodeRepairSpec {
@@ -46,23 +50,24 @@ pub struct NodeRepairSpec {
     /// The UID of its Node object: a node of that name that joins later is another node.
     #[schemars(length(min = 1, max = 64))]
     pub node_uid: String,
-    /// The problem.
+    /// The problem that is to go away: the repair is over when it has.
     pub problem: Problem,
-    /// How much the node's engine asks for.
+    /// How much the node's engine asks for: to be left alone while it heals (`InNode`), for a reboot, or for the control plane's
+    /// judgement. It only moves upwards.
     #[serde(default)]
     #[schemars(length(max = 8))]
     pub asks: Asks,
     /// Until when the node's engine wants to be left alone; after it the control plane judges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
-    /// The node's engine healed it: the repair ends without the control plane.
+    /// The node's engine healed it: the repair ends without the control plane. It cannot be taken back.
     #[serde(default)]
     pub withdrawn: bool,
     /// The id of the grant that the node's engine accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub accepted_grant: Option<String>,
-    /// Who opened it.
+    /// Who opened it: the node's engine, the control plane because of the node's conditions, or a person.
     #[serde(default)]
     #[schemars(length(max = 16))]
     pub requested_by: RequestedBy,
@@ -85,8 +90,9 @@ impl NodeRepairSpec {
             withdrawn: self.withdrawn,
             accepted_grant: self.accepted_grant.clone(),
             requested_by: self.requested_by,
-            // a mark on the object, not part of what is asked for
+            // marks on the object, not part of what is asked for
             retry: None,
+            confirmed_dead: None,
         }
     }
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, PoolName};
 use rectifier_core::policy::{
-    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Gate, Moment, NodeFacts,
+    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Moment, NodeFacts,
     Observation, Remedy, ServerView, Site, Status,
 };
-use rectifier_core::repair::{CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, history, needs};
+use rectifier_core::repair::{
+    CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, gates, history, needs,
+};
 
 use crate::cluster::{Cluster, Sight};
 use crate::context::Context;
@@ -23,7 +25,7 @@ pub(crate) async fn ask(
     seen: &Seen,
 ) -> Option<(Observation, Advice)> {
     let waiting = seen.record.wait_until.is_some_and(|until| until > seen.now);
-    if !needs(seen.record.phase).advice || waiting {
+    if !needs(&seen.record).advice || waiting {
         return None;
     }
     let node = seen.node.as_ref()?;
@@ -148,7 +150,7 @@ fn condition(seen: &Seen, kind: &ConditionKind, sight: &Sight) -> Condition {
 fn attempt(seen: &Seen, tried: &Tried) -> Attempt {
     Attempt {
         remedy: match tried.rung {
-            Rung::Reboot => Remedy::Reboot,
+            Rung::Reboot | Rung::HardReboot => Remedy::Reboot,
             Rung::Replace => Remedy::Replace,
         },
         age: seconds_between(tried.since, seen.now),
@@ -162,12 +164,7 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         CloudSeen::Fresh(view) => view.server.as_ref(),
         CloudSeen::Unavailable(_) | CloudSeen::NotAsked => None,
     };
-    let replace = match &seen.pool {
-        Ok(rules) if !rules.provisions => Gate::Closed("the pool has no provisioning".to_owned()),
-        Ok(_) if server.is_none() => Gate::Closed("the node's server is not certain".to_owned()),
-        Ok(_) => Gate::Open,
-        Err(_) => Gate::Closed("the node is in no one pool".to_owned()),
-    };
+    let (reboot, replace) = gates(seen);
     let [pool, zone, same_problem] = cluster.groups(&node.name, &seen.request.problem.kind);
     ClusterView {
         pool,
@@ -175,10 +172,10 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         same_problem,
         server: server.map(|server| ServerView {
             status: server.status.clone(),
-            task: None,
+            task: server.task.clone(),
             fault: server.fault.clone(),
-            age: 0,
-            proven_dead: false,
+            age: server.age,
+            proven_dead: seen.record.proof.is_some(),
         }),
         requested_by: match seen.request.requested_by {
             RequestedBy::NodeEngine => "node-engine",
@@ -186,7 +183,7 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
             RequestedBy::Operator => "operator",
         }
         .to_owned(),
-        reboot: Gate::Closed("a reboot by the cloud is not available in this version".to_owned()),
+        reboot,
         replace,
         freshness: Freshness::Fresh,
     }

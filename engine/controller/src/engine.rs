@@ -17,12 +17,13 @@ use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Kind};
+use crate::cluster::{Cluster, Kind, Open};
 use crate::context::Context;
 use crate::error::{Error, chain};
 use crate::pass::{Again, pass};
+use crate::retention::Kept;
 use crate::slim::{SlimNode, SlimRepair};
-use crate::{lease, leftovers};
+use crate::{lease, leftovers, pools, retention};
 
 /// After an error a node is looked at again so late. Arbitrary: long enough not to hammer an API that is down.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
@@ -31,10 +32,6 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// the calls of one pass take together, each of which waits half a minute at most when all is well.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event lives as long as its way through one loop"
-)]
 enum Seen {
     Node(Event<SlimNode>),
     Repair(Event<SlimRepair>),
@@ -60,10 +57,12 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     let term = leading.term;
     tracing::info!(term, identity = ctx.settings.identity, "leading");
     let mut lease = JoinSet::new();
+    let cluster = Arc::<Cluster>::default();
     lease.spawn(lease::keep(ctx.clone(), leading));
-    let mut collector = JoinSet::new();
-    collector.spawn(leftovers::keep(ctx.clone(), term));
-    let cluster = Arc::default();
+    let mut keepers = JoinSet::new();
+    keepers.spawn(leftovers::keep(ctx.clone(), term));
+    keepers.spawn(pools::keep(ctx.clone(), Arc::clone(&cluster), term));
+    keepers.spawn(retention::keep(ctx.clone(), Arc::clone(&cluster), term));
     ctx.telemetry.leads(&cluster, &ctx.policies, &ctx.clock);
     let mut engine = Engine {
         cluster,
@@ -82,7 +81,7 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
         tokio::select! {
             biased;
             ended = lease.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the lease's renewal"))),
-            ended = collector.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("the collection of leftovers"))),
+            ended = keepers.join_next() => return Err(ended.and_then(Result::ok).unwrap_or(Error::Ended("a keeper"))),
             event = events.next() => engine.apply(event.ok_or(Error::Ended("a watch"))?),
             Some(done) = engine.passes.join_next() => match done {
                 Ok((node, result)) => engine.passed(node, result)?,
@@ -171,8 +170,9 @@ impl Engine {
             }
             Seen::Repair(Event::Delete(repair)) => self.see_repair(&repair, false),
             Seen::Pool(Event::Apply(pool)) => {
-                self.cluster.see_pool(pool.name_any(), Some(pool));
-                self.wake_all();
+                if self.cluster.see_pool(pool.name_any(), Some(pool)) {
+                    self.wake_all();
+                }
             }
             Seen::Pool(Event::InitApply(pool)) => {
                 self.cluster.see_pool(pool.name_any(), Some(pool));
@@ -202,10 +202,15 @@ impl Engine {
             return;
         };
         if repair.name_any() == repair_name(&node) {
-            let stands = (repair.status.phase, repair.status.reason);
-            self.cluster
-                .see_repair(node.clone(), there.then_some(stands));
+            let open = Open {
+                flight: repair.status.flight(),
+                reason: repair.status.reason,
+            };
+            self.cluster.see_repair(node.clone(), there.then_some(open));
             self.wake(node);
+        } else {
+            let kept = Kept::of(repair).filter(|_| there);
+            self.cluster.see_archived(repair.name_any(), kept);
         }
     }
 

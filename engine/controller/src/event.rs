@@ -20,7 +20,7 @@ use crate::error::{Error, chain};
 
 /// Events of Nodes, which have no namespace, are kept in this one (as kubelet's are).
 const NAMESPACE: &str = "default";
-/// The API server's limit for a message, in bytes; a character has at most four.
+/// The API server's limit for a message, in bytes.
 const LONGEST: usize = 1024;
 
 /// What is said, of which node, on whose behalf.
@@ -52,7 +52,8 @@ fn word<'a>(seen: &'a Seen, record: &Record, reason: Reason) -> Word<'a> {
         of: of(seen, record),
         reason,
         message: format!("{:?}: {}", record.phase, record.message),
-        warns: record.phase == Phase::NeedsHuman,
+        warns: record.phase == Phase::NeedsHuman
+            || [Reason::RollbackHeld, Reason::LastResort].contains(&reason),
     }
 }
 
@@ -137,7 +138,7 @@ async fn write(ctx: &Context, word: Word<'_>) -> bool {
 }
 
 fn event(word: &Word<'_>, now: Timestamp) -> Event {
-    let message: String = word.message.chars().take(LONGEST / 4).collect();
+    let message = &word.message[..word.message.floor_char_boundary(LONGEST)];
     Event {
         metadata: ObjectMeta {
             name: Some(name(word)),
@@ -151,7 +152,7 @@ fn event(word: &Word<'_>, now: Timestamp) -> Event {
             ..ObjectReference::default()
         },
         reason: Some(word.reason.label().to_owned()),
-        message: Some(message),
+        message: Some(message.to_owned()),
         type_: Some(if word.warns { "Warning" } else { "Normal" }.to_owned()),
         source: Some(EventSource {
             component: Some(CONTROLLER.to_owned()),

@@ -4,6 +4,7 @@
 //! What is decided lies in `rectifier_core::repair`; here is the IO around it. [`engine`] says which node is looked
 //! at when. Clock, randomness, cloud and policies come in through [`Context`].
 
+mod abreast;
 mod act;
 mod advise;
 mod cluster;
@@ -13,13 +14,18 @@ mod error;
 mod event;
 mod evidence;
 mod fence;
+mod finalizer;
 mod lease;
 mod leftovers;
 mod observe;
 mod pass;
 mod persist;
+mod pools;
+mod retention;
 mod slim;
+mod stop;
 mod telemetry;
+mod turn;
 
 pub use context::{Context, Entropy, Settings};
 pub use engine::run;

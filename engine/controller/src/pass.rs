@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rectifier_core::name::NodeName;
-use rectifier_core::repair::{Act, Phase, decide};
+use rectifier_core::repair::{Act, Phase, Stop, decide};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
-use crate::{act, advise, event, evidence, fence, observe, persist};
+use crate::{act, advise, event, evidence, fence, observe, persist, stop, turn};
 
 /// When the node is to be looked at again, if nothing wakes us before.
 pub(crate) type Again = Option<Duration>;
@@ -27,6 +27,7 @@ pub(crate) async fn pass(
 ) -> Result<Again, Error> {
     // reads: the NodeRepair; a repair that no agent opened in time is opened here
     let Some(repair) = persist::current(ctx, node).await? else {
+        cluster.leave_turn(node);
         return persist::open_if_due(ctx, cluster, node).await;
     };
     // writes: our term, by compare-and-swap; ends the process if the repair bears a newer one
@@ -36,11 +37,18 @@ pub(crate) async fn pass(
     // sandbox; a policy that fails is advice too
     let (observation, advice) = advise::ask(ctx, cluster, &seen).await.unzip();
     seen.advice = advice;
+    // reads: what only this phase and this advice make necessary
+    observe::further(ctx, cluster, &mut seen).await?;
     // pure
     let next = decide(&seen)?;
+    // in memory: one repair of a pool is in flight
+    let next = turn::keep(cluster, node, &mut seen, next)?;
     if next.grants(&seen.record) {
         // from the moment in which it is written the node may go down
         fence::leading(ctx, term).await?;
+        if stop::read(ctx).await != Stop::Runs {
+            return Ok(Some(ctx.settings.poll));
+        }
     }
     // writes: what the policy saw and said, into the repair's ConfigMap, if it is followed from here on
     evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next).await;
@@ -60,6 +68,10 @@ pub(crate) async fn pass(
         }
         // reads: the Lease and the NodeRepair, right before what may not be taken back
         fence::check(ctx, term, &repair).await?;
+        // reads: the stop switch; what it says is told by the next pass
+        if todo.is_intrusive() && stop::read(ctx).await != Stop::Runs {
+            return Ok(Some(ctx.settings.poll));
+        }
         // side effects: idempotent, believed only when the next pass sees them
         let done = act::perform(ctx, cluster, &repair, &seen, todo).await;
         if let Err(error) = &done {
@@ -81,7 +93,12 @@ fn again(ctx: &Context, phase: Phase, before: Phase, acted: Option<&Act>) -> Aga
     }
     match acted {
         // its effect is rarely there at once, and often soon; an eviction's takes a pod's grace period
-        Some(act) if !matches!(act, Act::Evict(_)) => {
+        Some(act)
+            if !matches!(
+                act,
+                Act::Evict(_) | Act::DeletePods(_) | Act::EvictFromReplacement(_)
+            ) =>
+        {
             Some(ctx.settings.poll.min(Duration::from_millis(500)))
         }
         Some(_) | None => Some(ctx.settings.poll),

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
+use rectifier_api::{CONTROLLER, NodeRepair, NodeRepairSpec, repair_name};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Asks, Next, Problem, RequestedBy, Seen, history};
+use rectifier_core::repair::{
+    Asks, FINALIZER, Next, Problem, Record, RequestedBy, Seen, conditions, history,
+};
 use rectifier_core::standing::is_problem;
 
 use crate::cluster::{self, Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::observe;
+use crate::observe::{self, pool};
 use crate::pass::Again;
-use crate::{event, fence};
+use crate::{event, fence, finalizer};
 
 /// What is told of a node without a repair is told again after this, as long as it is so.
 const TELL_AGAIN: Duration = Duration::from_secs(cluster::TELL_AGAIN as u64);
@@ -68,12 +71,11 @@ pub(crate) async fn open_if_due(
             return Ok(Some(TELL_AGAIN));
         }
     };
-    let grace = pool.spec.timing.agent_grace;
-    let left = |sight: &Sight| grace.saturating_sub(seconds_between(sight.since, ctx.now()));
-    let (due, early): (Vec<_>, Vec<_>) = problems
-        .into_iter()
-        .partition(|(_, sight)| left(sight) == 0);
-    let mut again = early.iter().map(|(_, sight)| left(sight)).min();
+    let left = |(kind, sight): &(&ConditionKind, &Sight)| {
+        pool::grace(&pool, kind).saturating_sub(seconds_between(sight.since, ctx.now()))
+    };
+    let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one) == 0);
+    let mut again = early.iter().map(left).min();
     if due.is_empty() {
         cluster.hold(node, None);
         let words = names(&early);
@@ -107,7 +109,7 @@ async fn open(
     kind: &ConditionKind,
     sight: &Sight,
 ) -> Result<Again, Error> {
-    let repair = NodeRepair::new(
+    let mut repair = NodeRepair::new(
         &repair_name(node),
         NodeRepairSpec {
             node_name: node.to_string(),
@@ -125,9 +127,10 @@ async fn open(
             requested_by: RequestedBy::Conditions,
         },
     );
+    repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     repairs
-        .create(&PostParams::default(), &repair)
+        .create(&as_controller(), &repair)
         .await
         .map_err(api("create noderepair"))?;
     Ok(Some(Duration::ZERO))
@@ -139,16 +142,18 @@ pub(crate) fn term(repair: &NodeRepair) -> i64 {
 }
 
 /// A new leader writes its term into a repair before anything else, so that whatever its predecessor still has in
-/// flight loses the swap. Also says whether this was such a taking over.
+/// flight loses the swap; and the finalizer, so that nothing is lost with the object. Also says whether this was such a taking over.
 ///
 /// # Errors
 /// [`Error::NotLeading`] if the repair bears a newer term.
 pub(crate) async fn stamp_term(
     ctx: &Context,
-    mut repair: NodeRepair,
+    repair: NodeRepair,
     ours: i64,
 ) -> Result<(NodeRepair, bool), Error> {
-    if !fence::is_older(term(&repair), ours)? {
+    let is_older = fence::is_older(term(&repair), ours)?;
+    let mut repair = finalizer::set(ctx, repair).await?;
+    if !is_older {
         return Ok((repair, false));
     }
     let mut record = repair.status.clone().unwrap_or_default();
@@ -164,18 +169,34 @@ pub(crate) async fn intent(
     seen: &Seen,
     next: &Next,
 ) -> Result<NodeRepair, Error> {
-    if next.record == seen.record {
+    let record = complete(&repair, next.record.clone(), seen.now);
+    if record == seen.record {
         return Ok(repair);
     }
-    repair.status = Some(next.record.clone());
+    repair.status = Some(record);
     write(ctx, &repair).await
+}
+
+/// The record, with what the standard fields say of it.
+fn complete(repair: &NodeRepair, mut record: Record, now: Timestamp) -> Record {
+    record.observed_generation = repair.metadata.generation;
+    record.conditions = conditions(&record, record.observed_generation, now);
+    record
+}
+
+/// Our writes are known by our name.
+pub(crate) fn as_controller() -> PostParams {
+    PostParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 async fn write(ctx: &Context, repair: &NodeRepair) -> Result<NodeRepair, Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     // the object carries the resourceVersion that was read: the API server refuses it with 409 if that is not the last
     repairs
-        .replace_status(&repair.name_any(), &PostParams::default(), repair)
+        .replace_status(&repair.name_any(), &as_controller(), repair)
         .await
         .map_err(api("write noderepair"))
 }

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CORDONED_BY, NodeRepair};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::Phase;
+use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, owner_annotations};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -51,6 +53,18 @@ pub(crate) struct Status {
     pub(crate) conditions: Vec<Condition>,
     #[serde(default)]
     pub(crate) node_info: Info,
+    #[serde(default)]
+    pub(crate) allocatable: BTreeMap<String, Quantity>,
+    #[serde(default)]
+    pub(crate) capacity: BTreeMap<String, Quantity>,
+    #[serde(default)]
+    pub(crate) volumes_attached: Vec<Volume>,
+}
+
+/// A volume that is attached to it.
+#[derive(Debug, Clone, Hash, Deserialize)]
+pub(crate) struct Volume {
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +110,24 @@ pub(crate) struct RepairStatus {
     pub(crate) reason: Option<Reason>,
     #[serde(default)]
     pub(crate) term: i64,
+    #[serde(default)]
+    pub(crate) since: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) rung: Option<Rung>,
+    #[serde(default)]
+    pub(crate) pool: Option<String>,
+}
+
+impl RepairStatus {
+    /// Whether it is in flight.
+    pub(crate) fn flight(&self) -> Flight {
+        Flight {
+            phase: self.phase,
+            since: self.since,
+            has_begun: self.rung.is_some(),
+            pool: self.pool.clone(),
+        }
+    }
 }
 
 /// So many objects are in memory at once.
@@ -128,25 +160,24 @@ struct Metadata {
     resource_version: Option<String>,
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    annotations: Annotations,
+    annotations: BTreeMap<String, String>,
 }
 
-/// The one that is read.
-#[derive(Default, Deserialize)]
-struct Annotations {
-    #[serde(rename = "rectifier.dev/cordoned-by")]
-    cordoned_by: Option<String>,
+/// Those that are read.
+fn is_read(annotation: &str) -> bool {
+    [CORDONED_BY, PAUSED].contains(&annotation) || owner_annotations().any(|own| own == annotation)
 }
 
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let slim = Metadata::deserialize(deserializer)?;
-    let mark = slim.annotations.cordoned_by;
+    let mut annotations = slim.annotations;
+    annotations.retain(|name, _| is_read(name));
     Ok(ObjectMeta {
         name: slim.name,
         uid: slim.uid,
         resource_version: slim.resource_version,
         labels: slim.labels,
-        annotations: mark.map(|mark| [(CORDONED_BY.to_owned(), mark)].into()),
+        annotations: (!annotations.is_empty()).then_some(annotations),
         ..ObjectMeta::default()
     })
 }

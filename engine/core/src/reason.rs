@@ -59,7 +59,23 @@ reasons! {
     /// Somebody took our cordon away before the commit.
     Uncordoned => "the cordon was taken away: the repair is cancelled",
     /// That was less than a day ago: the person's word still stands.
-    Vetoed => "a person took our cordon away less than 24 hours ago: nothing is done for the same problem",
+    Vetoed => "a person took our cordon away, or rejected a repair, less than 24 hours ago: nothing is done for the same problem",
+    /// A person said no, less than a day ago or now.
+    Rejected => "a person rejected the repair: everything is taken back, and nothing is done for the same problem for 24 hours",
+    /// The pool asks a person before each rung.
+    AwaitingApproval => "the pool's mode is approve: a person has to allow this",
+    /// A person paused the node or its pool.
+    Paused => "paused by a person (rectifier.dev/paused): nothing is done until the annotation is gone",
+    /// The stop switch is set.
+    Stopped => "the stop switch is set (ConfigMap rectifier-stop): nothing is done until it is deleted",
+    /// The stop switch cannot be read, so it counts as set.
+    StopUnreadable => "the stop switch cannot be read (ConfigMap rectifier-stop): it may be set",
+    /// Another keeps the node.
+    OwnedByOther => "another keeps this node, and repairs it",
+    /// One at a time.
+    AnotherRepairRuns => "another repair of the pool is under way, or has waited longer",
+    /// The repair's object was deleted before its commit.
+    Deleted => "the repair was deleted before its commit: everything is taken back",
     /// A person asked for another try.
     RetryAsked => "a person asks for another try",
     /// The problem went away before the commit.
@@ -80,6 +96,18 @@ reasons! {
     EvictionNotAllowed => "the pool's rules do not allow the eviction of a pod",
     /// A disruption budget holds an eviction back.
     BlockedByBudget => "a PodDisruptionBudget holds an eviction back",
+    /// Two budgets are one too many for the API server.
+    TwoBudgets => "more than one PodDisruptionBudget covers a pod, and the API server evicts none of which that is so",
+    /// Something else refuses an eviction, such as a webhook.
+    EvictionRefused => "the API server refuses an eviction",
+    /// The time for a drain is over, and the pool says what then.
+    LastResort => "the time for the drain is over: pods are deleted past their budgets, as the pool's lastResort says",
+    /// Pods have left; they are not up elsewhere yet.
+    AwaitingOwners => "waiting until the pods that left are Ready elsewhere",
+    /// Pods and their volumes are looked at before anything is touched.
+    Preflight => "looking what a replacement of this node would lose",
+    /// Something on the node would be lost, or cannot leave it.
+    PreflightRefused => "nothing is touched: pods would be lost, or could never leave this node",
     /// The grant stands open.
     GrantOffered => "a reboot is offered to the node engine",
     /// The grant was accepted.
@@ -90,6 +118,24 @@ reasons! {
     AwaitingBoot => "waiting for a new boot id",
     /// The boot never came.
     BootOverdue => "the node did not boot in time",
+    /// The cloud boots it.
+    HardRebooting => "the cloud starts or reboots the server",
+    /// Whether a node that is not heard renews its Lease.
+    AwaitingSilence => "watching whether the node renews its Lease",
+    /// It does.
+    KubeletAlive => "the node renews its Lease: it is alive, whatever its Ready says",
+    /// The cloud, or a person, is doing something to the server.
+    ServerBusy => "the server is locked, or something is being done to it",
+    /// A person stopped the server.
+    StoppedByOther => "somebody stopped the server: that is their plan",
+    /// The machine is being stopped.
+    Stopping => "stopping the machine, so that it is certain that nothing runs on it",
+    /// Nothing proves that the machine is off.
+    HostUnreachable => "the server's host does not answer: nothing proves that the machine is off",
+    /// A person says that it is.
+    ConfirmedDead => "a person says that the machine is off",
+    /// Volumes, or pods of a dead machine.
+    Detaching => "waiting for what the node still holds to be let go",
     /// The world is watched after a remedy.
     Settling => "watching whether the problem stays away",
     /// The remedy did not help.
@@ -106,6 +152,8 @@ reasons! {
     CreateUncertain => "a create may still be under way: looking by tag before posting again",
     /// The replacement is not yet Ready.
     Joining => "waiting for the replacement to join and be Ready",
+    /// The replacement is Ready; whether it has what the sick node has is looked at.
+    Comparing => "comparing the replacement with the sick node",
     /// The replacement failed.
     ReplacementFailed => "the replacement failed and is removed",
     /// The replacement did not join in time.
@@ -130,6 +178,8 @@ reasons! {
     DeletingNode => "deleting the sick node's object",
     /// The loop is closed.
     Replaced => "the node was replaced",
+    /// A pod got onto a replacement that is being taken back, and may not be evicted.
+    RollbackHeld => "a pod on the replacement may not be evicted: it is not deleted before that pod has left",
     /// Our things are being taken back.
     RollingBack => "taking back what was made",
     /// Nothing of ours is left.
@@ -148,7 +198,7 @@ reasons! {
     FixNotAllowed => "the operator's configuration does not allow this fix, or not with these arguments",
     /// The node engine used up its attempts.
     RemediesUsedUp => "the node engine's attempts are used up",
-    /// A second reboot for one problem is not asked for.
+    /// A second reboot for one problem is not done.
     RebootedAlready => "a reboot was tried already",
     /// The node's memory of its attempts is lost.
     JournalLost => "the journal was lost: what was tried before is not known, so nothing intrusive is done",

@@ -5,10 +5,15 @@ use crate::policy::Status;
 use crate::reason::Reason;
 use crate::repair::{NoRules, Phase};
 
+/// What the control plane calls it when a node's Ready is False or Unknown: a condition of its own making, so that True is
+/// ill for each of them.
+pub const NOT_READY: &str = "NotReady";
+
 /// Is a condition with this status a problem? Problem detectors report one as True. Conditions of which True is the good
 /// news are named so by convention: kubelet's `Ready`, and whatever ends in `Ready` or `Healthy`.
 pub fn is_problem(kind: &str, status: Status) -> bool {
-    status == Status::Yes && !kind.ends_with("Ready") && !kind.ends_with("Healthy")
+    let is_good_news = kind.ends_with("Ready") || kind.ends_with("Healthy");
+    status == Status::Yes && (kind == NOT_READY || !is_good_news)
 }
 
 /// What is known of a node with a problem, or with an open repair.

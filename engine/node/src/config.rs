@@ -50,6 +50,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Where the policies are.
     pub policies: PoliciesConfig,
+    /// The namespace of the stop switch, the ConfigMap `rectifier-stop`: the controller's, so that one switch halts both.
+    pub stop_namespace: String,
     /// The folder of the journal, on the host: it must outlive pod and boot.
     pub state_dir: PathBuf,
     /// The file with the boot id. In a container on a machine that is itself a container, `/proc` names the outer
@@ -64,6 +66,7 @@ impl Default for Config {
             systemd: SystemdConfig::default(),
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
+            stop_namespace: "rectifier-system".to_owned(),
             state_dir: "/var/lib/rectifier".into(),
             boot_id_file: "/proc/sys/kernel/random/boot_id".into(),
         }

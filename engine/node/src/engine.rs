@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::Api;
 use rectifier_api::{NodeRepair, repair_name};
 use rectifier_core::clock::Clock;
 use rectifier_core::episode::{Limits, Memory, Watched};
 use rectifier_core::name::UnitName;
+use rectifier_core::repair::STOP;
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
 use rectifier_policy_host::{Allowed, Options as PolicyOptions, Policies, Rollout};
@@ -66,6 +67,7 @@ pub(crate) struct Engine {
     state: State,
     node: watch::Receiver<Watched<Arc<Node>>>,
     repair: watch::Receiver<Watched<Arc<NodeRepair>>>,
+    stop: watch::Receiver<Watched<Arc<ConfigMap>>>,
     policies: watch::Receiver<u64>,
     /// A job of an allowed unit has ended.
     jobs: Arc<Notify>,
@@ -141,11 +143,14 @@ impl Engine {
         let mut tasks = JoinSet::new();
         let (to_node, node) = watch::channel(Watched::default());
         let (to_repair, repair) = watch::channel(Watched::default());
+        let (to_stop, stop) = watch::channel(Watched::default());
         let nodes: Api<Node> = Api::all(client.clone());
         let repairs: Api<NodeRepair> = Api::all(client.clone());
+        let stops: Api<ConfigMap> = Api::namespaced(client.clone(), &config.stop_namespace);
         let (node_name, object) = (name.to_string(), repair_name(&name));
         tasks.spawn(async move { match observe::watch(nodes, node_name, to_node).await {} });
         tasks.spawn(async move { match observe::watch(repairs, object, to_repair).await {} });
+        tasks.spawn(async move { match observe::watch(stops, STOP.to_owned(), to_stop).await {} });
         let jobs = Arc::new(Notify::new());
         tasks.spawn(listen(machine.clone(), limits.clone(), jobs.clone()));
         let (teller, telling) = Teller::new(client.clone(), name.clone());
@@ -179,6 +184,7 @@ impl Engine {
             },
             node,
             repair,
+            stop,
             policies: changes,
             jobs,
             tasks,
@@ -201,6 +207,7 @@ impl Engine {
                     }
                     Ok(()) = self.node.changed() => {}
                     Ok(()) = self.repair.changed() => {}
+                    Ok(()) = self.stop.changed() => {}
                     Ok(()) = self.policies.changed() => tracing::info!("the policies have changed"),
                     () = self.jobs.notified() => {}
                     _ = rounds.tick() => {}
@@ -218,6 +225,7 @@ impl Engine {
         Inbox {
             node: self.node.borrow_and_update().clone(),
             repair: self.repair.borrow_and_update().clone(),
+            stop: self.stop.borrow_and_update().clone(),
             policies: *self.policies.borrow_and_update(),
             carrying_out: !self.state.remedies.is_empty(),
             ended: self.state.ended.take(),

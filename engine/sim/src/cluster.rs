@@ -13,11 +13,18 @@ use rectifier_core::clock::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+mod dead;
+mod stateful;
+
 use crate::kubernetes::{ApiServer, Object};
 use crate::machine::{Condition, Machines, Seen};
 use crate::openstack::World;
 
 mod garbage;
+mod sets;
+mod taints;
+
+use taints::may_be_on;
 
 /// How long things take.
 #[derive(Debug, Clone)]
@@ -57,6 +64,8 @@ pub struct Cluster {
     ending: BTreeMap<String, Instant>,
     /// By node: since when its machine is down.
     silent: BTreeMap<String, Instant>,
+    /// By node and volume: when it is attached there, or is not any more.
+    moving: BTreeMap<(String, String), Instant>,
     /// By what is done here: the revision of what it was done for last.
     done: BTreeMap<&'static str, u64>,
 }
@@ -74,6 +83,7 @@ impl Cluster {
             starting: BTreeMap::new(),
             ending: BTreeMap::new(),
             silent: BTreeMap::new(),
+            moving: BTreeMap::new(),
             done: BTreeMap::new(),
         }
     }
@@ -135,6 +145,22 @@ impl Cluster {
         if self.is_new("scale", &["pods", "replicasets.apps"]) {
             self.scale();
         }
+        if self.is_new("sets", &["pods", "statefulsets.apps"]) {
+            self.make_stateful();
+        }
+        if self.is_new("end", &["nodes", "pods"]) {
+            self.end_out_of_service();
+        }
+        let attached = self.moving.values().any(|at| *at <= now);
+        if self.is_new("attach", &["nodes", "pods"]) || attached {
+            self.attach(now);
+        }
+        if self.is_new("daemons", &["nodes", "pods", "daemonsets.apps"]) {
+            self.run_daemons();
+        }
+        if self.is_new("counts", sets::KINDS) {
+            self.count();
+        }
         if self.is_new("place", &["nodes", "pods"]) {
             self.place();
         }
@@ -153,6 +179,7 @@ impl Cluster {
             .flatten()
             .copied()
             .chain(judged)
+            .chain(self.moving.values().copied())
             .chain(self.machines.next_due())
             .chain(self.cloud.next_due())
             .filter(|at| *at > now)
@@ -275,6 +302,7 @@ impl Cluster {
                     false => ("False", "KubeletNotReady", "the container runtime is down"),
                 };
                 if ready != Some(status) {
+                    self.renew_lease(name);
                     self.report(node, status, reason, message);
                 }
             } else if ready == Some("Unknown") {
@@ -344,12 +372,7 @@ impl Cluster {
                     .count()
             };
             let nodes = self.api.objects("nodes");
-            let fits = |node: &&Object| {
-                let mut taints = node["spec"]["taints"].as_array().into_iter().flatten();
-                condition(node, "Ready") == Some("True")
-                    && node["spec"]["unschedulable"] != true
-                    && !taints.any(|taint| taint["effect"] != "PreferNoSchedule")
-            };
+            let fits = |node: &&Object| may_be_on(&pod["spec"], node);
             let names = nodes
                 .iter()
                 .filter(fits)
@@ -399,11 +422,11 @@ impl Cluster {
                 } else {
                     self.ending.insert(uid, ends);
                 }
-            } else if pod["status"]["phase"] == "Pending" {
+            } else if pod["status"]["phase"] == "Pending" && stateful::has_volumes(pod, node) {
                 let range = self.options.pod_start.clone();
                 let starts = match self.starting.get(&uid) {
                     Some(starts) => *starts,
-                    None => now + self.draw(&range),
+                    None => now + self.draw(&range) + probed_after(pod),
                 };
                 if starts <= now {
                     self.starting.remove(&uid);
@@ -417,6 +440,12 @@ impl Cluster {
             }
         }
     }
+}
+
+/// Before that its container is not asked whether it is ready.
+fn probed_after(pod: &Value) -> Duration {
+    let delay = &pod["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"];
+    Duration::from_secs(delay.as_u64().unwrap_or(0))
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {

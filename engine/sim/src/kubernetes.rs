@@ -103,6 +103,8 @@ struct Inner {
     trace: Trace,
     record: Record,
     gate: Mutex<Option<Gate>>,
+    /// What nobody may do anything to.
+    forbidden: Mutex<Option<String>>,
     landing: Landing,
     landed: Sender<u64>,
     /// Who kubelets and controllers are to whoever asks whose a field is: of the main half, and of the status.
@@ -139,6 +141,7 @@ impl ApiServer {
                 trace: options.trace,
                 record: options.record,
                 gate: Mutex::default(),
+                forbidden: Mutex::default(),
                 landing: Landing::new(options.delay, chance),
                 landed: Sender::new(0),
                 nature: [Part::Main, Part::Status]

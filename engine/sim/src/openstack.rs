@@ -78,6 +78,8 @@ pub enum Fault {
     HostStopped(String),
     /// The cell of a host is down: of its servers Nova tells the id alone, and in a list that is filtered not even that.
     CellDown(String),
+    /// A host loses its power for a moment: the servers on it are off then, and the cloud says so.
+    HostRestarted(String),
     /// The next request of this kind is met by this at the front door.
     Door {
         /// `GET`, `POST`, …

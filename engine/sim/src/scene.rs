@@ -173,8 +173,10 @@ impl Scene {
         }
         // Neither do these say anything that is not known here: another test says so.
         drop(scene.api.admit_by(ADMISSION));
-        let namespace = json!({"metadata": {"name": NAMESPACE}});
-        scene.api.make("namespaces", None, namespace);
+        for namespace in [NAMESPACE, "kube-node-lease"] {
+            let namespace = json!({"metadata": {"name": namespace}});
+            scene.api.make("namespaces", None, namespace);
+        }
         (scene, cluster)
     }
 

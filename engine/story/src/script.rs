@@ -50,7 +50,7 @@ pub struct Script {
 }
 
 /// The steps of a replacement, after each of which the controller is killed.
-const KILLED_AFTER: [Phase; 9] = [
+const KILLED_AFTER: [Phase; 10] = [
     Phase::Judging,
     Phase::Cordoning,
     Phase::CreatingPorts,
@@ -58,6 +58,7 @@ const KILLED_AFTER: [Phase; 9] = [
     Phase::Joining,
     Phase::Committed,
     Phase::Draining,
+    Phase::AwaitingOwners,
     Phase::DeletingServer,
     Phase::DeletingNode,
 ];
@@ -267,7 +268,9 @@ fn effect(phase: Phase) -> &'static [Step] {
             Has(Fact::Released),
             Holds(Claim::SamePods),
         ],
-        Phase::Draining => &[Has(Fact::LastPodEnded), HasNot(Fact::OldDeleteAsked)],
+        Phase::Draining | Phase::AwaitingOwners => {
+            &[Has(Fact::LastPodEnded), HasNot(Fact::OldDeleteAsked)]
+        }
         Phase::DeletingServer => &[
             Has(Fact::OldTerminated),
             Holds(Claim::OldPortsGone),
@@ -278,8 +281,11 @@ fn effect(phase: Phase) -> &'static [Step] {
         | Phase::RebootDraining
         | Phase::GrantOffered
         | Phase::Rebooting
+        | Phase::HardRebooting
         | Phase::Settling
         | Phase::Uncordoning
+        | Phase::Stopping
+        | Phase::Detaching
         | Phase::Discarding
         | Phase::RollingBack
         | Phase::NeedsHuman

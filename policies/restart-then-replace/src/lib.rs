@@ -60,6 +60,10 @@ policy! {
     handles: [{
         conditions: ["KubeletUnhealthy", "ContainerRuntimeUnhealthy"],
         sites: ["node", "control-plane"],
+    }, {
+        // the control plane's own: the node itself is not to be heard of then
+        conditions: ["NotReady"],
+        sites: ["control-plane"],
     }],
     needs: { units: "all" },
 }

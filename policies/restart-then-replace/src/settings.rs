@@ -34,14 +34,18 @@ pub struct Rule {
 }
 
 impl Settings {
-    /// The two services without which no node works, by the conditions that Node Problem Detector ships.
+    /// The two services without which no node works, by the conditions that Node Problem Detector ships; and a node that is
+    /// not Ready, which the cloud boots before it is replaced.
     fn rules() -> Vec<Rule> {
-        [
-            ("KubeletUnhealthy", "kubelet.service"),
-            ("ContainerRuntimeUnhealthy", "containerd.service"),
+        vec![
+            Rule::new("KubeletUnhealthy", "kubelet.service"),
+            Rule::new("ContainerRuntimeUnhealthy", "containerd.service"),
+            Rule {
+                unit: None,
+                reboot: true,
+                ..Rule::new("NotReady", "")
+            },
         ]
-        .map(|(condition, unit)| Rule::new(condition, unit))
-        .into()
     }
 
     /// The rule for this kind of condition.

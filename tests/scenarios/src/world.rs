@@ -38,13 +38,16 @@ pub(crate) const OTHERS: [&str; 2] = ["other-1", "other-2"];
 /// The pool's waits and deadlines, in seconds: short, so that a story is told in a minute.
 pub(crate) const POOL: Timing = Timing {
     agent_grace: 25,
+    unready: 60,
     grant: 30,
     reboot: 90,
+    power: 60,
     settle: 5,
     ready: 3,
     join: 120,
     create_settle: 10,
     drain: 300,
+    owners: 120,
 };
 /// How long the node engine watches a remedy: `settleSeconds` of `fixtures/policy.yaml`.
 pub(crate) const SETTLE: SignedDuration = SignedDuration::from_secs(4);

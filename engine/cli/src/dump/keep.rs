@@ -2,6 +2,7 @@
 //! nobody thought of is not in a dump.
 
 use rectifier_api::{CORDONED_BY, NodeRepair, RETRY, RepairPool};
+use rectifier_core::repair::{APPROVE, PAUSED, REJECT, owner_annotations};
 use serde_json::{Map, Value};
 
 const NODE: &[&str] = &[
@@ -36,6 +37,7 @@ const POD: &[&str] = &[
     "metadata.ownerReferences[].uid",
     "metadata.ownerReferences[].controller",
     "spec.nodeName",
+    "spec.priority",
     "spec.terminationGracePeriodSeconds",
     "status.phase",
     "status.conditions[].type",
@@ -75,6 +77,9 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 pub(super) fn node(object: &Value) -> Option<Value> {
     let mut kept = pick(object, NODE);
     annotate(&mut kept, object, &[CORDONED_BY]);
+    for key in owner_annotations().chain([PAUSED]) {
+        bears(&mut kept, object, key);
+    }
     Some(kept)
 }
 
@@ -105,6 +110,7 @@ pub(super) fn set(object: &Value) -> Option<Value> {
 /// What is no pool of this version is kept as it is named, so that it is missed.
 pub(super) fn pool(object: &Value) -> Option<Value> {
     let mut kept = pick(object, OURS);
+    bears(&mut kept, object, PAUSED);
     if let Ok(mut pool) = serde_json::from_value::<RepairPool>(object.clone()) {
         if let Some(how) = &mut pool.spec.provisioning {
             how.user_data = variables(&how.user_data);
@@ -117,7 +123,8 @@ pub(super) fn pool(object: &Value) -> Option<Value> {
 /// Likewise.
 pub(super) fn repair(object: &Value) -> Option<Value> {
     let mut kept = pick(object, OURS);
-    annotate(&mut kept, object, &[RETRY]);
+    annotate(&mut kept, object, &[RETRY, APPROVE]);
+    bears(&mut kept, object, REJECT);
     if let Ok(repair) = serde_json::from_value::<NodeRepair>(object.clone()) {
         kept["spec"] = serde_json::to_value(repair.spec).ok()?;
         if let Some(record) = repair.status {
@@ -151,6 +158,13 @@ fn annotate(kept: &mut Value, object: &Value, keys: &[&str]) {
         if !value.is_null() {
             kept["metadata"]["annotations"][*key] = value.clone();
         }
+    }
+}
+
+/// That it has this annotation, and nothing of what it says.
+fn bears(kept: &mut Value, object: &Value, key: &str) {
+    if !object["metadata"]["annotations"][key].is_null() {
+        kept["metadata"]["annotations"][key] = "".into();
     }
 }
 
@@ -211,7 +225,7 @@ mod tests {
                 "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "uid": "o", "controller": true, "apiVersion": "apps/v1", "x": SECRET}],
             },
             "spec": {
-                "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "serviceAccountName": SECRET,
+                "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "priority": 7, "serviceAccountName": SECRET,
                 "containers": [{"name": "c", "env": [{"name": "A", "value": SECRET}], "args": [SECRET], "command": [SECRET]}],
                 "initContainers": [{"args": [SECRET]}],
                 "volumes": [{"name": "tmp", "emptyDir": {"medium": SECRET}}, {"name": SECRET, "secret": {"secretName": SECRET}}],
@@ -230,7 +244,10 @@ mod tests {
                     "name": "web-1", "namespace": "shop", "uid": "u", "labels": {"app": "web"}, "annotations": {MIRROR: "hash"},
                     "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "uid": "o", "controller": true, "apiVersion": "apps/v1"}],
                 },
-                "spec": {"nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "volumes": [{"name": "tmp", "emptyDir": {}}]},
+                "spec": {
+                    "nodeName": "worker-1", "terminationGracePeriodSeconds": 5, "priority": 7,
+                    "volumes": [{"name": "tmp", "emptyDir": {}}],
+                },
                 "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
             })
         );
@@ -239,7 +256,9 @@ mod tests {
     #[test]
     fn a_node_keeps_what_is_wrong_with_it_and_who_cordoned_it() {
         let kept = node(&json!({
-            "metadata": {"name": "w", "annotations": {CORDONED_BY: "uid", "csi.volume.kubernetes.io/nodeid": SECRET}},
+            "metadata": {"name": "w", "annotations": {
+                CORDONED_BY: "uid", "csi.volume.kubernetes.io/nodeid": SECRET, "cluster.x-k8s.io/machine": SECRET, PAUSED: SECRET,
+            }},
             "spec": {"providerID": "openstack:///1", "podCIDR": SECRET, "taints": [{"key": "a", "effect": "NoSchedule", "timeAdded": SECRET}]},
             "status": {
                 "addresses": [{"address": SECRET}], "nodeInfo": {"bootID": "b", "machineID": SECRET}, "images": [{"names": [SECRET]}],
@@ -249,6 +268,11 @@ mod tests {
         .unwrap();
         assert!(!kept.to_string().contains(SECRET), "{kept}");
         assert_eq!(kept["metadata"]["annotations"][CORDONED_BY], "uid");
+        assert_eq!(kept["metadata"]["annotations"][PAUSED], "");
+        assert_eq!(
+            kept["metadata"]["annotations"]["cluster.x-k8s.io/machine"],
+            ""
+        );
         assert_eq!(kept["spec"]["taints"][0]["effect"], "NoSchedule");
         assert_eq!(kept["status"]["nodeInfo"]["bootID"], "b");
     }

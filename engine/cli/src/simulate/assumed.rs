@@ -21,7 +21,7 @@ pub(super) fn all(dump: &Dump, question: &Question, has_config: bool) -> Vec<Str
     });
     assumed.push(
         "the cloud has room: similar servers can be made in every zone, boot within 40 s and join; pods that were evicted \
-         fit on any Ready node without taints, and start within 5 s"
+         fit on any Ready node whose taints they tolerate, and start within 5 s"
             .to_owned(),
     );
     let strangers = dump.nodes.iter().filter(|node| !has_server(node)).count();

@@ -21,6 +21,18 @@ pub struct InstanceAction {
 }
 
 impl InstanceAction {
+    /// The compute host has reported that it did what the action asks for. False for an action that no host reports on.
+    pub fn is_done_by_host(&self) -> bool {
+        let event = match self.action.as_str() {
+            "stop" => "compute_stop_instance",
+            "start" => "compute_start_instance",
+            "reboot" => "compute_reboot_instance",
+            "delete" => "compute_terminate_instance",
+            _ => return false,
+        };
+        self.succeeded(event)
+    }
+
     /// The event of this name ended in success: its host did it.
     pub fn succeeded(&self, event: &str) -> bool {
         self.events

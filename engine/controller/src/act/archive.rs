@@ -2,12 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, Preconditions};
 use rectifier_api::NodeRepair;
 
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::evidence;
+use crate::{evidence, finalizer, persist};
 
 pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
@@ -23,7 +23,7 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
         name: Some(name.clone()),
         ..ObjectMeta::default()
     };
-    match repairs.create(&PostParams::default(), &copy).await {
+    match repairs.create(&persist::as_controller(), &copy).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(api("archive")(error)),
@@ -35,11 +35,13 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
     if kept.status != repair.status {
         kept.status.clone_from(&repair.status);
         repairs
-            .replace_status(&name, &PostParams::default(), &kept)
+            .replace_status(&name, &persist::as_controller(), &kept)
             .await
             .map_err(api("archive the status"))?;
     }
     evidence::pass_on(ctx, repair, &kept).await?;
+    // One that somebody had deleted before is gone with its finalizer.
+    let repair = finalizer::unset(ctx, repair).await?;
     let params = DeleteParams {
         preconditions: Some(Preconditions {
             uid: repair.uid(),

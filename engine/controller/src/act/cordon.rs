@@ -3,7 +3,8 @@
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams};
-use rectifier_api::{CONTROLLER, CORDONED_BY};
+use rectifier_api::{CONTROLLER, CORDONED_BY, NodeRepair};
+use rectifier_core::name::Uid;
 use rectifier_core::repair::Seen;
 use serde_json::json;
 
@@ -53,6 +54,22 @@ pub(super) async fn unset(ctx: &Context, seen: &Seen) -> Result<(), Error> {
         "spec": { "unschedulable": null },
     });
     send(&nodes, &seen.request.node, &patch, "uncordon").await
+}
+
+/// A replacement that is taken back gets no pods any more. It goes with its Node, so that nobody has to know whose cordon it is.
+pub(super) async fn replacement(
+    ctx: &Context,
+    repair: &NodeRepair,
+    uid: &Uid,
+) -> Result<(), Error> {
+    let name = &super::create::replacement(repair)?.name;
+    let nodes: Api<Node> = Api::all(ctx.client.clone());
+    // with another UID it is another node: the API server itself refuses then
+    let patch = json!({
+        "metadata": { "uid": uid.as_str() },
+        "spec": { "unschedulable": true },
+    });
+    send(&nodes, name, &patch, "cordon the replacement").await
 }
 
 fn unschedulable(node: &Node) -> bool {

@@ -7,8 +7,9 @@ mod create;
 mod delete;
 mod evict;
 pub(crate) mod marks;
+mod power;
 mod token;
-mod user_data;
+pub(crate) mod user_data;
 
 use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;
@@ -34,11 +35,17 @@ pub(crate) async fn perform(
     match act {
         Act::Cordon => cordon::set(ctx, seen).await,
         Act::Uncordon => cordon::unset(ctx, seen).await,
-        Act::Evict(pods) => {
-            let held_back = evict::evict(ctx, pods).await?;
-            cluster.hold_back(&NodeName::parse(&seen.request.node)?, held_back);
-            Ok(())
+        Act::Evict(pods) | Act::EvictFromReplacement(pods) => {
+            let node = NodeName::parse(&seen.request.node)?;
+            // only what is asked for and what was last seen is remembered, however many pods come and go
+            let there = seen.pods.iter().chain(&seen.more.guests).flatten();
+            cluster.let_go(&node, &there.cloned().collect::<Vec<_>>());
+            let (refused, done) = evict::evict(ctx, pods).await;
+            cluster.hold_back(&node, pods, refused);
+            done
         }
+        Act::DeletePods(pods) => evict::delete(ctx, pods).await,
+        Act::CordonReplacement(uid) => cordon::replacement(ctx, repair, uid).await,
         Act::CreatePorts => create::ports(ctx, repair, seen).await,
         Act::CreateServer => create::server(ctx, cluster, repair, seen).await,
         Act::RemoveReplacement {
@@ -49,6 +56,11 @@ pub(crate) async fn perform(
         Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
         Act::Adopt => adopt::adopt(ctx, repair).await,
         Act::CollectEvidence => evidence::collect(ctx, repair, seen).await,
+        Act::PowerCycle { server, start } => power::cycle(ctx, server, *start).await,
+        Act::StopServer(id) => power::stop(ctx, id).await,
+        Act::OutOfService { node, is } => {
+            power::out_of_service(ctx, &seen.request.node, node, *is).await
+        }
         Act::DeleteServer(id) => delete::server(ctx, id).await,
         Act::DeletePorts(ports) => delete::ports(ctx, ports).await,
         Act::DeleteNode(uid) => delete::node(ctx, &seen.request.node, uid).await,

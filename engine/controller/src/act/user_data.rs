@@ -8,10 +8,26 @@ use rectifier_core::repair::{Replacement, Seen};
 
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::observe::cloud::copied_labels;
+use crate::observe::cloud::{copied_labels, copied_taints};
 
 /// The cluster's certificate authority, which the controller manager publishes in every namespace.
 const ROOT_CA: &str = "kube-root-ca.crt";
+
+/// Would it render?
+pub(crate) fn check(provisioning: &Provisioning) -> Result<(), minijinja::Error> {
+    let any = context! { node => "node", token => "t", server => "s", ca => "c", labels => "l", taints => "t" };
+    fill_in(provisioning, any).map(drop)
+}
+
+fn fill_in(
+    provisioning: &Provisioning,
+    values: minijinja::Value,
+) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    // a misspelt variable is an error, not an empty string in a machine's first boot
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.render_str(&provisioning.user_data, values)
+}
 
 pub(super) async fn render(
     ctx: &Context,
@@ -33,34 +49,29 @@ pub(super) async fn render(
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mut environment = Environment::new();
-    // a misspelt variable is an error, not an empty string in a machine's first boot
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    Ok(environment.render_str(
-        &provisioning.user_data,
+    Ok(fill_in(
+        provisioning,
         context! {
             node => &replacement.name,
             token => token,
             server => &provisioning.api_server,
             ca => base64(ca.as_bytes()),
             labels => labels.join(","),
-            taints => taints(seen).join(","),
+            taints => taints(seen, provisioning).join(","),
         },
     )?)
 }
 
-/// The sick node's own taints, without those that Kubernetes or we set, and the provisional one.
-fn taints(seen: &Seen) -> Vec<String> {
-    let own = seen.node.iter().flat_map(|node| &node.taints);
-    own.filter(|taint| {
-        !taint.starts_with("node.kubernetes.io/") && !taint.starts_with("rectifier.dev/")
-    })
-    .map(|taint| match taint.split_once(':') {
-        Some((key, effect)) if !key.contains('=') => format!("{key}=:{effect}"),
-        Some(_) | None => taint.clone(),
-    })
-    .chain([format!("{PROVISIONAL_TAINT}=:NoSchedule")])
-    .collect()
+/// The sick node's taints that the pool copies, and the provisional one.
+fn taints(seen: &Seen, provisioning: &Provisioning) -> Vec<String> {
+    let copied = copied_taints(seen.node.as_ref(), Some(provisioning)).into_iter();
+    copied
+        .map(|taint| match taint.split_once(':') {
+            Some((key, effect)) if !key.contains('=') => format!("{key}=:{effect}"),
+            Some(_) | None => taint,
+        })
+        .chain([format!("{PROVISIONAL_TAINT}=:NoSchedule")])
+        .collect()
 }
 
 fn base64(bytes: &[u8]) -> String {

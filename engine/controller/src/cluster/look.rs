@@ -85,7 +85,11 @@ impl Cluster {
             let kept = state.nodes.get(name);
             let pool = kept.map_or(Err(NoRules::NoPool), |kept| kept.place.pool.clone());
             let stands = standing(&Look {
-                repair: state.repairs.whole.get(name).copied(),
+                repair: state
+                    .repairs
+                    .whole
+                    .get(name)
+                    .map(|open| (open.flight.phase, open.reason)),
                 sick: state.sick.contains(name),
                 handled: kept.is_some_and(|kept| kept.problems().any(handles)),
                 pool: pool.as_ref().map(drop).map_err(|none| *none),

@@ -24,13 +24,17 @@ use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{NoRules, Phase};
+use rectifier_core::repair::drain::{HeldBack, PodSeen};
+use rectifier_core::repair::{Flight, NoRules};
+use tokio::sync::Notify;
 
 use self::listed::Listed;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::words::Words;
+use crate::retention;
 use crate::slim::SlimNode;
+use crate::turn::Turns;
 
 /// One condition as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub(crate) struct Sight {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeFacts {
     pub(crate) uid: String,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) conditions: BTreeMap<ConditionKind, Sight>,
 }
 
@@ -68,8 +73,12 @@ impl Kind {
     }
 }
 
-/// Where an open repair stands.
-pub(crate) type Stands = (Phase, Option<Reason>);
+/// An open repair, as far as others than itself are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) flight: Flight,
+    pub(crate) reason: Option<Reason>,
+}
 
 #[derive(Default)]
 struct State {
@@ -86,8 +95,11 @@ struct State {
     /// A list of nodes has ended.
     nodes_complete: bool,
     pools: Listed<String, Pool>,
-    repairs: Listed<NodeName, Stands>,
-    held_back: BTreeMap<NodeName, String>,
+    repairs: Listed<NodeName, Open>,
+    /// Repairs that are over, by their names.
+    archived: Listed<String, retention::Kept>,
+    turns: Turns,
+    held_back: BTreeMap<NodeName, Vec<HeldBack>>,
     held: BTreeMap<NodeName, Reason>,
     told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
     heard: BTreeMap<Kind, Timestamp>,
@@ -97,6 +109,7 @@ struct State {
 #[derive(Default)]
 pub(crate) struct Cluster {
     state: Mutex<State>,
+    changed: Notify,
 }
 
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
@@ -197,6 +210,10 @@ impl Cluster {
         let is_news = state.fresh.remove(&name) || differs;
         let concerns = was_sick || state.sick.contains(&name);
         let concerns = concerns || state.repairs.whole.contains_key(&name);
+        drop(state);
+        if is_news {
+            self.has_changed();
+        }
         Some((name, is_news && concerns))
     }
 
@@ -210,6 +227,7 @@ impl Cluster {
 
     pub(crate) fn forget(&self, node: &NodeName) {
         self.state().forget(node);
+        self.has_changed();
     }
 
     /// A full list of nodes begins: what it does not name is gone when it ends.
@@ -243,31 +261,111 @@ impl Cluster {
         let mut state = self.state();
         state.pools.ends();
         state.place_all();
+        drop(state);
+        self.has_changed();
     }
 
     /// A full list of repairs begins.
     pub(crate) fn repairs_begin(&self) {
-        self.state().repairs.begins();
+        let mut state = self.state();
+        state.repairs.begins();
+        state.archived.begins();
     }
 
     /// It is whole, and replaces what was known. The nodes whose repair it does not name any more.
     pub(crate) fn repairs_end(&self) -> Vec<NodeName> {
-        self.state().repairs.ends()
+        let mut state = self.state();
+        state.archived.ends();
+        let gone = state.repairs.ends();
+        drop(state);
+        self.has_changed();
+        gone
     }
 
-    pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) {
+    /// Whether there is more in it than another status.
+    pub(crate) fn see_pool(&self, name: String, pool: Option<RepairPool>) -> bool {
         let mut state = self.state();
+        let rules = |pool: &RepairPool| (pool.spec.clone(), pool.metadata.annotations.clone());
+        let before = state.pools.whole.get(&name).map(|pool| rules(&pool.object));
+        let is_new = before != pool.as_ref().map(rules);
         let pool = pool.map(|pool| Pool::new(&name, pool));
         state.pools.set(name, pool);
         // a list that is under way counts when it is whole
-        if !state.pools.is_listing() {
+        if is_new && !state.pools.is_listing() {
             state.place_all();
         }
+        drop(state);
+        self.has_changed();
+        is_new
+    }
+
+    /// All pools, in the order of their names.
+    pub(crate) fn pools(&self) -> Vec<RepairPool> {
+        let state = self.state();
+        let all = state.pools.whole.values();
+        all.map(|pool| RepairPool::clone(&pool.object)).collect()
+    }
+
+    pub(crate) fn see_archived(&self, name: String, kept: Option<retention::Kept>) {
+        self.state().archived.set(name, kept);
+    }
+
+    /// The repairs that are over.
+    pub(crate) fn archived(&self) -> Vec<(String, retention::Kept)> {
+        let state = self.state();
+        let all = state.archived.whole.iter();
+        all.map(|(name, kept)| (name.clone(), kept.clone()))
+            .collect()
+    }
+
+    /// Takes the turn of a pool for this node, or says who is before it.
+    pub(crate) fn take_turn(
+        &self,
+        pool: &str,
+        me: (Timestamp, &NodeName),
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let state = &mut *self.state();
+        let open = state.repairs.whole.iter();
+        let flights = open.map(|(node, open)| (node, &open.flight));
+        state.turns.take(pool, me, flights, now)
+    }
+
+    /// This node's repair is over, or wants to begin no more.
+    pub(crate) fn leave_turn(&self, node: &NodeName) {
+        self.state().turns.leave(node);
+    }
+
+    /// The nodes whose repairs are in flight.
+    pub(crate) fn in_flight(&self, now: Timestamp) -> Vec<NodeName> {
+        let state = self.state();
+        let all = state.repairs.whole.iter();
+        let own = all.filter(|(_, open)| open.flight.counts(now));
+        own.map(|(node, _)| node.clone()).collect()
+    }
+
+    /// Something was told that a pool's status may rest on.
+    pub(crate) fn has_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until something is.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// All nodes with their facts.
+    pub(crate) fn nodes(&self) -> Vec<(NodeName, NodeFacts)> {
+        let state = self.state();
+        let all = state.nodes.iter();
+        all.map(|(name, kept)| (name.clone(), kept.facts()))
+            .collect()
     }
 
     /// The node's open repair, or that it has none.
-    pub(crate) fn see_repair(&self, node: NodeName, stands: Option<Stands>) {
-        self.state().repairs.set(node, stands);
+    pub(crate) fn see_repair(&self, node: NodeName, open: Option<Open>) {
+        self.state().repairs.set(node, open);
+        self.has_changed();
     }
 
     /// Why the last look opened no repair of this node although its pool and a policy are there, if something else did.
@@ -279,18 +377,27 @@ impl Cluster {
         };
     }
 
-    /// Keeps what the API server said when it last refused to evict a pod of this node; `None` when it refused none.
-    pub(crate) fn hold_back(&self, node: &NodeName, why: Option<String>) {
+    /// Keeps what the API server said of the pods that it now refused to evict, in a repair of this node. Of those that were not
+    /// asked for it keeps what it said before.
+    pub(crate) fn hold_back(&self, node: &NodeName, asked: &[PodSeen], refused: Vec<HeldBack>) {
         let mut state = self.state();
-        match why {
-            Some(why) => state.held_back.insert(node.clone(), why),
-            None => state.held_back.remove(node),
-        };
+        let held = state.held_back.entry(node.clone()).or_default();
+        held.retain(|held| asked.iter().all(|pod| pod.uid != held.pod));
+        held.extend(refused);
+    }
+
+    /// Forgets what it said of pods that are not there any more.
+    pub(crate) fn let_go(&self, node: &NodeName, pods: &[PodSeen]) {
+        let mut state = self.state();
+        if let Some(held) = state.held_back.get_mut(node) {
+            held.retain(|held| pods.iter().any(|pod| pod.uid == held.pod));
+        }
     }
 
     /// See [`Self::hold_back`].
-    pub(crate) fn held_back(&self, node: &NodeName) -> Option<String> {
-        self.state().held_back.get(node).cloned()
+    pub(crate) fn held_back(&self, node: &NodeName) -> Vec<HeldBack> {
+        let state = self.state();
+        state.held_back.get(node).cloned().unwrap_or_default()
     }
 
     /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rectifier_core::name::ConditionKind;
 use rectifier_core::policy::Status;
-use rectifier_core::standing::is_problem;
+use rectifier_core::standing::{NOT_READY, is_problem};
 
 use super::members::Place;
 use super::words::Words;
@@ -51,11 +51,24 @@ impl Kept {
             .conditions
             .iter()
             .filter(|condition| ConditionKind::parse(&*condition.kind).is_ok())
-            .map(|condition| {
-                let status = status(&condition.status);
-                let old = before.and_then(|before| before.condition(&condition.kind));
+            // a detector's condition of that name is not ours
+            .filter(|condition| condition.kind != NOT_READY)
+            .flat_map(|condition| {
+                let said = status(&condition.status);
+                // False, and not to be heard of, are both an illness, and one
+                let ill = match said {
+                    Status::Yes => Status::No,
+                    Status::No | Status::Unknown => Status::Yes,
+                };
+                let ours = (condition.kind == "Ready").then_some((NOT_READY, ill, condition));
+                [(condition.kind.as_str(), said, condition)]
+                    .into_iter()
+                    .chain(ours)
+            })
+            .map(|(kind, status, condition)| {
+                let old = before.and_then(|before| before.condition(kind));
                 Held {
-                    kind: words.keep(&condition.kind),
+                    kind: words.keep(kind),
                     status,
                     reason: words.keep(&condition.reason),
                     message: words.keep(&condition.message),
@@ -143,6 +156,7 @@ impl Kept {
         };
         NodeFacts {
             uid: self.uid.to_string(),
+            labels: self.labels(),
             conditions: self.conditions.iter().filter_map(sight).collect(),
         }
     }
@@ -164,5 +178,9 @@ fn rest(node: &SlimNode) -> u64 {
     node.spec.provider_id.hash(&mut hasher);
     node.spec.taints.hash(&mut hasher);
     node.status.node_info.boot_id.hash(&mut hasher);
+    node.status.volumes_attached.hash(&mut hasher);
+    for (name, quantity) in node.status.allocatable.iter().chain(&node.status.capacity) {
+        (name, &quantity.0).hash(&mut hasher);
+    }
     hasher.finish()
 }

@@ -1,5 +1,6 @@
 use rectifier_api::RepairPoolSpec;
 use rectifier_core::policy::Group;
+use rectifier_core::repair::Phase;
 use rectifier_policy_host::Set;
 use serde_json::json;
 
@@ -15,17 +16,19 @@ fn name(text: &str) -> NodeName {
 
 fn pool(name: &str, label: &str) -> RepairPool {
     let labels = [("pool".to_owned(), label.to_owned())].into();
-    let spec = RepairPoolSpec {
-        node_selector: k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector {
-            match_labels: Some(labels),
-            ..Default::default()
-        },
-        mode: Default::default(),
-        drain: Default::default(),
-        provisioning: None,
-        timing: Default::default(),
-    };
+    let mut spec: RepairPoolSpec = serde_json::from_value(json!({"nodeSelector": {}})).unwrap();
+    spec.node_selector.match_labels = Some(labels);
     RepairPool::new(name, spec)
+}
+
+fn open(phase: Phase, reason: Option<Reason>) -> Option<Open> {
+    let flight = Flight {
+        phase,
+        since: None,
+        has_begun: false,
+        pool: None,
+    };
+    Some(Open { flight, reason })
 }
 
 fn node(name: &str, pool: &str, zone: &str, problem: &str) -> SlimNode {
@@ -123,11 +126,11 @@ fn groups_are_counted_by_pool_zone_and_problem() {
     ] {
         cluster.see(&node(node_name, pool, zone, problem), at(0));
     }
-    cluster.see_repair(name("c"), Some((Phase::Judging, None)));
-    cluster.see_repair(name("d"), Some((Phase::Judging, None)));
+    cluster.see_repair(name("c"), open(Phase::Judging, None));
+    cluster.see_repair(name("d"), open(Phase::Judging, None));
     cluster.repairs_begin();
-    cluster.see_repair(name("c"), Some((Phase::Judging, None)));
-    cluster.see_repair(name("b"), Some((Phase::Judging, None)));
+    cluster.see_repair(name("c"), open(Phase::Judging, None));
+    cluster.see_repair(name("b"), open(Phase::Judging, None));
     cluster.repairs_end();
     let group = |nodes, sick, repairing| Group {
         nodes,
@@ -148,7 +151,7 @@ fn groups_are_counted_by_pool_zone_and_problem() {
 #[test]
 fn a_repair_that_ended_while_the_watch_was_cut_is_none_and_its_node_is_looked_at() {
     let cluster = Cluster::default();
-    cluster.see_repair(name("worker-1"), Some((Phase::Judging, None)));
+    cluster.see_repair(name("worker-1"), open(Phase::Judging, None));
     assert_eq!(cluster.concerned(), [name("worker-1")]);
     cluster.repairs_begin();
     assert_eq!(cluster.repairs_end(), [name("worker-1")]);
@@ -196,7 +199,7 @@ fn only_what_decisions_read_and_only_of_nodes_that_ail_is_a_reason_to_look() {
     cordoned.spec.unschedulable = true;
     assert!(look(&cordoned, 4));
     assert!(look(&node("a", "one", "z", "False"), 5), "it was sick");
-    cluster.see_repair(name("a"), Some((Phase::Judging, None)));
+    cluster.see_repair(name("a"), open(Phase::Judging, None));
     assert!(!look(&node("a", "one", "z", "False"), 6));
     cordoned.status.conditions.clear();
     assert!(look(&cordoned, 7), "it is in repair");
@@ -245,12 +248,12 @@ fn every_sick_node_stands_there_once_with_one_reason() {
     cluster.see(&node("c", "one", "z", "True"), at(0));
     cluster.see_repair(
         name("c"),
-        Some((Phase::Draining, Some(Reason::BlockedByBudget))),
+        open(Phase::Draining, Some(Reason::BlockedByBudget)),
     );
     cluster.repairs_begin();
     cluster.see_repair(
         name("c"),
-        Some((Phase::Draining, Some(Reason::BlockedByBudget))),
+        open(Phase::Draining, Some(Reason::BlockedByBudget)),
     );
     cluster.repairs_end();
     let sick = cluster.sick(&Set::default());

@@ -1,10 +1,13 @@
 //! The cloud's side of a repair: complete and fresh, or not there at all.
 
 use rectifier_api::Provisioning;
-use rectifier_cloud::{Cloud, CloudError, Port, Server};
+use rectifier_cloud::{Cloud, CloudError, InstanceAction, Port, Server};
+use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, PortId, ServerId};
+use rectifier_core::policy::Status;
 use rectifier_core::repair::{
-    CloudSeen, CloudView, NodeSeen, Phase, PortSeen, Record, Replacement, ServerSeen,
+    ActionSeen, CloudSeen, CloudView, Needs, NodeSeen, Phase, PortSeen, Record, Replacement,
+    ServerSeen,
 };
 
 use crate::cluster::Cluster;
@@ -18,8 +21,10 @@ pub(crate) async fn look(
     record: &Record,
     node: Option<&NodeSeen>,
     provisioning: Option<&Provisioning>,
+    wanted: Needs,
 ) -> Result<CloudSeen, Error> {
-    let mut view = match ask(ctx.cloud.as_ref(), record, node).await {
+    let asked = ask(ctx.cloud.as_ref(), record, node, wanted.actions, ctx.now());
+    let mut view = match asked.await {
         Ok(view) => view,
         Err(error) => return Ok(CloudSeen::Unavailable(chain(&error))),
     };
@@ -31,6 +36,15 @@ pub(crate) async fn look(
             .replacement_node
             .iter()
             .flat_map(|joined| missing(&wanted, joined))
+            .collect();
+        view.missing_taints = view
+            .replacement_node
+            .iter()
+            .flat_map(|joined| {
+                let mut taints = copied_taints(node, provisioning);
+                taints.retain(|taint| !joined.taints.contains(taint));
+                taints
+            })
             .collect();
     }
     Ok(CloudSeen::Fresh(view))
@@ -48,6 +62,8 @@ async fn ask(
     cloud: &dyn Cloud,
     record: &Record,
     node: Option<&NodeSeen>,
+    with_actions: bool,
+    now: Timestamp,
 ) -> Result<CloudView, CloudError> {
     let mut view = CloudView::default();
     let recorded = record
@@ -59,7 +75,11 @@ async fn ask(
     if let Some(id) = &id
         && let Some(server) = cloud.describe(id).await?
     {
-        view.server = Some(with_ports(cloud, server).await?);
+        view.server = Some(with_ports(cloud, server, now).await?);
+    }
+    let with_actions = with_actions && tell(record.phase, node, view.server.as_ref());
+    if let Some(id) = id.as_ref().filter(|_| with_actions) {
+        view.actions = actions(cloud, id, view.server.as_ref()).await?;
     }
     for id in record
         .server_ports
@@ -74,7 +94,8 @@ async fn ask(
         return Ok(view);
     };
     for server in cloud.find_by_tag(&replacement.tag).await? {
-        view.replacements.push(with_ports(cloud, server).await?);
+        view.replacements
+            .push(with_ports(cloud, server, now).await?);
     }
     // Once written down, their number is the truth: it says under which names one may have been made.
     let recorded = replacement
@@ -89,9 +110,50 @@ async fn ask(
     Ok(view)
 }
 
-async fn with_ports(cloud: &dyn Cloud, server: Server) -> Result<ServerSeen, CloudError> {
+/// Each action costs a request, and these phases last: they are read when something follows from them.
+fn tell(phase: Phase, node: Option<&NodeSeen>, server: Option<&ServerSeen>) -> bool {
+    match phase {
+        Phase::Judging => server.is_some_and(|server| server.is_off || server.task.is_some()),
+        Phase::Draining => node.is_some_and(|node| node.ready != Status::Yes),
+        _ => true,
+    }
+}
+
+/// They are told of a server that is gone, too. One that the cloud never knew has none.
+async fn actions(
+    cloud: &dyn Cloud,
+    id: &ServerId,
+    server: Option<&ServerSeen>,
+) -> Result<Vec<ActionSeen>, CloudError> {
+    match cloud.actions(id).await {
+        Ok(actions) => Ok(actions.into_iter().map(action).collect()),
+        Err(CloudError::NotFound { .. }) if server.is_none() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn action(action: InstanceAction) -> ActionSeen {
+    ActionSeen {
+        done: action.is_done_by_host(),
+        action: action.action,
+        request: action.request,
+        by: action.user,
+    }
+}
+
+async fn with_ports(
+    cloud: &dyn Cloud,
+    server: Server,
+    now: Timestamp,
+) -> Result<ServerSeen, CloudError> {
     let ports = cloud.ports_by_device(&server.id).await?;
     Ok(ServerSeen {
+        is_off: server.is_off(),
+        task: server.task,
+        locked: server.locked,
+        age: server
+            .created
+            .map_or(0, |created| seconds_between(created, now)),
         id: server.id,
         name: server.name,
         status: server.status.as_str().to_owned(),
@@ -130,18 +192,35 @@ pub(crate) fn copied_labels(
     node: Option<&NodeSeen>,
     provisioning: Option<&Provisioning>,
 ) -> Vec<(String, String)> {
-    let wanted = |label: &str| {
-        provisioning.is_some_and(|how| {
-            how.copy_labels.iter().any(|copy| {
-                copy == label || (copy.ends_with('/') && label.starts_with(copy.as_str()))
-            })
-        })
-    };
+    let wanted = |label: &str| provisioning.is_some_and(|how| names(&how.copy_labels, label));
     let labels = node.into_iter().flat_map(|node| &node.labels);
     labels
         .filter(|(name, _)| wanted(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The taints of the sick node that the pool copies, as `key=value:Effect`. Those of Kubernetes' own say how the sick node is,
+/// and ours what becomes of it.
+pub(crate) fn copied_taints(
+    node: Option<&NodeSeen>,
+    provisioning: Option<&Provisioning>,
+) -> Vec<String> {
+    let taints = node.into_iter().flat_map(|node| &node.taints);
+    let wanted = |taint: &str| {
+        let key = taint.split([':', '=']).next().unwrap_or_default();
+        !key.starts_with("node.kubernetes.io/")
+            && !key.starts_with("rectifier.dev/")
+            && provisioning.is_some_and(|how| names(&how.copy_taints, key))
+    };
+    taints.filter(|taint| wanted(taint)).cloned().collect()
+}
+
+/// Is it named there, or does it begin with a prefix that is?
+fn names(copied: &[String], name: &str) -> bool {
+    copied
+        .iter()
+        .any(|copy| copy == name || (copy.ends_with('/') && name.starts_with(copy.as_str())))
 }
 
 fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
@@ -150,4 +229,36 @@ fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
         .filter(|(name, value)| joined.labels.get(name) != Some(value))
         .map(|(name, _)| name.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_taints_on_the_list_are_copied_and_none_of_kubernetes_own() {
+        let how: Provisioning = serde_json::from_value(serde_json::json!({
+            "userData": "", "apiServer": "https://x",
+            "copyTaints": ["dedicated", "example.com/", "node.kubernetes.io/", "rectifier.dev/"],
+        }))
+        .unwrap();
+        let node = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "n", "uid": "u"},
+            "spec": {"taints": [
+                {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
+                {"key": "example.com/a", "effect": "NoExecute"},
+                {"key": "other", "effect": "NoSchedule"},
+                {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+                {"key": "rectifier.dev/provisional", "effect": "NoSchedule"},
+            ]},
+        }))
+        .unwrap();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let node = crate::observe::node::seen(&node, &Cluster::default(), now).unwrap();
+        assert_eq!(
+            copied_taints(Some(&node), Some(&how)),
+            ["dedicated=gpu:NoSchedule", "example.com/a:NoExecute"]
+        );
+        assert!(copied_taints(Some(&node), None).is_empty());
+    }
 }

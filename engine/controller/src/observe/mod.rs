@@ -4,27 +4,35 @@
 //! not rest on what was true some seconds ago.
 
 pub(crate) mod cloud;
+mod further;
 pub(crate) mod node;
+mod owner;
 pub(crate) mod pool;
+mod quantity;
+mod volume;
 
+pub(crate) use further::further;
+
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use rectifier_api::{NodeRepair, RETRY};
+use rectifier_api::{CONFIRMED_DEAD, NodeRepair, RETRY};
 use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::evidence::is_settled;
 use rectifier_core::repair::{
-    Archived, CloudSeen, EvidenceSeen, NodeSeen, ProblemSeen, Seen, needs,
+    APPROVE, Archived, CloudSeen, EvidenceSeen, Hands, More, NodeSeen, ProblemSeen, REJECT, Record,
+    Seen, Stop, Turn, needs,
 };
 
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::evidence;
 use crate::slim::SlimNode;
+use crate::{evidence, stop};
 
 /// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
@@ -37,9 +45,10 @@ pub(crate) async fn repair(
     // what the record can hold of it tells one mark from another
     let mark = repair.annotations().get(RETRY);
     request.retry = mark.map(|mark| mark.chars().take(256).collect());
+    request.confirmed_dead = repair.annotations().get(CONFIRMED_DEAD).cloned();
     let record = repair.status.clone().unwrap_or_default();
     let name = NodeName::parse(&request.node)?;
-    let wanted = needs(record.phase);
+    let wanted = needs(&record);
     let node = read_node(ctx, cluster, &name).await?;
     let now = ctx.now();
     let problem = match cluster.held(&name, &request.problem.kind, now) {
@@ -49,17 +58,27 @@ pub(crate) async fn repair(
     };
     let (pool, provisioning) = pool::of(cluster, &name);
     let cloud = if wanted.cloud {
-        cloud::look(ctx, cluster, &record, node.as_ref(), provisioning.as_ref()).await?
+        let provisioning = provisioning.as_ref();
+        cloud::look(ctx, cluster, &record, node.as_ref(), provisioning, wanted).await?
     } else {
         CloudSeen::NotAsked
     };
+    let silent = node
+        .as_ref()
+        .is_some_and(|node| node.ready == Status::Unknown);
     Ok(Seen {
         now: ctx.now(),
+        heartbeat: if wanted.heartbeat && silent {
+            heartbeat(ctx, &name).await?
+        } else {
+            None
+        },
         repair_uid: Uid::parse(repair.metadata.uid.clone().unwrap_or_default())?,
+        hands: hands(ctx, cluster, repair, &record, &name).await,
         pool,
         problem,
         pods: if wanted.pods {
-            Some(pods(ctx, &name).await?)
+            Some(seen_of(&pods(ctx, &name).await?)?)
         } else {
             None
         },
@@ -78,9 +97,38 @@ pub(crate) async fn repair(
             EvidenceSeen::NotAsked
         },
         advice: None,
+        more: More::default(),
         request,
         record,
     })
+}
+
+/// What people say of this repair and its pool. (Of its node, too: that stands on the node.)
+async fn hands(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+    record: &Record,
+    node: &NodeName,
+) -> Hands {
+    let word = |key: &str| {
+        repair
+            .annotations()
+            .get(key)
+            .map(|word| word.trim().to_owned())
+    };
+    Hands {
+        stop: match record.phase.is_final() {
+            true => Stop::Runs,
+            false => stop::read(ctx).await,
+        },
+        pool_paused: pool::paused(cluster, node),
+        // known when it is asked for
+        turn: Turn::Free,
+        approve: word(APPROVE),
+        reject: word(REJECT),
+        deleted: repair.metadata.deletion_timestamp.is_some(),
+    }
 }
 
 /// The node as the API server has it now; `None` only if it says so itself.
@@ -103,6 +151,17 @@ pub(crate) async fn read_node(
     }
 }
 
+/// The last renewal of the node's Lease, by the node's own clock.
+async fn heartbeat(ctx: &Context, name: &NodeName) -> Result<Option<String>, Error> {
+    let leases: Api<Lease> = Api::namespaced(ctx.client.clone(), "kube-node-lease");
+    let lease = leases
+        .get_opt(name.as_str())
+        .await
+        .map_err(api("get the node's lease"))?;
+    let renewed = lease.and_then(|lease| lease.spec?.renew_time);
+    Ok(renewed.map(|renewed| renewed.0.to_string()))
+}
+
 /// The repairs of this node, or of another that had its name, that are over. Read from the API server itself: the copy of
 /// one that ended a moment ago may not have reached a cache, and what a person undid would be done again.
 pub(crate) async fn archive(ctx: &Context, name: &NodeName) -> Result<Vec<Archived>, Error> {
@@ -119,9 +178,15 @@ pub(crate) async fn archive(ctx: &Context, name: &NodeName) -> Result<Vec<Archiv
     Ok(list.items.iter().filter_map(over).collect())
 }
 
-async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<PodSeen>, Error> {
+/// The pods bound to a node.
+async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<Pod>, Error> {
     let pods: Api<Pod> = Api::all(ctx.client.clone());
     let bound = ListParams::default().fields(&format!("spec.nodeName={name}"));
     let list = pods.list(&bound).await.map_err(api("list pods"))?;
-    Ok(list.items.iter().map(node::pod).collect::<Result<_, _>>()?)
+    Ok(list.items)
+}
+
+/// The same, as decisions read them.
+fn seen_of(pods: &[Pod]) -> Result<Vec<PodSeen>, Error> {
+    Ok(pods.iter().map(node::pod).collect::<Result<_, _>>()?)
 }

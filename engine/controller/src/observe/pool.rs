@@ -1,9 +1,12 @@
 //! What the rules of a node's pool are.
 
+use kube::ResourceExt;
 use rectifier_api::{Mode, Provisioning, RepairPool};
-use rectifier_core::name::NodeName;
+use rectifier_core::name::{ConditionKind, NodeName};
+use rectifier_core::policy::Seconds;
 use rectifier_core::repair::drain::DrainRules;
-use rectifier_core::repair::{NoRules, Rules};
+use rectifier_core::repair::{NoRules, PAUSED, Rules};
+use rectifier_core::standing::NOT_READY;
 
 use crate::cluster::Cluster;
 
@@ -18,24 +21,51 @@ pub(crate) fn of(
     }
 }
 
+/// Why the node's pool is paused, if it is.
+pub(crate) fn paused(cluster: &Cluster, node: &NodeName) -> Option<String> {
+    let pool = cluster.pool_of(node).ok()?;
+    pool.annotations().get(PAUSED).cloned()
+}
+
 pub(crate) fn rules(pool: &RepairPool) -> Rules {
     let timing = &pool.spec.timing;
     Rules {
+        name: pool.name_any(),
         acts: match pool.spec.mode {
             Mode::Observe => false,
-            Mode::Auto => true,
+            Mode::Approve | Mode::Auto => true,
         },
+        approves: pool.spec.mode == Mode::Approve,
+        ignores: pool.spec.ignore_owners.clone(),
         provisions: pool.spec.provisioning.is_some(),
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,
+            node_volumes: pool.spec.drain.node_volumes,
         },
         drain_within: timing.drain,
+        last_resort: pool.spec.drain.last_resort,
+        owners: timing.owners,
+        ignore_taints: pool
+            .spec
+            .provisioning
+            .as_ref()
+            .map_or(Vec::new(), |how| how.ignore_taints.clone()),
         grant: timing.grant,
         reboot: timing.reboot,
+        power: timing.power,
         settle: timing.settle,
         ready: timing.ready,
         join: timing.join,
         create_settle: timing.create_settle,
+    }
+}
+
+/// A problem of this kind is judged by the control plane after so many seconds, if nobody else took it up.
+pub(crate) fn grace(pool: &RepairPool, kind: &ConditionKind) -> Seconds {
+    let timing = &pool.spec.timing;
+    match kind.as_str() == NOT_READY {
+        true => timing.unready,
+        false => timing.agent_grace,
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn remedy(
     seen: &Seen,
     limits: &Limits,
 ) -> Result<(), Closed> {
+    if let Some(why) = &seen.stop {
+        return closed(Reason::Stopped, why);
+    }
     // From a lost memory nothing is repeated: the attempts that it held may be the reason for the problem.
     if episode.forgotten {
         return closed(Reason::JournalLost, "");

@@ -82,7 +82,8 @@ pub(super) fn next(
         held(memory, Reason::RepairForOther, news);
         return None;
     };
-    let busy = memory.running().is_some() || seen.carrying_out;
+    // A grant is not taken under the stop switch. The control plane reads the same one, takes it back, and says why.
+    let busy = memory.running().is_some() || seen.carrying_out || seen.stop.is_some();
     let used = memory.last_grant.clone();
     let episode = memory.episodes.get_mut(&kind)?;
     if episode.asks() > Some(repair.asks) {

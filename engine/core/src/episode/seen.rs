@@ -134,6 +134,9 @@ pub struct Seen {
     pub handled: BTreeSet<ConditionKind>,
     /// Counts the changes of the policies.
     pub policies: u64,
+    /// The stop switch is set, and says this. One that was seen holds while the API server is away; one that was never seen
+    /// does not: a node heals itself during an outage, too.
+    pub stop: Option<String>,
     /// A remedy of this process is under way.
     pub carrying_out: bool,
     /// One has just ended.

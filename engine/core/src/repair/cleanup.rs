@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::guests;
 use super::next::{Act, Next};
 use super::replace::{again, fresh};
 use super::seen::{CloudView, Seen};
-use super::{Phase, called_off, ours, sick_node};
+use super::{Phase, call_off, called_off, ours, sick_node};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::Outcome;
@@ -16,7 +17,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
     match remove(seen, Reason::ReplacementFailed) {
         Some(next) => next,
         None => match called_off(seen) {
-            Some(reason) => Next::enter(seen, Phase::RollingBack, reason, ""),
+            Some(reason) => call_off(seen, reason),
             None => again(seen),
         },
     }
@@ -24,7 +25,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
 
 /// Called off before the commit: what was made is removed, then the node is uncordoned if the cordon is ours.
 pub(super) fn rolling_back(seen: &Seen) -> Next {
-    if let Some(next) = remove(seen, seen.record.reason.unwrap_or(Reason::RollingBack)) {
+    if let Some(next) = remove(seen, why(seen)) {
         return next;
     }
     match sick_node(seen) {
@@ -32,14 +33,12 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
             Next::act(seen, Act::Uncordon, Reason::Uncordoning)
         }
         Some(_) | None => {
-            let why = seen
-                .record
-                .steps
-                .iter()
-                .rev()
-                .find(|step| step.phase == Phase::RollingBack)
-                .map_or(Reason::Cancelled, |step| step.reason);
-            Next::enter(seen, Phase::Cancelled, why, "").with(|record| {
+            let mut steps = seen.record.steps.iter().rev();
+            let called_off = steps.find(|step| step.phase == Phase::RollingBack);
+            let (why, detail) = called_off.map_or((Reason::Cancelled, ""), |step| {
+                (step.reason, step.detail.as_str())
+            });
+            Next::enter(seen, Phase::Cancelled, why, detail).with(|record| {
                 // Called off is not failed: no policy may take it for an attempt.
                 if let Some(last) = record.tried.last_mut()
                     && last.outcome == Outcome::Running
@@ -52,6 +51,14 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
     }
 }
 
+/// Why it was called off.
+fn why(seen: &Seen) -> Reason {
+    let mut steps = seen.record.steps.iter().rev();
+    steps
+        .find(|step| step.phase == Phase::RollingBack)
+        .map_or(Reason::Cancelled, |step| step.reason)
+}
+
 /// Removes the present attempt; `None` when the cloud, complete and fresh, shows nothing of it any more.
 fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
     let replacement = seen.record.replacement.as_ref()?;
@@ -59,6 +66,9 @@ fn remove(seen: &Seen, reason: Reason) -> Option<Next> {
         Ok(view) => view,
         Err(next) => return Some(*next),
     };
+    if let Some(next) = guests::leave(seen, view) {
+        return Some(next);
+    }
     if !empty(view) {
         let act = Act::RemoveReplacement {
             servers: view

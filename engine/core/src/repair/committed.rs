@@ -1,11 +1,11 @@
 //! After the commit: the pods move, and the sick node goes. Only forward, and not one step while the replacement is not
 //! what was committed.
 
+use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
-use super::reboot::evict;
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, sick_node};
+use super::{Phase, dead, owners, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -23,6 +23,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
     match &view.replacement_node {
         Some(node) if !provisional(node) => {
             Next::enter(seen, Phase::Draining, Reason::Evicting, "")
+                .with(|record| record.drain = None)
         }
         Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
         // The replacement went away after its commit: nothing is evicted towards a node that is not there.
@@ -32,7 +33,7 @@ pub(super) fn committed(seen: &Seen) -> Next {
 
 /// What keeps the committed replacement from taking more off the sick node, if anything does. Looked at again before each
 /// step that cannot be taken back: minutes may have passed since the commit.
-fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
+pub(super) fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
     let replacement = seen.record.replacement.as_ref();
     let committed = replacement.and_then(|replacement| replacement.node_uid.as_deref());
     let Some(node) = &view.replacement_node else {
@@ -53,11 +54,33 @@ pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(why) = lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
     }
-    if sick_node(seen).is_some()
-        && let Some(next) = evict(seen)
-    {
-        return next;
+    let Some(owners) = owners::to_record(seen) else {
+        return Next::wait(seen, Reason::Evicting, "whoever made its pods was not read");
+    };
+    let next = match sick_node(seen) {
+        Some(node) => leave(seen, view, node),
+        None => emptied(seen),
+    };
+    next.with(|record| record.owners = Some(owners))
+}
+
+/// The pods leave by eviction; those that nobody there ends, by their machine's end.
+fn leave(seen: &Seen, view: &CloudView, node: &NodeSeen) -> Next {
+    match evict_or_delete(seen) {
+        Some(next) if !dead::ends_nothing(seen) => next,
+        Some(_) => dead::not_silent(seen).unwrap_or_else(|| dead::begin(seen, view)),
+        None if node.volumes.is_empty() => emptied(seen),
+        None => Next::enter(seen, Phase::Detaching, Reason::Detaching, ""),
     }
+}
+
+/// Nothing is left on the sick node.
+pub(super) fn emptied(seen: &Seen) -> Next {
+    Next::enter(seen, Phase::AwaitingOwners, Reason::AwaitingOwners, "")
+}
+
+/// Its server may go. Its ports are written down first.
+pub(super) fn delete(seen: &Seen, view: &CloudView) -> Next {
     // At another try the server may be gone, and what was recorded of it is all that is known.
     let mut ports = seen.record.server_ports.clone();
     for port in view.server.iter().flat_map(|server| &server.ports) {
@@ -88,6 +111,9 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
         if let Some(why) = lost(seen, view) {
             return Next::wait(seen, Reason::ReplacementLost, why);
         }
+        if server.task.as_deref() == Some("deleting") {
+            return Next::wait(seen, Reason::DeletingServer, "");
+        }
         return Next::act(
             seen,
             Act::DeleteServer(server.id.clone()),
@@ -102,6 +128,10 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
             Reason::CloudUnavailable,
             "it shows neither the sick server nor its replacement",
         );
+    }
+    // Nor does it prove that the machine is off: with its host down a delete is only the database's.
+    if seen.record.proof.is_none() && !dead::confirmed(seen) && dead::deleted(view).is_none() {
+        return Next::wait(seen, Reason::HostUnreachable, dead::NO_PROOF_OF_DELETE);
     }
     if !view.old_ports.is_empty() {
         return Next::act(

@@ -108,6 +108,7 @@ fn settled(seen: &Seen, next: Next, before: Evidence, found: Result<&Vec<String>
 /// The phase is entered all the same: it names all that may follow.
 fn collect(next: Next, before: Evidence) -> Next {
     let reason = Reason::CollectingEvidence;
+    let powers = matches!(next.act, Some(Act::PowerCycle { .. } | Act::StopServer(_)));
     let evidence = Evidence {
         tries: before.tries + 1,
         ..before
@@ -122,6 +123,10 @@ fn collect(next: Next, before: Evidence) -> Next {
         record.reason = Some(reason);
         record.message = reason.text().to_owned();
         record.evidence = Some(evidence);
+        // nothing is asked of the machine's host before
+        if let Some(power) = record.power.as_mut().filter(|_| powers) {
+            power.posted_at = None;
+        }
     })
 }
 

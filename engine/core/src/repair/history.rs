@@ -49,11 +49,12 @@ impl Archived {
     }
 
     fn vetoes(&self) -> bool {
-        self.phase == Phase::Cancelled && self.reason == Some(Reason::Uncordoned)
+        let word = matches!(self.reason, Some(Reason::Uncordoned | Reason::Rejected));
+        self.phase == Phase::Cancelled && word
     }
 }
 
-/// Until when a person's uncordon keeps this node from being repaired for this problem, if one does.
+/// Until when a person's uncordon, or rejection, keeps this node from being repaired for this problem, if one does.
 pub fn veto(
     archive: &[Archived],
     node_uid: &str,
@@ -132,6 +133,12 @@ pub(super) fn may_reboot(seen: &Seen) -> bool {
         .filter(|tried| seconds_between(tried.since, seen.now) < REMEMBERED)
         .count();
     !for_this && !offered && of_node < REBOOTS
+}
+
+/// May the cloud reboot the machine? Once for one problem, as the node's engine: what did not help does not help again.
+pub(super) fn may_hard_reboot(seen: &Seen) -> bool {
+    let is_one = |tried: &Tried| tried.rung == Rung::HardReboot && happened(tried);
+    !attempts(seen).iter().any(is_one)
 }
 
 /// An offer that nobody took is no reboot.

@@ -5,8 +5,11 @@ use jiff::Timestamp;
 use super::next::{Act, Next};
 use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
-use super::seen::{CloudSeen, Rules, Seen};
-use super::{Phase, called_off, cleared, history, ours, sick_node};
+use super::seen::{Rules, Seen, ServerSeen};
+use super::server::{self, busy, certain, stopped_by};
+use super::{
+    Phase, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node,
+};
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -18,6 +21,9 @@ pub(super) fn healing_in_node(seen: &Seen) -> Next {
     }
     if seen.request.withdrawn {
         return Next::enter(seen, Phase::Recovered, Reason::Withdrawn, "");
+    }
+    if let Some(next) = ended(seen, false) {
+        return next;
     }
     match (seen.request.asks, seen.request.requested_by) {
         (Asks::Reboot, _) => Next::enter(seen, Phase::Judging, Reason::RebootAsked, ""),
@@ -64,6 +70,9 @@ pub(super) fn judging(seen: &Seen) -> Next {
         };
         return Next::enter(seen, next, reason, "");
     }
+    if let Some(next) = ended(seen, ours(seen, node)) {
+        return next;
+    }
     // Remembered, so that the same mark is not taken for another try later.
     if let Some(mark) = new_mark(seen) {
         return Next::wait(seen, Reason::RetryAsked, "")
@@ -77,6 +86,10 @@ pub(super) fn judging(seen: &Seen) -> Next {
     if node.unschedulable && !ours(seen, node) {
         return Next::wait(seen, Reason::CordonedByOther, "");
     }
+    // With our cordon on it the node was given back above.
+    if let Some(other) = hands::owned(seen) {
+        return Next::wait(seen, Reason::OwnedByOther, other);
+    }
     if let Some(until) = vetoed(seen) {
         return Next::wait(seen, Reason::Vetoed, format!("until {until}"));
     }
@@ -84,6 +97,19 @@ pub(super) fn judging(seen: &Seen) -> Next {
         Ok(rules) => rules,
         Err(none) => return Next::wait(seen, Reason::from(*none), ""),
     };
+    // Ready is Unknown: nothing is decided before it is seen whether the node is alive all the same.
+    if let Some(next) = dead::not_silent(seen) {
+        return next;
+    }
+    // Whatever a policy would say: what somebody stopped is theirs, and what no host answers for is a person's.
+    if let Err(next) = touchable(seen)
+        && matches!(
+            next.reason,
+            Reason::StoppedByOther | Reason::HostUnreachable
+        )
+    {
+        return *next;
+    }
     // The node's own policy decided on the reboot; the control plane only keeps to its rails.
     if seen.request.asks == Asks::Reboot && history::may_reboot(seen) {
         return start(seen, rules, Rung::Reboot, "asked by the node's engine");
@@ -112,6 +138,17 @@ pub(super) fn judging(seen: &Seen) -> Next {
         }) => Next::enter(seen, Phase::NeedsHuman, Reason::PolicyFailed, message),
         Some(Advice::None) | None => Next::wait(seen, Reason::NoPolicy, &seen.request.problem.kind),
     }
+}
+
+/// A person's or another owner's word ends it, before the next rung. An owner of a node that we have not touched only keeps
+/// us away from it.
+fn ended(seen: &Seen, touched: bool) -> Option<Next> {
+    let reason = hands::ends(seen)?;
+    if touched {
+        return Some(call_off(seen, reason));
+    }
+    let words = hands::words(seen, reason);
+    (reason != Reason::OwnedByOther).then(|| Next::enter(seen, Phase::Cancelled, reason, words))
 }
 
 /// Our cordon was set, and somebody took it away.
@@ -155,8 +192,8 @@ fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -
                 .with(|record| record.wait_until = Some(until))
         }
         Remedy::Decline => Next::wait(seen, Reason::NoPolicy, &seen.request.problem.kind),
-        // An out-of-band reboot is not built yet: its gate is shown closed, and a policy that asks all the same waits.
-        Remedy::Reboot | Remedy::Unit(_) | Remedy::Fix(_) => {
+        Remedy::Reboot => hard_reboot(seen, rules, &decision.reason),
+        Remedy::Unit(_) | Remedy::Fix(_) => {
             Next::wait(seen, Reason::RemedyNotForSite, decision.remedy.label())
         }
     };
@@ -182,35 +219,69 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
             format!("{failed} replacements of this node failed within a day"),
         );
     }
-    // A node is replaced only when it is certain which server it is: nothing may be deleted on a guess.
-    let certain = match &seen.cloud {
-        CloudSeen::Fresh(view) => view.server.as_ref().filter(|server| {
-            Some(&server.id) == sick_node(seen).and_then(|node| node.server.as_ref())
-        }),
-        CloudSeen::Unavailable(why) => return Next::wait(seen, Reason::CloudUnavailable, why),
-        CloudSeen::NotAsked => return Next::wait(seen, Reason::CloudUnavailable, "not asked"),
+    let server = match touchable(seen) {
+        Ok(server) => server,
+        Err(next) => return *next,
     };
-    let Some(server) = certain else {
-        return Next::enter(
+    // Its host was started anew, or its guest shut itself down: no machine is thrown away that was only not switched on.
+    if server.is_off && history::may_hard_reboot(seen) {
+        return start(
             seen,
-            Phase::NeedsHuman,
-            Reason::ServerUnknown,
-            "the node's providerID names no server of this project",
-        );
-    };
-    if server.name != seen.request.node {
-        return Next::enter(
-            seen,
-            Phase::NeedsHuman,
-            Reason::ServerUnknown,
-            format!("its server is named {}", server.name),
+            rules,
+            Rung::HardReboot,
+            "it is off: a start comes first",
         );
     }
     let id = server.id.to_string();
+    if let Some(next) = preflight::refuse(seen, rules) {
+        return next;
+    }
     start(seen, rules, Rung::Replace, why).with(|record| record.server_id = Some(id))
 }
 
-/// The first intrusive step of a rung: the cordon. It is written down before it is done.
+fn hard_reboot(seen: &Seen, rules: &Rules, why: &str) -> Next {
+    if !history::may_hard_reboot(seen) {
+        return Next::enter(seen, Phase::NeedsHuman, Reason::RebootedAlready, why);
+    }
+    match touchable(seen) {
+        Ok(_) => start(seen, rules, Rung::HardReboot, why),
+        Err(next) => *next,
+    }
+}
+
+/// The node's server, if it may be touched now: it is certain, nobody is doing anything with it, and nobody stopped it.
+pub(super) fn touchable(seen: &Seen) -> Result<&ServerSeen, Box<Next>> {
+    let (view, server) = certain(seen)?;
+    if seen.request.confirmed_dead.as_deref() == Some(server.id.as_str()) {
+        return Ok(server);
+    }
+    if let Some(why) = busy(server) {
+        // What we asked for ourselves stays under way for ever when its host is down.
+        let of_ours = |action| server::ours(seen, view, action);
+        let mut asked = of_ours("reboot").chain(of_ours("start"));
+        return Err(Box::new(match asked.find(|action| !action.done) {
+            Some(action) if server.task.is_some() => {
+                let why = format!("{} {} was never done", action.action, action.request);
+                let id = server.id.to_string();
+                Next::enter(seen, Phase::NeedsHuman, Reason::HostUnreachable, why)
+                    .with(|record| record.server_id = Some(id))
+            }
+            Some(_) | None => Next::wait(seen, Reason::ServerBusy, why),
+        }));
+    }
+    match stopped_by(seen, view).filter(|_| server.is_off) {
+        Some(by) => Err(Box::new(Next::enter(
+            seen,
+            Phase::NeedsHuman,
+            Reason::StoppedByOther,
+            format!("by {by}"),
+        ))),
+        None => Ok(server),
+    }
+}
+
+/// The first intrusive step of a rung: the cordon. It is written down before it is done. A node on which it stands already,
+/// from a rung that did not help, goes on from there.
 fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
     if !rules.acts {
         return Next::wait(
@@ -220,20 +291,27 @@ fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
                 "it would {}",
                 match rung {
                     Rung::Reboot => "reboot it",
+                    Rung::HardReboot => "have the cloud reboot it",
                     Rung::Replace => "replace it",
                 }
             ),
         );
     }
+    if let Some(wait) = hands::not_yet(seen, rules.approves, rung) {
+        return wait;
+    }
     Next::enter(seen, Phase::Cordoning, Reason::PolicyDecided, why)
-        .with(|record| record.rung = Some(rung))
+        .with(|record| {
+            record.rung = Some(rung);
+            record.pool = Some(rules.name.clone());
+        })
         .then(Act::Cordon)
 }
 
 /// The cordon is being set.
 pub(super) fn cordoning(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "");
+        return call_off(seen, reason);
     }
     match sick_node(seen) {
         // Between our look and our patch somebody else cordoned it: theirs it is.
@@ -241,7 +319,10 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
             Next::enter(seen, Phase::RollingBack, Reason::CordonedByOther, "")
         }
         Some(node) if node.unschedulable => match seen.record.rung {
-            Some(Rung::Reboot) => Next::enter(seen, Phase::RebootDraining, Reason::Evicting, ""),
+            Some(Rung::Reboot | Rung::HardReboot) => {
+                Next::enter(seen, Phase::RebootDraining, Reason::Evicting, "")
+                    .with(|record| record.drain = None)
+            }
             Some(Rung::Replace) | None => super::replace::begin(seen),
         },
         Some(_) | None => Next::act(seen, Act::Cordon, Reason::Cordoning),
@@ -262,17 +343,30 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
         return Next::enter(seen, phase, Reason::RetryAsked, "")
             .with(|record| follow_mark(record, mark, seen.now));
     }
+    // A person's word about the very thing that was asked.
+    let is_answered = seen.record.reason == Some(Reason::HostUnreachable)
+        && seen.record.proof.is_none()
+        && dead::confirmed(seen);
     if is_committed {
-        return still(seen);
+        return match is_answered {
+            true => Next::enter(seen, Phase::Committed, Reason::ConfirmedDead, ""),
+            false => still(seen),
+        };
     }
     if sick_node(seen).is_none() {
         return Next::enter(seen, Phase::Cancelled, Reason::NodeGone, "");
+    }
+    if let Some(next) = ended(seen, sick_node(seen).is_some_and(|node| ours(seen, node))) {
+        return next;
     }
     if seen.request.withdrawn || cleared(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::ProblemCleared, "");
     }
     if given_back(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
+    }
+    if is_answered {
+        return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "");
     }
     still(seen)
 }

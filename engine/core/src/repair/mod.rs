@@ -6,28 +6,52 @@
 
 mod cleanup;
 mod committed;
+mod condition;
+mod dead;
 pub mod drain;
+mod eviction;
 pub mod evidence;
+pub mod fitness;
+mod flight;
+mod further;
+mod gate;
+mod guests;
+mod hands;
 pub mod history;
 mod judge;
 mod next;
+mod owner;
+pub mod owners;
+mod person;
 pub mod phase;
+mod power;
+mod preflight;
 mod rails;
 mod reboot;
 mod record;
 mod replace;
 mod seen;
+mod server;
+pub mod volume;
 
+pub use condition::{Condition, conditions};
+pub use drain::LastResort;
 pub use evidence::{Evidence, EvidenceSeen};
+pub use flight::{Flight, Turn};
+pub use further::{Further, More, further};
+pub use gate::gates;
+pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
 pub use history::Archived;
 pub use next::{Act, Next};
+pub use owner::{NodeOwner, owner_annotations};
 pub use phase::Phase;
 pub use record::{
-    Asks, Grant, Problem, Record, Replacement, Request, RequestedBy, Rung, StepRecord, Tried,
-    Verdict,
+    Asks, Grant, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Silence,
+    StepRecord, Tried, Verdict,
 };
 pub use seen::{
-    CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen, ServerSeen,
+    ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,
+    ServerSeen,
 };
 
 use crate::clock::seconds_between;
@@ -51,6 +75,10 @@ pub struct Needs {
     pub pods: bool,
     /// The cloud.
     pub cloud: bool,
+    /// What was done to the sick server.
+    pub actions: bool,
+    /// The node's Lease, while its Ready is Unknown.
+    pub heartbeat: bool,
     /// The policies.
     pub advice: bool,
     /// The node's earlier repairs.
@@ -59,9 +87,15 @@ pub struct Needs {
     pub evidence: bool,
 }
 
-/// What a decision in this phase rests on. Only this is read: a list of pods or a call to the cloud costs.
-pub fn needs(phase: Phase) -> Needs {
-    match phase {
+/// What a decision on this record rests on. Only this is read: a list of pods or a call to the cloud costs.
+pub fn needs(record: &Record) -> Needs {
+    let nothing = Needs::default();
+    let cloud = Needs {
+        cloud: true,
+        ..nothing
+    };
+    let by_cloud = record.rung == Some(Rung::HardReboot);
+    match record.phase {
         Phase::HealingInNode
         | Phase::Cordoning
         | Phase::GrantOffered
@@ -71,40 +105,56 @@ pub fn needs(phase: Phase) -> Needs {
         | Phase::NeedsHuman
         | Phase::Recovered
         | Phase::Replaced
-        | Phase::Cancelled => Needs::default(),
+        | Phase::Cancelled => nothing,
         Phase::Judging => Needs {
             cloud: true,
+            actions: true,
+            heartbeat: true,
             advice: true,
             archive: true,
             ..Needs::default()
         },
         Phase::RebootDraining => Needs {
             pods: true,
-            ..Needs::default()
+            cloud: by_cloud,
+            actions: by_cloud,
+            ..nothing
+        },
+        Phase::HardRebooting => Needs {
+            actions: true,
+            evidence: true,
+            ..cloud
         },
         Phase::CreatingPorts
         | Phase::CreatingServer
         | Phase::Joining
         | Phase::Committed
         | Phase::DeletingNode
-        | Phase::RollingBack => Needs {
-            cloud: true,
-            ..Needs::default()
-        },
+        | Phase::RollingBack => cloud,
         Phase::DeletingServer => Needs {
-            cloud: true,
+            actions: true,
             evidence: true,
-            ..Needs::default()
+            ..cloud
         },
         Phase::Discarding => Needs {
-            cloud: true,
             archive: true,
-            ..Needs::default()
+            ..cloud
         },
         Phase::Draining => Needs {
             pods: true,
-            cloud: true,
-            ..Needs::default()
+            actions: true,
+            heartbeat: true,
+            ..cloud
+        },
+        Phase::Stopping => Needs {
+            actions: true,
+            heartbeat: true,
+            evidence: true,
+            ..cloud
+        },
+        Phase::Detaching | Phase::AwaitingOwners => Needs {
+            pods: true,
+            ..cloud
         },
     }
 }
@@ -122,6 +172,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::RebootDraining => reboot::draining(seen),
         Phase::GrantOffered => reboot::grant_offered(seen),
         Phase::Rebooting => reboot::rebooting(seen),
+        Phase::HardRebooting => power::hard_rebooting(seen),
         Phase::Settling => reboot::settling(seen),
         Phase::Uncordoning => cleanup::uncordoning(seen),
         Phase::CreatingPorts => replace::creating_ports(seen),
@@ -129,6 +180,9 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
         Phase::Joining => replace::joining(seen),
         Phase::Committed => committed::committed(seen),
         Phase::Draining => committed::draining(seen),
+        Phase::Stopping => dead::stopping(seen),
+        Phase::Detaching => dead::detaching(seen),
+        Phase::AwaitingOwners => owners::awaiting(seen),
         Phase::DeletingServer => committed::deleting_server(seen),
         Phase::DeletingNode => committed::deleting_node(seen),
         Phase::Discarding => cleanup::discarding(seen),
@@ -143,7 +197,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
-    let next = rails::hold(seen, evidence::first(seen, next));
+    let next = person::ask(seen, rails::hold(seen, evidence::first(seen, next)));
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {
@@ -159,6 +213,9 @@ fn called_off(seen: &Seen) -> Option<Reason> {
     };
     if seen.request.withdrawn {
         return Some(Reason::Withdrawn);
+    }
+    if let Some(reason) = hands::ends(seen) {
+        return Some(reason);
     }
     // A human's word: whoever takes our cordon away wants the node back. (Before it is set, in `Cordoning`, its
     // absence says nothing.)
@@ -198,11 +255,18 @@ fn ours(seen: &Seen, node: &NodeSeen) -> bool {
     node.cordoned_by.as_ref() == Some(&seen.repair_uid)
 }
 
-/// How long the present phase has lasted.
+/// Called off before the commit: what is ours is taken back.
+fn call_off(seen: &Seen, reason: Reason) -> Next {
+    Next::enter(seen, Phase::RollingBack, reason, hands::words(seen, reason))
+}
+
+/// How long the present phase has lasted, without the time before people last let us go on.
 fn age(seen: &Seen) -> Seconds {
-    seen.record
-        .since
-        .map_or(0, |since| seconds_between(since, seen.now))
+    if seen.record.halted_at.is_some() || hands::halted(seen).is_some() {
+        return 0;
+    }
+    let from = seen.record.since.max(seen.record.resumed_at);
+    from.map_or(0, |since| seconds_between(since, seen.now))
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ pub enum Act {
     Uncordon,
     /// Ask the API server to evict these pods.
     Evict(Vec<PodSeen>),
+    /// Delete these pods, with their grace, whatever their budgets say.
+    DeletePods(Vec<PodSeen>),
+    /// Mark the replacement's Node unschedulable, if it still has this UID.
+    CordonReplacement(Uid),
+    /// Ask the API server to evict these pods from a replacement that is taken back.
+    EvictFromReplacement(Vec<PodSeen>),
     /// Make the ports of this attempt that are missing.
     CreatePorts,
     /// Make the replacement's server on its ports.
@@ -38,6 +44,22 @@ pub enum Act {
     Adopt,
     /// Keep what the sick server and its node still tell.
     CollectEvidence,
+    /// Ask the cloud to start the sick server, or to reboot it hard.
+    PowerCycle {
+        /// The server.
+        server: ServerId,
+        /// It is off: a start is what it takes.
+        start: bool,
+    },
+    /// Ask the cloud to stop the sick server.
+    StopServer(ServerId),
+    /// Tell Kubernetes that the node is out of service, so that it takes pods and volumes from it; or that it is not.
+    OutOfService {
+        /// The Node, if it still has this UID.
+        node: Uid,
+        /// It is.
+        is: bool,
+    },
     /// Delete the sick server.
     DeleteServer(ServerId),
     /// Delete the sick server's ports.
@@ -54,9 +76,16 @@ impl Act {
         match self {
             Act::Cordon => Some(Step::Cordon),
             Act::CreatePorts | Act::CreateServer => Some(Step::Create),
-            Act::Evict(_) => Some(Step::Drain),
-            Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_) => Some(Step::Delete),
+            Act::Evict(_) | Act::DeletePods(_) => Some(Step::Drain),
+            Act::StopServer(_)
+            | Act::OutOfService { .. }
+            | Act::DeleteServer(_)
+            | Act::DeletePorts(_)
+            | Act::DeleteNode(_) => Some(Step::Delete),
             Act::Uncordon
+            | Act::PowerCycle { .. }
+            | Act::CordonReplacement(_)
+            | Act::EvictFromReplacement(_)
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::CollectEvidence
@@ -70,13 +99,20 @@ impl Act {
         match self {
             Act::Cordon
             | Act::Evict(_)
+            | Act::DeletePods(_)
             | Act::CreatePorts
             | Act::CreateServer
             | Act::Adopt
+            | Act::PowerCycle { .. }
+            | Act::StopServer(_)
+            | Act::OutOfService { is: true, .. }
             | Act::DeleteServer(_)
             | Act::DeletePorts(_)
             | Act::DeleteNode(_) => true,
             Act::Uncordon
+            | Act::OutOfService { is: false, .. }
+            | Act::CordonReplacement(_)
+            | Act::EvictFromReplacement(_)
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::CollectEvidence
@@ -87,10 +123,15 @@ impl Act {
     /// Does it end what the sick server could still tell of why it is sick? Then what it tells is kept first.
     pub fn destroys_evidence(&self) -> bool {
         match self {
-            Act::DeleteServer(_) => true,
+            // a console begins anew with each start
+            Act::PowerCycle { .. } | Act::StopServer(_) | Act::DeleteServer(_) => true,
             Act::Cordon
             | Act::Uncordon
             | Act::Evict(_)
+            | Act::DeletePods(_)
+            | Act::CordonReplacement(_)
+            | Act::EvictFromReplacement(_)
+            | Act::OutOfService { .. }
             | Act::CreatePorts
             | Act::CreateServer
             | Act::RemoveReplacement { .. }
@@ -118,7 +159,7 @@ pub struct Next {
 }
 
 /// At most so many steps are kept in a record; the oldest after the first go. Arbitrary: the longest story without
-/// a repeated rung has 14.
+/// a repeated rung has 15.
 const STEPS_KEPT: usize = 64;
 
 impl Next {
@@ -153,6 +194,11 @@ impl Next {
     /// Does it let the node's engine reboot, from the moment in which it is written?
     pub fn grants(&self, before: &Record) -> bool {
         self.record.grant.is_some() && self.record.grant != before.grant
+    }
+
+    /// Does it begin a rung: is its first step one that touches the node?
+    pub fn begins(&self, before: &Record) -> bool {
+        self.record.phase == Phase::Cordoning && before.phase != Phase::Cordoning
     }
 
     /// Enter a phase.

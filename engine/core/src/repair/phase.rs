@@ -33,6 +33,8 @@ pub enum Phase {
     GrantOffered,
     /// The offer was accepted. Ends with a new boot id, or at the deadline.
     Rebooting,
+    /// The cloud starts or hard-reboots the server: the node's engine did not. Ends with a new boot id, or at the deadline.
+    HardRebooting,
     /// Rebooted; the problem is watched. Ends when it stays away, or when it is still there at the deadline.
     Settling,
     /// Healthy again; the cordon is being taken away. Ends when that is seen.
@@ -47,8 +49,14 @@ pub enum Phase {
     Discarding,
     /// **The commit point**: the replacement is adopted. From here only forward.
     Committed,
-    /// Pods leave the sick node. Ends when none is left.
+    /// Pods leave the sick node. Ends when none is left, or when nobody there can end those that are.
     Draining,
+    /// The machine does not end its pods: it is being stopped. Ends when its host has proven that it is off.
+    Stopping,
+    /// The sick node's volumes are let go, and its pods if it is proven to be off. Ends when it holds none any more.
+    Detaching,
+    /// Who made the pods that left makes them Ready elsewhere. Ends when all have so many as before, or after a while.
+    AwaitingOwners,
     /// The sick server and its ports are being deleted. Ends when the cloud no longer lists them.
     DeletingServer,
     /// The sick Node is being deleted. Ends when it is gone.
@@ -69,13 +77,14 @@ pub enum Phase {
 
 impl Phase {
     /// In the order of the story.
-    pub const ALL: [Phase; 21] = [
+    pub const ALL: [Phase; 25] = [
         Phase::HealingInNode,
         Phase::Judging,
         Phase::Cordoning,
         Phase::RebootDraining,
         Phase::GrantOffered,
         Phase::Rebooting,
+        Phase::HardRebooting,
         Phase::Settling,
         Phase::Uncordoning,
         Phase::CreatingPorts,
@@ -84,6 +93,9 @@ impl Phase {
         Phase::Discarding,
         Phase::Committed,
         Phase::Draining,
+        Phase::Stopping,
+        Phase::Detaching,
+        Phase::AwaitingOwners,
         Phase::DeletingServer,
         Phase::DeletingNode,
         Phase::RollingBack,
@@ -116,9 +128,14 @@ impl Phase {
                 Phase::CreatingPorts,
                 Phase::RollingBack,
             ],
-            Phase::RebootDraining => &[Phase::GrantOffered, Phase::RollingBack, Phase::NeedsHuman],
+            Phase::RebootDraining => &[
+                Phase::GrantOffered,
+                Phase::HardRebooting,
+                Phase::RollingBack,
+                Phase::NeedsHuman,
+            ],
             Phase::GrantOffered => &[Phase::Rebooting, Phase::Judging, Phase::RollingBack],
-            Phase::Rebooting => &[Phase::Settling, Phase::Judging],
+            Phase::Rebooting | Phase::HardRebooting => &[Phase::Settling, Phase::Judging],
             Phase::Settling => &[Phase::Uncordoning, Phase::Judging],
             Phase::Uncordoning => &[Phase::Recovered],
             Phase::CreatingPorts => &[Phase::CreatingServer, Phase::Discarding, Phase::RollingBack],
@@ -126,7 +143,15 @@ impl Phase {
             Phase::Joining => &[Phase::Committed, Phase::Discarding, Phase::RollingBack],
             Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack, Phase::NeedsHuman],
             Phase::Committed => &[Phase::Draining, Phase::NeedsHuman],
-            Phase::Draining => &[Phase::DeletingServer, Phase::NeedsHuman],
+            Phase::Draining => &[
+                Phase::Stopping,
+                Phase::Detaching,
+                Phase::AwaitingOwners,
+                Phase::NeedsHuman,
+            ],
+            Phase::Stopping => &[Phase::Draining, Phase::Detaching, Phase::NeedsHuman],
+            Phase::Detaching => &[Phase::Stopping, Phase::AwaitingOwners, Phase::NeedsHuman],
+            Phase::AwaitingOwners => &[Phase::DeletingServer, Phase::NeedsHuman],
             Phase::DeletingServer => &[Phase::DeletingNode, Phase::NeedsHuman],
             Phase::DeletingNode => &[Phase::Replaced, Phase::NeedsHuman],
             Phase::RollingBack => &[Phase::Cancelled],
@@ -150,6 +175,9 @@ impl Phase {
         match self {
             Phase::Committed
             | Phase::Draining
+            | Phase::Stopping
+            | Phase::Detaching
+            | Phase::AwaitingOwners
             | Phase::DeletingServer
             | Phase::DeletingNode
             | Phase::Replaced => true,
@@ -159,6 +187,7 @@ impl Phase {
             | Phase::RebootDraining
             | Phase::GrantOffered
             | Phase::Rebooting
+            | Phase::HardRebooting
             | Phase::Settling
             | Phase::Uncordoning
             | Phase::CreatingPorts

@@ -3,8 +3,10 @@
 
 use proptest::prelude::*;
 
-use super::drain::{Owner, PodSeen};
-use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, cordoned, node, rules, seen, server};
+use super::drain::PodSeen;
+use super::fitness::Fitness;
+use super::owners::OwnerSeen;
+use super::tests::{NODE, NODE_UID, OLD, REPAIR_UID, at, node, pod, rules, seen, server};
 use super::*;
 use crate::clock::seconds_between;
 use crate::name::{PortId, Uid};
@@ -31,7 +33,35 @@ enum Chance {
     ReplacementWell,
     /// A person asks for another try.
     Retry,
+    /// A person halts it, by the stop switch or by a pause, or lets it go on.
+    Stop,
+    Pause,
+    GoOn,
+    /// A person ends it.
+    Reject,
+    Delete,
+    /// Another takes the node over, or lets go of it.
+    Owned,
+    LetGo,
+    /// Another repair of the pool runs, or does not.
+    Crowded,
+    Alone,
     NodeReboots,
+    /// The machine is not heard any more, and runs on: nobody there ends a pod.
+    Hangs,
+    /// It is heard again, if it runs.
+    IsBack,
+    /// Its host does nothing that it is asked for, or does again.
+    HostDown,
+    HostUp,
+    /// A person starts the machine, if its host is there.
+    SomebodyStarts,
+    /// A person stops it.
+    SomebodyStops,
+    /// A pod that tolerates its taint gets onto the replacement.
+    GuestComes,
+    /// A pod gets onto the sick node, cordoned or not.
+    PodComes,
     LongTime,
 }
 
@@ -51,6 +81,23 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::ReplacementWell),
         1 => Just(Chance::Retry),
         2 => Just(Chance::NodeReboots),
+        3 => Just(Chance::Hangs),
+        1 => Just(Chance::IsBack),
+        1 => Just(Chance::HostDown),
+        2 => Just(Chance::HostUp),
+        1 => Just(Chance::SomebodyStarts),
+        1 => Just(Chance::SomebodyStops),
+        1 => Just(Chance::Stop),
+        1 => Just(Chance::Pause),
+        3 => Just(Chance::GoOn),
+        1 => Just(Chance::Reject),
+        1 => Just(Chance::Delete),
+        1 => Just(Chance::Owned),
+        2 => Just(Chance::LetGo),
+        1 => Just(Chance::Crowded),
+        2 => Just(Chance::Alone),
+        2 => Just(Chance::GuestComes),
+        1 => Just(Chance::PodComes),
         3 => Just(Chance::LongTime),
     ]
 }
@@ -59,9 +106,13 @@ struct World {
     second: i64,
     request: Request,
     record: Record,
+    hands: Hands,
+    owned: bool,
     node: Option<NodeSeen>,
     problem: ProblemSeen,
     pods: Vec<PodSeen>,
+    /// On the replacement.
+    guests: Vec<PodSeen>,
     old: Option<ServerSeen>,
     old_ports: Vec<PortId>,
     new: Vec<ServerSeen>,
@@ -69,19 +120,19 @@ struct World {
     new_node: Option<NodeSeen>,
     made: u32,
     evidence: EvidenceSeen,
+    /// The policy has the cloud reboot before it replaces.
+    hard_reboots: bool,
+    /// The machine has power. What it does then nobody can tell from outside.
+    runs: bool,
+    host_is_up: bool,
+    /// Counts the renewals of the node's Lease.
+    heartbeat: u32,
+    heard_since: i64,
+    actions: Vec<ActionSeen>,
 }
 
 impl World {
-    fn new(asks: Asks) -> Self {
-        let pod = PodSeen {
-            namespace: "default".to_owned(),
-            name: "web".to_owned(),
-            uid: Uid::parse("pod").unwrap(),
-            owner: Owner::Controller,
-            finished: false,
-            leaving: None,
-            local_data: false,
-        };
+    fn new(asks: Asks, hard_reboots: bool) -> Self {
         Self {
             second: 0,
             request: Request {
@@ -89,9 +140,12 @@ impl World {
                 ..seen(Phase::HealingInNode).request
             },
             record: Record::default(),
+            hands: Hands::default(),
+            owned: false,
             node: Some(node()),
             problem: ProblemSeen::There,
-            pods: vec![pod],
+            pods: vec![owned("web")],
+            guests: Vec::new(),
             old: Some(server(OLD, NODE)),
             old_ports: server(OLD, NODE).ports,
             new: Vec::new(),
@@ -99,6 +153,66 @@ impl World {
             new_node: None,
             made: 0,
             evidence: EvidenceSeen::Absent,
+            hard_reboots,
+            runs: true,
+            host_is_up: true,
+            heartbeat: 0,
+            heard_since: -1000,
+            actions: Vec::new(),
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.ready == Status::Yes)
+    }
+
+    fn hear(&mut self, ready: Status) {
+        let now = self.second;
+        if let Some(node) = &mut self.node {
+            node.ready = ready;
+        }
+        self.heard_since = now;
+    }
+
+    /// Something is asked of the machine's host; it does it, if it is there.
+    fn ask_host(&mut self, action: &str, by: &str) {
+        let is_there = self.host_is_up;
+        let request = format!("req-{}-{}", self.actions.len(), self.second);
+        self.actions.insert(
+            0,
+            ActionSeen {
+                action: action.to_owned(),
+                request,
+                by: Some(by.to_owned()),
+                done: is_there,
+            },
+        );
+        if !is_there {
+            if let Some(server) = self.old.as_mut().filter(|_| action != "delete") {
+                server.task = Some("under way".to_owned());
+            }
+            return;
+        }
+        match action {
+            "stop" | "delete" => {
+                self.runs = false;
+                self.hear(Status::Unknown);
+            }
+            _ => {
+                self.runs = true;
+                let boot = format!("boot-{}", self.second);
+                if let Some(node) = &mut self.node {
+                    node.boot_id = crate::name::BootId::parse(boot).ok();
+                }
+                self.hear(Status::Yes);
+            }
+        }
+        let is_off = !self.runs;
+        if let Some(server) = &mut self.old {
+            server.is_off = is_off;
+            server.status = if is_off { "SHUTOFF" } else { "ACTIVE" }.to_owned();
         }
     }
 
@@ -115,11 +229,22 @@ impl World {
                 .cloned()
                 .collect(),
             replacement_node: self.new_node.clone(),
+            actions: self.actions.clone(),
             missing_labels: Vec::new(),
+            missing_taints: Vec::new(),
             ports_wanted: 1,
         };
+        // As the policy that ships: first the reboot, and never twice.
+        let rebooted = self
+            .record
+            .tried
+            .iter()
+            .any(|tried| tried.rung == Rung::HardReboot);
         let decision = Decision {
-            remedy: Remedy::Replace,
+            remedy: match self.hard_reboots && !rebooted {
+                true => Remedy::Reboot,
+                false => Remedy::Replace,
+            },
             reason: String::new(),
             settle: None,
             notes: [].into(),
@@ -133,11 +258,22 @@ impl World {
             repair_uid: Uid::parse(REPAIR_UID).unwrap(),
             request: self.request.clone(),
             record: self.record.clone(),
+            hands: self.hands.clone(),
             pool: Ok(rules()),
-            node: self.node.clone(),
+            node: self.node.clone().map(|node| NodeSeen {
+                ready_held: u32::try_from(self.second - self.heard_since).unwrap_or(0),
+                taints: self
+                    .owned
+                    .then(|| "ToBeDeletedByClusterAutoscaler:NoSchedule".to_owned())
+                    .into_iter()
+                    .chain(node.taints)
+                    .collect(),
+                ..node
+            }),
             problem: self.problem,
-            pods: Some(self.pods.clone()),
-            held_back: None,
+            heartbeat: Some(self.heartbeat.to_string()),
+            pods: needs(&self.record).pods.then(|| self.pods.clone()),
+            held_back: Vec::new(),
             archive: Vec::new(),
             watched: 9999,
             cloud: if cloud_down {
@@ -145,29 +281,89 @@ impl World {
             } else {
                 CloudSeen::Fresh(view)
             },
-            evidence: match needs(self.record.phase).evidence {
+            evidence: match needs(&self.record).evidence {
                 true => self.evidence.clone(),
                 false => EvidenceSeen::NotAsked,
             },
             advice: Some(Advice::Decided { policy, decision }),
+            more: More::default(),
         }
+    }
+
+    /// The same, with what the engine reads because of it.
+    fn look_further(&self, cloud_down: bool) -> Seen {
+        let mut seen = self.look(cloud_down);
+        let Further {
+            losses,
+            owners,
+            fitness,
+            guests,
+        } = further(&seen);
+        if losses {
+            seen.pods = Some(self.pods.clone());
+        }
+        seen.more = More {
+            owners: owners.map(|owners| {
+                let seen = owners.into_iter().map(|owner| OwnerSeen {
+                    owner,
+                    // it comes up when there is time
+                    ready: u32::from(self.second % 3 > 0),
+                    wanted: 1,
+                });
+                seen.collect()
+            }),
+            fitness: fitness.then(Fitness::default),
+            guests: guests.then(|| self.guests.clone()),
+        };
+        seen
     }
 
     fn perform(&mut self, act: &Act) {
         match act {
             Act::Cordon => {
                 self.node = self.node.take().map(|old| NodeSeen {
-                    boot_id: old.boot_id,
-                    ..cordoned(Some(REPAIR_UID))
+                    unschedulable: true,
+                    cordoned_by: Uid::parse(REPAIR_UID).ok(),
+                    ..old
                 })
             }
             Act::Uncordon => {
                 self.node = self.node.take().map(|old| NodeSeen {
-                    boot_id: old.boot_id,
-                    ..node()
+                    unschedulable: false,
+                    cordoned_by: None,
+                    ..old
                 })
             }
-            Act::Evict(_) => self.pods.clear(),
+            Act::Evict(pods) | Act::DeletePods(pods) if self.is_heard() => {
+                self.pods.retain(|pod| !pods.contains(pod));
+            }
+            Act::Evict(pods) | Act::DeletePods(pods) => {
+                let until = at(self.second + 30);
+                self.pods
+                    .iter_mut()
+                    .filter(|pod| pods.contains(pod))
+                    .for_each(|pod| pod.leaving = pod.leaving.or(Some(until)));
+            }
+            Act::EvictFromReplacement(pods) => self.guests.retain(|pod| !pods.contains(pod)),
+            Act::CordonReplacement(uid) => {
+                let node = self.new_node.iter_mut().find(|node| node.uid == *uid);
+                node.unwrap().unschedulable = true;
+            }
+            Act::PowerCycle { start, .. } => {
+                self.ask_host(if *start { "start" } else { "reboot" }, "rectifier");
+            }
+            Act::StopServer(_) => self.ask_host("stop", "rectifier"),
+            Act::OutOfService { is, .. } => {
+                if let Some(node) = &mut self.node {
+                    node.taints.clear();
+                    if *is {
+                        let taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+                        node.taints.push(taint.to_owned());
+                        node.volumes.clear();
+                        self.pods.clear();
+                    }
+                }
+            }
             Act::CreatePorts => {
                 if self.ports.is_empty() {
                     self.port("first");
@@ -200,6 +396,9 @@ impl World {
                 ports,
                 node,
             } => {
+                if !servers.is_empty() {
+                    self.guests.clear();
+                }
                 self.new.retain(|server| !servers.contains(&server.id));
                 if servers.is_empty() {
                     self.ports.retain(|port| !ports.contains(&port.id));
@@ -218,7 +417,10 @@ impl World {
                     missing: Vec::new(),
                 }
             }
-            Act::DeleteServer(_) => self.old = None,
+            Act::DeleteServer(_) => {
+                self.ask_host("delete", "rectifier");
+                self.old = None;
+            }
             Act::DeletePorts(gone) => self.old_ports.retain(|port| !gone.contains(port)),
             Act::DeleteNode(_) => self.node = None,
             Act::Archive => {}
@@ -239,13 +441,40 @@ impl World {
         match chance {
             Chance::Nothing | Chance::Killed | Chance::ActFails | Chance::CloudDown => {}
             Chance::HumanCordons => {
-                if self.node.as_ref().is_some_and(|node| !node.unschedulable) {
-                    self.node = Some(cordoned(None));
+                if let Some(node) = self.node.as_mut().filter(|node| !node.unschedulable) {
+                    (node.unschedulable, node.cordoned_by) = (true, None);
                 }
             }
             Chance::HumanUncordons => {
-                if self.node.is_some() {
-                    self.node = Some(node());
+                if let Some(node) = &mut self.node {
+                    (node.unschedulable, node.cordoned_by) = (false, None);
+                }
+            }
+            Chance::Hangs => {
+                if self.is_heard() {
+                    self.hear(Status::Unknown);
+                }
+            }
+            Chance::IsBack => {
+                if self.runs && !self.is_heard() {
+                    self.heartbeat += 1;
+                    self.hear(Status::Yes);
+                }
+            }
+            Chance::HostDown => self.host_is_up = false,
+            Chance::HostUp => {
+                self.host_is_up = true;
+                // what was left undone is not taken up again
+                self.old.iter_mut().for_each(|server| server.task = None);
+            }
+            Chance::SomebodyStarts => {
+                if self.old.is_some() && !self.runs && self.host_is_up {
+                    self.ask_host("start", "a person");
+                }
+            }
+            Chance::SomebodyStops => {
+                if self.old.is_some() && self.runs && self.host_is_up {
+                    self.ask_host("stop", "a person");
                 }
             }
             Chance::ProblemClears => self.problem = ProblemSeen::Cleared { held: 1000 },
@@ -278,14 +507,49 @@ impl World {
                 self.new_node.iter_mut().for_each(|node| node.ready = ready);
             }
             Chance::Retry => self.request.retry = Some(self.second.to_string()),
+            Chance::Stop => self.hands.stop = Stop::Stopped(String::new()),
+            Chance::Pause => self.hands.pool_paused = Some(String::new()),
+            Chance::GoOn => {
+                self.hands.stop = Stop::Runs;
+                self.hands.pool_paused = None;
+            }
+            Chance::Reject => self.hands.reject = Some(String::new()),
+            Chance::Delete => self.hands.deleted = true,
+            Chance::Owned => self.owned = true,
+            Chance::LetGo => self.owned = false,
+            Chance::Crowded => self.hands.turn = Turn::After(String::new()),
+            Chance::Alone => self.hands.turn = Turn::Free,
             Chance::NodeReboots => {
-                if let (Some(node), Some(grant)) = (&mut self.node, &self.record.grant) {
+                let heard = self.is_heard();
+                if let (true, Some(node), Some(grant)) = (heard, &mut self.node, &self.record.grant)
+                {
                     self.request.accepted_grant = Some(grant.id.clone());
                     node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
                 }
             }
+            Chance::GuestComes => {
+                if self
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| !node.unschedulable)
+                {
+                    self.guests.push(owned(&format!("guest-{}", self.second)));
+                }
+            }
+            Chance::PodComes => {
+                if self.old.is_some() && self.node.is_some() {
+                    self.pods.push(owned(&format!("late-{}", self.second)));
+                }
+            }
             Chance::LongTime => self.second += 200,
         }
+    }
+}
+
+fn owned(name: &str) -> PodSeen {
+    PodSeen {
+        controller: Some(super::tests::owner("web")),
+        ..pod(name)
     }
 }
 
@@ -308,11 +572,46 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 .new_node
                 .as_ref()
                 .is_some_and(|node| node.ready == Status::Yes);
+            // once that is written the server may be going already: who comes then comes too late
+            let begins_to_delete = matches!(next.act, Some(Act::DeleteServer(_)))
+                && seen.record.phase != Phase::DeletingServer;
+            assert!(
+                !begins_to_delete || world.pods.is_empty(),
+                "no server is deleted under a pod"
+            );
             // its ports and its Node follow a server that is gone, whatever becomes of the replacement meanwhile
             assert!(
                 (ready && world.new.len() == 1) || world.old.is_none(),
                 "no server is deleted without exactly one replacement that is Ready"
             );
+        }
+        Some(Act::StopServer(_)) => {
+            assert!(committed, "nothing is stopped before the commit");
+            assert!(
+                !world.is_heard(),
+                "a node that is Ready ends its pods itself"
+            );
+        }
+        Some(Act::OutOfService { is: true, .. }) => {
+            assert!(
+                !world.runs,
+                "no volume is taken from a machine that may run"
+            );
+        }
+        Some(Act::PowerCycle { .. }) => {
+            assert!(!committed, "what is replaced is not booted again");
+            let before = world.actions.iter().filter(|action| {
+                action.by.as_deref() == Some("rectifier")
+                    && ["start", "reboot"].contains(&action.action.as_str())
+            });
+            // one that was lost, and one after a person's word
+            assert!(
+                before.count() == 0 || world.request.retry.is_some(),
+                "one reboot for one problem"
+            );
+        }
+        Some(Act::DeletePods(_)) => {
+            panic!("no pod is deleted past its budget unless the pool says so")
         }
         Some(Act::Evict(_)) if replacing => {
             assert!(committed, "nothing is evicted before the commit");
@@ -344,7 +643,14 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a post is written down before it is made"
             );
         }
-        Some(Act::RemoveReplacement { .. }) => {
+        Some(Act::RemoveReplacement { servers, .. }) => {
+            assert!(!committed, "what was adopted is not taken back");
+            assert!(
+                servers.is_empty() || world.guests.is_empty() || world.new_node.is_none(),
+                "before the commit no pod is lost with a replacement"
+            );
+        }
+        Some(Act::EvictFromReplacement(_) | Act::CordonReplacement(_)) => {
             assert!(!committed, "what was adopted is not taken back")
         }
         Some(Act::CreatePorts) => {
@@ -367,9 +673,34 @@ fn check(world: &World, seen: &Seen, next: &Next) {
                 "a port in use is not surplus"
             );
         }
-        Some(Act::Evict(_) | Act::Cordon | Act::Adopt | Act::CollectEvidence | Act::Archive)
+        Some(
+            Act::Evict(_)
+            | Act::Cordon
+            | Act::Adopt
+            | Act::Archive
+            | Act::CollectEvidence
+            | Act::OutOfService { is: false, .. },
+        )
         | None => {}
     }
+    if matches!(next.act, Some(Act::DeleteNode(_))) {
+        assert!(!world.runs, "no Node goes before its machine");
+    }
+    let halted = seen.hands.stop != Stop::Runs || seen.hands.pool_paused.is_some();
+    let intrusive = next.act.as_ref().is_some_and(Act::is_intrusive);
+    assert!(
+        !halted || !(intrusive || next.grants(&seen.record)),
+        "nothing intrusive is done while a person halts it"
+    );
+    let ended = seen.hands.deleted || seen.hands.reject.is_some() || world.owned;
+    assert!(
+        committed || !ended || !intrusive || world.record.committed_at.is_some(),
+        "nothing new is begun for what was called off"
+    );
+    assert!(
+        seen.hands.turn == Turn::Free || !next.begins(&seen.record),
+        "one in flight"
+    );
     assert!(
         seen.record.committed_at.is_none() || next.record.phase.fits(true),
         "after the commit only forward, or a person"
@@ -383,13 +714,14 @@ proptest! {
     #[test]
     fn no_sequence_of_events_breaks_an_invariant(
         reboot in any::<bool>(),
+        hard in any::<bool>(),
         chances in proptest::collection::vec(chance(), 1..200),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate });
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
         for chance in chances {
             world.second += 7;
             world.happen(chance);
-            let seen = world.look(matches!(chance, Chance::CloudDown));
+            let seen = world.look_further(matches!(chance, Chance::CloudDown));
             let next = decide(&seen).expect("in the diagram");
             check(&world, &seen, &next);
             world.record = next.record;
@@ -403,27 +735,33 @@ proptest! {
     #[test]
     fn when_the_faults_end_every_repair_ends_and_leaves_nothing(
         reboot in any::<bool>(),
+        hard in any::<bool>(),
         chances in proptest::collection::vec(chance(), 0..100),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate });
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
         for chance in chances.into_iter().map(Some).chain(std::iter::repeat_n(None, 400)) {
             world.second += 20;
-            if let Some(chance) = chance {
-                world.happen(chance);
+            match chance {
+                Some(chance) => world.happen(chance),
+                None => {
+                    world.happen(Chance::GoOn);
+                    world.happen(Chance::Alone);
+                }
             }
-            let seen = world.look(matches!(chance, Some(Chance::CloudDown)));
+            let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));
             let next = decide(&seen).expect("in the diagram");
             world.record = next.record;
             if let Some(act) = next.act.filter(|_| !matches!(chance, Some(Chance::Killed | Chance::ActFails))) {
                 world.perform(&act);
             }
         }
-        // a human's cordon, or a person who is asked, may hold it for ever
+        // a human's cordon, another owner, or a person who is asked, may hold it for ever
         let held = matches!(world.record.phase, Phase::NeedsHuman)
-            || world.record.reason == Some(Reason::CordonedByOther);
+            || matches!(world.record.reason, Some(Reason::CordonedByOther | Reason::OwnedByOther));
         prop_assert!(held || world.record.phase.is_final(), "{:?}: {}", world.record.phase, world.record.message);
         match world.record.phase {
             Phase::Replaced => {
+                prop_assert!(!world.runs);
                 prop_assert!(world.old.is_none() && world.old_ports.is_empty() && world.node.is_none());
                 prop_assert_eq!((world.new.len(), world.ports.len()), (1, 1));
             }

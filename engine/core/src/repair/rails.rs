@@ -1,16 +1,21 @@
 //! What holds every step, whichever phase decided it: the pool's mode before the commit, and a deadline for the phases
 //! that wait for others.
 
+use super::drain::LastResort;
 use super::next::Next;
 use super::seen::{CloudSeen, Rules, Seen};
-use super::{Phase, age};
+use super::{Phase, age, hands};
 use crate::policy::Seconds;
 use crate::reason::Reason;
 
 /// The step as it may be taken now.
 pub(super) fn hold(seen: &Seen, next: Next) -> Next {
-    let next = frozen(seen, next);
-    overdue(seen, next)
+    let next = match hands::held(seen, &next) {
+        // what is halted is not late
+        Some(held) => held,
+        None => overdue(seen, frozen(seen, next)),
+    };
+    hands::say_too_late(seen, hands::keep_time(seen, next))
 }
 
 /// A pool that was switched to observe stops its open repairs where they are: the cordon stays, nothing new is made or
@@ -47,20 +52,37 @@ fn overdue(seen: &Seen, next: Next) -> Next {
         age(seen),
         next.record.message.as_str()
     );
-    Next::enter(seen, Phase::NeedsHuman, Reason::Overdue, state)
+    // Its host does not stop the machine, or does not say so.
+    let reason = match next.reason {
+        _ if phase == Phase::Stopping => Reason::HostUnreachable,
+        Reason::HostUnreachable => Reason::HostUnreachable,
+        _ => Reason::Overdue,
+    };
+    Next::enter(seen, Phase::NeedsHuman, reason, state)
 }
 
 /// How long a phase may take that depends on people's budgets, on the cloud or on the replacement. The other phases have
 /// deadlines of their own, or nothing in them can be late.
 fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
     match phase {
-        Phase::RebootDraining | Phase::Draining => Some(rules.drain_within),
-        Phase::Committed | Phase::DeletingServer | Phase::DeletingNode => Some(rules.join),
+        Phase::RebootDraining => Some(rules.drain_within),
+        // Pods that are deleted as a last resort have their grace, too.
+        Phase::Draining => Some(match rules.last_resort {
+            LastResort::Ask => rules.drain_within,
+            LastResort::Delete => rules.drain_within.saturating_add(rules.join),
+        }),
+        Phase::Stopping => Some(rules.power),
+        // It ends by itself, unless the replacement is lost meanwhile, or a pod has come that does not leave.
+        Phase::AwaitingOwners => Some(rules.owners.saturating_add(rules.join)),
+        Phase::Committed | Phase::Detaching | Phase::DeletingServer | Phase::DeletingNode => {
+            Some(rules.join)
+        }
         Phase::HealingInNode
         | Phase::Judging
         | Phase::Cordoning
         | Phase::GrantOffered
         | Phase::Rebooting
+        | Phase::HardRebooting
         | Phase::Settling
         | Phase::Uncordoning
         | Phase::CreatingPorts

@@ -1,73 +1,26 @@
 //! The first rung: a reboot from inside, by a grant that only this boot of this node can use, once.
 
-use super::drain;
-use super::next::{Act, Next};
+use super::eviction::evict;
+use super::next::Next;
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, called_off, sick_node};
+use super::{Phase, age, call_off, called_off, dead, hands, power, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
 
-/// Pods leave first: a reboot takes them down without asking their budgets.
+/// Pods leave first: a reboot takes them down without asking their budgets. Those that nobody there can end are ended by it.
 pub(super) fn draining(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "");
+        return call_off(seen, reason);
     }
     match evict(seen) {
-        Some(next) if !ends_nothing(seen) => next,
-        Some(_) | None => offer(seen),
-    }
-}
-
-/// 60 s: what a kubelet that is well needs beyond the grace, several times over.
-const BEYOND_GRACE: Seconds = 60;
-
-/// A kubelet that is not Ready, as without its container runtime, ends no pod, so that the drain would never end. All of the
-/// pods were evicted as their budgets allowed, and have had their grace: nothing is taken from them by the reboot, which is
-/// what ends them. (A replacement does not go on like this: it would have to know that the machine is dead.)
-fn ends_nothing(seen: &Seen) -> bool {
-    let (Some(node), Ok(rules), Some(pods)) = (sick_node(seen), &seen.pool, &seen.pods) else {
-        return false;
-    };
-    let moment = seen.now - SignedDuration::from_secs(i64::from(BEYOND_GRACE));
-    node.ready != Status::Yes
-        && node.ready_held >= BEYOND_GRACE
-        && drain::plan(pods, rules.drain).is_only_waiting_for_an_end_since(moment)
-}
-
-/// The drain's next step, or `None` when nothing is left to go.
-pub(super) fn evict(seen: &Seen) -> Option<Next> {
-    let Some(pods) = &seen.pods else {
-        return Some(Next::wait(seen, Reason::Evicting, "pods not read"));
-    };
-    let rules = match &seen.pool {
-        Ok(rules) => rules.drain,
-        Err(none) => return Some(Next::wait(seen, Reason::from(*none), "")),
-    };
-    let plan = drain::plan(pods, rules);
-    if plan.is_done() {
-        return None;
-    }
-    let name = |pod: &drain::PodSeen| format!("{}/{}", pod.namespace, pod.name);
-    let (reason, detail) = match (plan.evict.is_empty(), &seen.held_back) {
-        (false, Some(held_back)) => (Reason::BlockedByBudget, held_back.clone()),
-        (false, None) => (Reason::Evicting, String::new()),
-        // Pods that are on their way out come first: those that may not leave are still there when they are gone.
-        (true, _) => match (plan.leaving.first(), plan.forbidden.first()) {
-            (Some(leaving), _) => (Reason::Evicting, name(leaving)),
-            (None, forbidden) => (
-                Reason::EvictionNotAllowed,
-                forbidden.map(name).unwrap_or_default(),
-            ),
+        Some(next) if !dead::ends_nothing(seen) => next,
+        Some(_) | None => match seen.record.rung {
+            Some(Rung::HardReboot) => power::begin(seen),
+            Some(Rung::Reboot | Rung::Replace) | None => offer(seen),
         },
-    };
-    let next = Next::wait(seen, reason, detail);
-    Some(if plan.evict.is_empty() {
-        next
-    } else {
-        next.then(Act::Evict(plan.evict))
-    })
+    }
 }
 
 fn offer(seen: &Seen) -> Next {
@@ -104,12 +57,13 @@ pub(super) fn grant_offered(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::Rebooting, Reason::GrantAccepted, "");
     }
     if let Some(reason) = called_off(seen) {
-        return Next::enter(seen, Phase::RollingBack, reason, "")
-            .with(|record| record.grant = None);
+        return call_off(seen, reason).with(|record| record.grant = None);
     }
-    // A pool that was switched to observe takes the offer back; it was no try.
-    if seen.pool.as_ref().is_ok_and(|rules| !rules.acts) {
-        return Next::enter(seen, Phase::Judging, Reason::PoolObserves, "").with(|record| {
+    // A pool that was switched to observe, and a person who halts us, take the offer back; it was no try.
+    let observes = seen.pool.as_ref().is_ok_and(|rules| !rules.acts);
+    let observes = observes.then(|| (Reason::PoolObserves, String::new()));
+    if let Some((reason, detail)) = observes.or_else(|| hands::halted(seen)) {
+        return Next::enter(seen, Phase::Judging, reason, detail).with(|record| {
             record.grant = None;
             record.tried.pop();
         });
@@ -179,7 +133,7 @@ pub(super) fn settling(seen: &Seen) -> Next {
 }
 
 /// The rung did not help: the policies judge again, and see that it was tried.
-fn give_up(seen: &Seen, reason: Reason) -> Next {
+pub(super) fn give_up(seen: &Seen, reason: Reason) -> Next {
     let outcome = match reason {
         Reason::NoEffect => Outcome::NoEffect,
         Reason::GrantExpired => Outcome::Refused,

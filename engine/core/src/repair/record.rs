@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::condition::Condition;
+use super::drain::Progress;
 use super::evidence::Evidence;
+use super::owners::OwnerReady;
 use super::phase::Phase;
 use crate::policy::Outcome;
 use crate::reason::Reason;
@@ -78,6 +81,8 @@ pub struct Request {
     pub requested_by: RequestedBy,
     /// A person's mark that asks for another try; a new mark is a new try.
     pub retry: Option<String>,
+    /// The server that a person says is off for good, by its id.
+    pub confirmed_dead: Option<String>,
 }
 
 /// Who opened a repair.
@@ -111,6 +116,8 @@ pub struct Grant {
 pub enum Rung {
     /// A reboot from inside, by a grant.
     Reboot,
+    /// A start or a hard reboot by the cloud.
+    HardReboot,
     /// A new server.
     Replace,
 }
@@ -167,6 +174,32 @@ impl Replacement {
     }
 }
 
+/// What the cloud is asked to do to the sick machine's power, and what is needed to find its effect again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Power {
+    /// The newest action on the server before ours: what is newer may be ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The boot that ends by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// When it was last asked for. Written before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted_at: Option<Timestamp>,
+}
+
+/// What the node's Lease has shown, while its Ready is Unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Silence {
+    /// Its last renewal, by the node's own clock; absent if there is no Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<String>,
+    /// Since when it has shown no other, by ours.
+    pub since: Timestamp,
+}
+
 /// One step of the story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -217,6 +250,26 @@ pub struct Record {
     /// The term of the leader that wrote last.
     #[serde(default)]
     pub term: i64,
+    /// The `metadata.generation` of the spec that this was decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The same in the standard form: `Progressing`, `Stalled` and `Succeeded`.
+    #[serde(default)]
+    #[schemars(extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["type"]
+    ))]
+    pub conditions: Vec<Condition>,
+    /// The pool by whose rules the first intrusive step was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub pool: Option<String>,
+    /// Since when a pause or the stop switch halts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted_at: Option<Timestamp>,
+    /// When it was last let go on: its deadlines count from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
     /// What is being done to the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<Rung>,
@@ -232,12 +285,28 @@ pub struct Record {
     /// The sick server's ports, recorded before it is deleted: a port outlives its server.
     #[serde(default)]
     pub server_ports: Vec<String>,
+    /// What the cloud was asked to do to its power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<Power>,
+    /// Whether a node that is not heard renews its Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// What proves that the sick machine is off, and writes nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// The replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Replacement>,
     /// When the replacement was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<Timestamp>,
+    /// How far the present drain has come, or the last one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Progress>,
+    /// Who made the pods of the sick node, and how many Ready ones each had when the drain began; at most 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub owners: Option<Vec<OwnerReady>>,
     /// The person's mark that was last followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

@@ -2,8 +2,8 @@
 
 use super::next::{Act, Next};
 use super::record::{Replacement, Rung, Tried};
-use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, called_off};
+use super::seen::{CloudSeen, CloudView, NodeSeen, ProblemSeen, Rules, Seen, ServerSeen};
+use super::{Phase, age, call_off, called_off, fitness};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::{Outcome, Status};
@@ -98,7 +98,7 @@ fn discard(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
 /// What every phase up to the commit checks first: is it still wanted, and can the cloud be asked?
 fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<Next>> {
     if let Some(reason) = called_off(seen) {
-        return Err(Box::new(Next::enter(seen, Phase::RollingBack, reason, "")));
+        return Err(Box::new(call_off(seen, reason)));
     }
     let view = fresh(seen)?;
     let rules = match &seen.pool {
@@ -273,7 +273,14 @@ pub(super) fn joining(seen: &Seen) -> Next {
     }
     let missing = match &view.replacement_node {
         None => Some("it has not registered".to_owned()),
-        Some(node) => not_ready(node, server, rules, view),
+        Some(node) => not_ready(node, server, rules, view)
+            .or_else(|| fitness::of_node(super::sick_node(seen), node, rules)),
+    };
+    // What costs more to read is read when all else is as it should be.
+    let missing = match (missing, &seen.more.fitness) {
+        (Some(missing), _) => Some(missing),
+        (None, Some(fitness)) => fitness::lacking(fitness),
+        (None, None) => return Next::wait(seen, Reason::Comparing, ""),
     };
     let Some(missing) = missing else {
         // A port that comes so late that nobody looks for it any more would outlive the repair.
@@ -283,6 +290,11 @@ pub(super) fn joining(seen: &Seen) -> Next {
         {
             let why = "a port may still be under way";
             return Next::wait(seen, Reason::CreateUncertain, why);
+        }
+        // It may be gone for good: then nothing has to be replaced. It is known as soon as it stays away, or is back.
+        if matches!(seen.problem, ProblemSeen::Cleared { .. }) {
+            let why = "the problem is away, and the replacement Ready";
+            return Next::wait(seen, Reason::Settling, why);
         }
         let uid = view
             .replacement_node
@@ -353,16 +365,12 @@ fn not_ready(
     if node.ready_held < rules.ready {
         return Some(format!("it must be Ready for {} s", rules.ready));
     }
-    // Kubernetes' own start-up taints, network's and cloud's: whoever set one has not finished.
-    let startup = |taint: &&String| {
-        taint.starts_with("node.kubernetes.io/")
-            || taint.starts_with("node.cloudprovider.kubernetes.io/")
-    };
-    if let Some(taint) = node.taints.iter().find(startup) {
-        return Some(format!("it bears the taint {taint}"));
+    if !view.missing_labels.is_empty() {
+        let labels = view.missing_labels.join(", ");
+        return Some(format!("it lacks the labels {labels}"));
     }
-    (!view.missing_labels.is_empty())
-        .then(|| format!("it lacks the labels {}", view.missing_labels.join(", ")))
+    (!view.missing_taints.is_empty())
+        .then(|| format!("it lacks the taints {}", view.missing_taints.join(", ")))
 }
 
 #[cfg(test)]

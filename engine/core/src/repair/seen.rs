@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::drain::{DrainRules, PodSeen};
+use super::drain::{DrainRules, HeldBack, LastResort, PodSeen};
 use super::evidence::EvidenceSeen;
+use super::further::More;
+use super::hands::Hands;
 use super::history::Archived;
+use super::owner::NodeOwner;
 use super::record::{Record, Request};
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
 use crate::policy::{Advice, Seconds, Status};
@@ -24,16 +27,20 @@ pub struct Seen {
     pub request: Request,
     /// Where it stands.
     pub record: Record,
+    /// What people and others say of it and of its node.
+    pub hands: Hands,
     /// The pool's rules, or why there are none.
     pub pool: Result<Rules, NoRules>,
     /// The sick node.
     pub node: Option<NodeSeen>,
     /// The problem.
     pub problem: ProblemSeen,
+    /// The last renewal that the node's Lease shows; read only while its Ready is Unknown.
+    pub heartbeat: Option<String>,
     /// The pods bound to the node; read only in the phases that [`super::needs`] them.
     pub pods: Option<Vec<PodSeen>>,
-    /// The pod whose eviction was refused last, and the API server's words; `None` if none was.
-    pub held_back: Option<String>,
+    /// What the API server said of the pods that it last refused to evict.
+    pub held_back: Vec<HeldBack>,
     /// Earlier repairs of the node; read only in the phases that [`super::needs`] them.
     pub archive: Vec<Archived>,
     /// For how long this engine has watched without a break: no step is overdue for a time in which nobody was there
@@ -45,6 +52,8 @@ pub struct Seen {
     pub evidence: EvidenceSeen,
     /// What the policies say; asked only when [`super::needs`] says so.
     pub advice: Option<Advice>,
+    /// What was read because all of this made it necessary: [`super::further()`].
+    pub more: More,
 }
 
 /// Why no rules apply to a node.
@@ -68,18 +77,32 @@ impl From<NoRules> for Reason {
 /// A pool's rules, as far as decisions read them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// The pool's name.
+    pub name: String,
     /// May anything be touched?
     pub acts: bool,
+    /// Does a person have to approve each rung?
+    pub approves: bool,
+    /// Other owners of nodes that do not hinder here.
+    pub ignores: Vec<NodeOwner>,
     /// Can replacements be made?
     pub provisions: bool,
     /// How pods leave.
     pub drain: DrainRules,
-    /// They must have left within so many seconds, or a person is asked.
+    /// They must have left within so many seconds; else `last_resort`.
     pub drain_within: Seconds,
+    /// What is done when a drain after the commit takes longer.
+    pub last_resort: LastResort,
+    /// Those who made the pods have so many seconds to make them Ready elsewhere.
+    pub owners: Seconds,
+    /// Taints that may be on a replacement, though the sick node has them not.
+    pub ignore_taints: Vec<String>,
     /// An offer not taken is void after so many seconds.
     pub grant: Seconds,
     /// A boot must be seen within so many seconds.
     pub reboot: Seconds,
+    /// A machine's host must have stopped it within so many seconds.
+    pub power: Seconds,
     /// A problem must stay away for so many seconds.
     pub settle: Seconds,
     /// A replacement must have been Ready for so many seconds.
@@ -123,10 +146,22 @@ pub struct NodeSeen {
     pub cordoned_by: Option<Uid>,
     /// The server that it says it is.
     pub server: Option<ServerId>,
+    /// The condition NetworkUnavailable is True.
+    pub network_unavailable: bool,
+    /// What pods may use of it, in thousandths: processors, bytes, pods, and whatever else a plugin adds.
+    pub allocatable: BTreeMap<String, u64>,
+    /// The same of all that it has.
+    pub capacity: BTreeMap<String, u64>,
+    /// CSI drivers whose volumes are attached to it.
+    pub attached: Vec<String>,
     /// Its taints, as `key:Effect`.
     pub taints: Vec<String>,
+    /// The volumes that are attached to it, as the attach-detach controller writes it there.
+    pub volumes: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What the cloud shows.
@@ -149,6 +184,8 @@ pub enum CloudSeen {
 pub struct CloudView {
     /// The sick node's server, if it exists.
     pub server: Option<ServerSeen>,
+    /// What was done to it, newest first; read only in the phases that [`super::needs`] it.
+    pub actions: Vec<ActionSeen>,
     /// The servers that bear the present attempt's tag.
     pub replacements: Vec<ServerSeen>,
     /// The ports of the present attempt, found by tag and by name.
@@ -159,6 +196,8 @@ pub struct CloudView {
     pub replacement_node: Option<NodeSeen>,
     /// The labels that the replacement's node should bear and does not.
     pub missing_labels: Vec<String>,
+    /// The taints, likewise.
+    pub missing_taints: Vec<String>,
     /// How many ports a similar server has.
     pub ports_wanted: usize,
 }
@@ -172,10 +211,31 @@ pub struct ServerSeen {
     pub name: String,
     /// Nova's status, e.g. `ACTIVE`.
     pub status: String,
+    /// What the cloud is doing to it at the moment.
+    pub task: Option<String>,
+    /// Somebody locked it.
+    pub locked: bool,
+    /// Its host has reported that it is shut down, and nothing is under way. No proof by itself: somebody may have told it so.
+    pub is_off: bool,
+    /// How old it is.
+    pub age: Seconds,
     /// Nova's fault message.
     pub fault: Option<String>,
     /// The ports that name it as their device.
     pub ports: Vec<PortId>,
+}
+
+/// Something that was done to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionSeen {
+    /// `stop`, `start`, `reboot`, `delete` and so on.
+    pub action: String,
+    /// The request that asked for it; unique.
+    pub request: String,
+    /// Who asked; nobody, if the cloud did it by itself.
+    pub by: Option<String>,
+    /// The server's host has reported that it did it.
+    pub done: bool,
 }
 
 /// A port.

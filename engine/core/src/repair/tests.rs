@@ -7,8 +7,15 @@ use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::policy::{Decision, PolicyRef, Remedy, Status};
 
 mod committed;
+mod dead;
+mod drained;
+mod fit;
+mod hands;
+mod owned;
 mod person;
 mod ports;
+mod taken_back;
+mod volumes;
 
 pub(super) const KIND: &str = "ProxyUnhealthy";
 pub(super) const NODE: &str = "worker-1";
@@ -22,15 +29,23 @@ pub(super) fn at(second: i64) -> Timestamp {
 
 pub(super) fn rules() -> Rules {
     Rules {
+        name: "web".to_owned(),
         acts: true,
+        approves: false,
+        ignores: Vec::new(),
         provisions: true,
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
+            node_volumes: false,
         },
         drain_within: 3600,
+        last_resort: drain::LastResort::Ask,
+        owners: 300,
+        ignore_taints: Vec::new(),
         grant: 60,
         reboot: 600,
+        power: 300,
         settle: 60,
         ready: 30,
         join: 600,
@@ -48,8 +63,14 @@ pub(super) fn node() -> NodeSeen {
         unschedulable: false,
         cordoned_by: None,
         server: Some(ServerId::parse(OLD).unwrap()),
+        network_unavailable: false,
+        allocatable: [].into(),
+        capacity: [].into(),
+        attached: Vec::new(),
         taints: Vec::new(),
+        volumes: Vec::new(),
         labels: [].into(),
+        annotations: [].into(),
     }
 }
 
@@ -66,6 +87,10 @@ pub(super) fn server(id: &str, name: &str) -> ServerSeen {
         id: ServerId::parse(id).unwrap(),
         name: name.to_owned(),
         status: "ACTIVE".to_owned(),
+        task: None,
+        locked: false,
+        is_off: false,
+        age: 1000,
         fault: None,
         ports: vec![PortId::parse(format!("port-of-{id}")).unwrap()],
     }
@@ -90,6 +115,7 @@ pub(super) fn seen(phase: Phase) -> Seen {
             accepted_grant: None,
             requested_by: RequestedBy::NodeEngine,
             retry: None,
+            confirmed_dead: None,
         },
         record: Record {
             phase,
@@ -99,11 +125,13 @@ pub(super) fn seen(phase: Phase) -> Seen {
             committed_at: phase.is_committed().then(|| at(50)),
             ..Record::default()
         },
+        hands: Hands::default(),
         pool: Ok(rules()),
         node: Some(cordoned(Some(REPAIR_UID))),
         problem: ProblemSeen::There,
+        heartbeat: None,
         pods: Some(Vec::new()),
-        held_back: None,
+        held_back: Vec::new(),
         archive: Vec::new(),
         watched: 9999,
         cloud: CloudSeen::Fresh(CloudView {
@@ -113,6 +141,43 @@ pub(super) fn seen(phase: Phase) -> Seen {
         }),
         evidence: EvidenceSeen::default(),
         advice: None,
+        more: More::default(),
+    }
+}
+
+/// A pod that a ReplicaSet makes again.
+pub(super) fn pod(name: &str) -> drain::PodSeen {
+    drain::PodSeen {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: Uid::parse(format!("uid-of-{name}")).unwrap(),
+        owner: drain::Owner::Controller,
+        controller: None,
+        priority: 0,
+        ready: true,
+        finished: false,
+        leaving: None,
+        local_data: false,
+        node_volume: None,
+        tolerates_provisional: false,
+    }
+}
+
+/// What is destroyed was kept before.
+pub(super) fn kept() -> EvidenceSeen {
+    EvidenceSeen::There {
+        missing: Vec::new(),
+    }
+}
+
+/// A ReplicaSet.
+pub(super) fn owner(name: &str) -> owners::OwnerRef {
+    owners::OwnerRef {
+        namespace: "default".to_owned(),
+        api_version: "apps/v1".to_owned(),
+        kind: "ReplicaSet".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-of-{name}"),
     }
 }
 

@@ -5,7 +5,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use rectifier_api::NodeRepair;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::{
@@ -36,6 +36,8 @@ pub(crate) struct Inbox {
     pub(crate) node: Watched<Arc<Node>>,
     /// Its repair.
     pub(crate) repair: Watched<Arc<NodeRepair>>,
+    /// The stop switch.
+    pub(crate) stop: Watched<Arc<ConfigMap>>,
     /// The policies' count of changes.
     pub(crate) policies: u64,
     /// A remedy of this process is under way.
@@ -75,9 +77,15 @@ pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
         repair: slim(inbox.repair, repair_seen),
         handled,
         policies: inbox.policies,
+        stop: inbox.stop.value.as_deref().map(why),
         carrying_out: inbox.carrying_out,
         ended: inbox.ended,
     }
+}
+
+fn why(stop: &ConfigMap) -> String {
+    let why = stop.data.as_ref().and_then(|data| data.get("why"));
+    why.cloned().unwrap_or_default()
 }
 
 async fn from_npd(ctx: &Context) -> (Vec<SeenCondition>, Freshness) {

@@ -27,9 +27,18 @@ impl ApiServer {
         *lock(&self.inner.gate) = gate;
     }
 
+    /// From now on every request for this path is refused, as to somebody whom RBAC gives no right to it; or none is.
+    pub fn forbid(&self, path: Option<&str>) {
+        *lock(&self.inner.forbidden) = path.map(str::to_owned);
+    }
+
     /// # Errors
     /// The gate holds.
     pub(super) fn pass(&self, who: &str, head: &Parts, body: &[u8]) -> Result<(), Refusal> {
+        if lock(&self.inner.forbidden).as_deref() == Some(head.uri.path()) {
+            let why = format!("{who} has no right to {}", head.uri.path());
+            return Err(Refusal::new(403, "Forbidden", why));
+        }
         // Its own lock is not held while it looks: it may look at this server.
         let Some(gate) = lock(&self.inner.gate).clone() else {
             return Ok(());

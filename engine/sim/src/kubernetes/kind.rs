@@ -34,13 +34,30 @@ type Name = (&'static str, &'static str, &'static str, &'static str, bool);
 const SECRET: &str = "Secret";
 pub(super) const POD: &str = "Pod";
 pub(super) const NODE: &str = "Node";
+const CSI_NODE: &str = "CSINode";
 
-const BUILT_IN: [Name; 14] = [
+const BUILT_IN: [Name; 19] = [
     ("", "v1", "Namespace", "namespaces", false),
     ("", "v1", NODE, "nodes", false),
     ("", "v1", POD, "pods", true),
     ("", "v1", "ConfigMap", "configmaps", true),
     ("", "v1", SECRET, "secrets", true),
+    ("", "v1", "PersistentVolume", "persistentvolumes", false),
+    (
+        "",
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        true,
+    ),
+    ("storage.k8s.io", "v1", CSI_NODE, "csinodes", false),
+    (
+        "scheduling.k8s.io",
+        "v1",
+        "PriorityClass",
+        "priorityclasses",
+        false,
+    ),
     ("", "v1", "Event", "events", true),
     ("events.k8s.io", "v1", "Event", "events", true),
     ("coordination.k8s.io", "v1", "Lease", "leases", true),
@@ -51,6 +68,7 @@ const BUILT_IN: [Name; 14] = [
         "poddisruptionbudgets",
         true,
     ),
+    ("apps", "v1", "DaemonSet", "daemonsets", true),
     ("apps", "v1", "Deployment", "deployments", true),
     ("apps", "v1", "ReplicaSet", "replicasets", true),
     ("apps", "v1", "StatefulSet", "statefulsets", true),
@@ -115,7 +133,10 @@ impl Kind {
                 "Namespace",
                 NODE,
                 POD,
+                "PersistentVolume",
+                "PersistentVolumeClaim",
                 "PodDisruptionBudget",
+                "DaemonSet",
                 "Deployment",
                 "ReplicaSet",
                 "StatefulSet",
@@ -124,12 +145,14 @@ impl Kind {
             counts: is(&[
                 POD,
                 "PodDisruptionBudget",
+                "PriorityClass",
+                "DaemonSet",
                 "Deployment",
                 "ReplicaSet",
                 "StatefulSet",
                 "ReplicationController",
             ]),
-            unconditional: !is(&["Lease", "PodDisruptionBudget"]),
+            unconditional: !is(&["Lease", "PodDisruptionBudget", CSI_NODE]),
             made_by_replacing: is(&["Lease", "Event"]),
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
             schema: None,

@@ -1,6 +1,7 @@
 //! The CEL rules of our CRDs, each as one function. A rule that is not here is refused when its CRD is installed, so that none
 //! is forgotten; that each says the same as the real server's is what the conformance suite compares.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// `self` and `oldSelf`, that must be so.
@@ -11,7 +12,7 @@ pub(super) type Rule = fn(new: &Value, old: &Value) -> bool;
 #[error("the world has no function for the CEL rule {0:?}: add one to kubernetes/rules.rs")]
 pub struct UnknownRule(pub String);
 
-const RULES: [(&str, Rule); 3] = [
+const RULES: [(&str, Rule); 4] = [
     (
         "self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem \
          && self.requestedBy == oldSelf.requestedBy",
@@ -25,6 +26,13 @@ const RULES: [(&str, Rule); 3] = [
         |new, old| {
             let (new, old) = (&new["asks"], &old["asks"]);
             new == old || new == "Escalate" || (new == "Reboot" && old == "InNode")
+        },
+    ),
+    (
+        "!has(oldSelf.deadline) || (has(self.deadline) && self.deadline >= oldSelf.deadline)",
+        |new, old| {
+            let of = |value: &Value| value["deadline"].as_str()?.parse::<Timestamp>().ok();
+            of(old).is_none_or(|old| of(new).is_some_and(|new| new >= old))
         },
     ),
     ("self.withdrawn || !oldSelf.withdrawn", |new, old| {

@@ -54,8 +54,10 @@ pub(super) struct Rest {
 
 /// The kinds whose changes kubelets and controllers act on. The others, Leases and Events above all, change more often than
 /// these.
-const OF_NATURE: [&str; 6] = [
+const OF_NATURE: [&str; 8] = [
     "configmaps",
+    "daemonsets.apps",
+    "deployments.apps",
     "namespaces",
     "nodes",
     "pods",

@@ -186,8 +186,25 @@ impl Verb<'_> {
             if !object["spec"]["terminationGracePeriodSeconds"].is_u64() {
                 object["spec"]["terminationGracePeriodSeconds"] = 30.into();
             }
+            if let Some(priority) = self.priority(&object["spec"]["priorityClassName"]) {
+                object["spec"]["priority"] = priority.into();
+            }
             if !object["status"]["phase"].is_string() {
                 object["status"]["phase"] = "Pending".into();
+            }
+        }
+    }
+
+    /// What a class of pods gives them; those of Kubernetes' own are always there. (The real server refuses a class that it does
+    /// not know, and a priority without one.)
+    fn priority(&self, class: &Value) -> Option<i64> {
+        match class.as_str()? {
+            "system-cluster-critical" => Some(2_000_000_000),
+            "system-node-critical" => Some(2_000_001_000),
+            name => {
+                let mut classes = self.store.all("priorityclasses.scheduling.k8s.io", None);
+                let (_, class) = classes.find(|(key, _)| key.name == name)?;
+                class["value"].as_i64()
             }
         }
     }

@@ -227,6 +227,7 @@ fn decoded(user_data: &Value) -> String {
 fn action(action: &'static str, request: &str, started: Timestamp) -> Action {
     Action {
         action,
+        by: Some(USER),
         request: request.to_owned(),
         started,
         event: None,
@@ -342,7 +343,7 @@ fn tagged(state: &mut State, server: &str, tag: &str, method: Method) -> Answer 
 
 fn action_told(server: &str, action: &Action, whole: bool) -> Value {
     let mut told = json!({
-        "action": action.action, "instance_uuid": server, "request_id": action.request, "user_id": USER,
+        "action": action.action, "instance_uuid": server, "request_id": action.request, "user_id": action.by,
         "project_id": PROJECT, "start_time": plain(action.started), "message": action.message,
     });
     if whole {

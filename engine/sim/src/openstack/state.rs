@@ -84,6 +84,8 @@ pub(super) struct Server {
 #[derive(Debug)]
 pub(super) struct Action {
     pub(super) action: &'static str,
+    /// A person's, or a program's; the cloud's own have none.
+    pub(super) by: Option<&'static str>,
     pub(super) request: String,
     pub(super) started: Timestamp,
     pub(super) event: Option<(&'static str, Timestamp, Timestamp)>,
@@ -165,7 +167,28 @@ impl State {
                 let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
                 hosts.for_each(|host| host.is_known = false);
             }
+            Fault::HostRestarted(name) => self.restart_host(&name),
             Fault::Door { .. } => self.door.push(fault),
+        }
+    }
+
+    /// Its servers are off, and the cloud notices: it notes a stop that nobody asked for.
+    fn restart_host(&mut self, name: &str) {
+        let (wall, request) = (self.wall, self.request_id());
+        let at = self.hosts.iter().position(|host| host.name == name);
+        let servers = self.servers.values_mut();
+        let on_it = servers.filter(|server| !server.is_gone && server.host == at && at.is_some());
+        for server in on_it.filter(|server| server.vm == "active") {
+            (server.status, server.vm, server.power, server.task) = ("SHUTOFF", "stopped", 4, None);
+            server.next = None;
+            server.actions.push(Action {
+                action: "stop",
+                by: None,
+                request: request.clone(),
+                started: wall,
+                event: Some(("compute_stop_instance", wall, wall)),
+                message: None,
+            });
         }
     }
 

@@ -132,6 +132,14 @@ pub(crate) async fn a_node_engines_repairs(talk: &mut Talk) -> Result<()> {
             "an-annotation",
             meta(json!({"annotations": {"rectifier.dev/retry": "1"}})),
         ),
+        (
+            "an-approval",
+            meta(json!({"annotations": {"rectifier.dev/approve": "Replace-1"}})),
+        ),
+        (
+            "a-rejection",
+            meta(json!({"annotations": {"rectifier.dev/reject": ""}})),
+        ),
         ("a-label", meta(json!({"labels": {"l": "1"}}))),
         (
             "a-finalizer",
@@ -227,6 +235,10 @@ pub(crate) async fn a_detectors_conditions(talk: &mut Talk) -> Result<()> {
         (
             "annotation",
             json!({"metadata": {"annotations": {"rectifier.dev/cordoned-by": "me"}}}),
+        ),
+        (
+            "pause",
+            json!({"metadata": {"annotations": {"rectifier.dev/paused": ""}}}),
         ),
         (
             "finalizer",
@@ -327,5 +339,48 @@ pub(crate) async fn the_controllers_secrets(talk: &mut Talk) -> Result<()> {
     }
     talk.as_oneself();
     talk.delete(&format!("{SECRETS}/others")).await?;
+    Ok(())
+}
+
+/// Who deletes a repair whose replacement is committed is told what to do instead; but for the controller.
+pub(crate) async fn committed_repairs(talk: &mut Talk) -> Result<()> {
+    let (open, status) = (
+        &format!("{REPAIRS}/committed-1.repair"),
+        &format!("{REPAIRS}/committed-1.repair/status"),
+    );
+    let repair = repair_of("committed-1", "uid-1");
+    talk.post(REPAIRS, repair.clone()).await?;
+    talk.delete(open).await?;
+    let mut stays = repair.clone();
+    stays["metadata"]["finalizers"] = json!(["rectifier.dev/repair"]);
+    talk.post(REPAIRS, stays.clone()).await?;
+    let committed =
+        |phase: &str| json!({"status": {"phase": phase, "committedAt": "2026-01-01T00:00:00Z"}});
+    talk.merge(status, committed("Draining")).await?;
+    // It is in force when it refuses.
+    for _ in 0..3000 {
+        let dry = format!("{open}?dryRun=All");
+        if talk.quietly("DELETE", &dry, &Value::Null).await?.0 >= 400 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let answer = talk.delete(open).await?;
+    show(talk, "committed", &answer);
+    talk.merge(status, committed("NeedsHuman")).await?;
+    let answer = talk.delete(open).await?;
+    show(talk, "committed-and-held", &answer);
+    talk.as_account(CONTROLLER, None).await?;
+    let answer = talk.delete(open).await?;
+    show(talk, "by-the-controller", &answer);
+    talk.as_oneself();
+    // What is over may go.
+    talk.merge(status, committed("Replaced")).await?;
+    talk.merge(open, json!({"metadata": {"finalizers": null}}))
+        .await?;
+    talk.get(open).await?;
+    talk.post(REPAIRS, repair).await?;
+    talk.merge(status, committed("Replaced")).await?;
+    talk.delete(open).await?;
     Ok(())
 }

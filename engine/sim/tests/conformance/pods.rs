@@ -175,3 +175,55 @@ pub(crate) async fn nodes(talk: &mut Talk) -> Result<()> {
     talk.delete(own).await?;
     Ok(())
 }
+
+pub(crate) async fn priorities(talk: &mut Talk) -> Result<()> {
+    for class in ["system-cluster-critical", "system-node-critical"] {
+        let mut made = pod(class, None);
+        made["spec"]["priorityClassName"] = class.into();
+        let made = talk.post(PODS, made).await?;
+        talk.show(&made, &["/spec/priority"]);
+    }
+    Ok(())
+}
+
+pub(crate) async fn volumes_and_drivers(talk: &mut Talk) -> Result<()> {
+    let volumes = "/api/v1/persistentvolumes";
+    // never to be bound to anything
+    let affinity = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+        {"key": "kubernetes.io/hostname", "operator": "In", "values": ["no-such-node"]},
+    ]}]}});
+    let volume = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "conformance-volume"},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "nobody",
+            "local": {"path": "/disk"}, "nodeAffinity": affinity,
+        },
+    });
+    let made = talk.post(volumes, volume).await?;
+    let operator = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/operator";
+    talk.show(&made, &["/spec/local/path", operator]);
+    let claims = "/api/v1/namespaces/{ns}/persistentvolumeclaims";
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "nobody", "volumeName": "no-such-volume",
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    });
+    let made = talk.post(claims, claim).await?;
+    talk.show(&made, &["/spec/volumeName"]);
+    talk.get(&format!("{claims}/other")).await?;
+
+    let nodes = "/apis/storage.k8s.io/v1/csinodes";
+    let own = &format!("{nodes}/conformance-driver");
+    let node = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": "conformance-driver"},
+        "spec": {"drivers": [{"name": "disk.example.com", "nodeID": "n", "topologyKeys": null}]},
+    });
+    talk.get(own).await?;
+    let made = talk.post(nodes, node).await?;
+    talk.show(&made, &["/spec/drivers/0/name"]);
+    talk.delete(own).await?;
+    talk.get(own).await?;
+    Ok(())
+}

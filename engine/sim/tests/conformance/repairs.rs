@@ -151,6 +151,10 @@ pub(crate) async fn rules(talk: &mut Talk) -> Result<()> {
         json!({"withdrawn": false}),
         json!({"withdrawn": null}),
         json!({"acceptedGrant": "grant-1"}),
+        json!({"deadline": "2026-01-01T00:10:00Z"}),
+        json!({"deadline": "2026-01-01T00:05:00Z"}),
+        json!({"deadline": null}),
+        json!({"deadline": "2026-01-01T00:20:00Z"}),
     ] {
         let answer = talk.merge(a, json!({"spec": spec})).await?;
         let spec = json!({"asked": spec});

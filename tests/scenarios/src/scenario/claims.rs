@@ -22,7 +22,8 @@ impl Real<'_> {
         match claim {
             Claim::RestartedOnce => self.restarted_once().await,
             Claim::NothingWritten => {
-                self.only(CONTROLLER, &["leases", "events"])?;
+                // of the pools it writes the status, which says how many nodes are sick
+                self.only(CONTROLLER, &["leases", "events", "repairpools"])?;
                 self.only(AGENT, &["events"])
             }
             Claim::NoServerTouched => world.no_server_was_touched(mark).await,

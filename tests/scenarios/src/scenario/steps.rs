@@ -18,7 +18,7 @@ impl Real<'_> {
             Phase::Judging => world.none(mark, node("patch", SICK)),
             Phase::CreatingServer => self.new_server().await.map(drop),
             Phase::Joining => world.none(mark, node("patch", &self.new_server().await?.name)),
-            Phase::Draining => {
+            Phase::Draining | Phase::AwaitingOwners => {
                 let server = world.openstack.records.server(&old.server.id).await?;
                 claim!(server.is_some(), "the old server is gone already");
                 Ok(())

@@ -22,6 +22,7 @@ fn request() -> Request {
         accepted_grant: None,
         requested_by: RequestedBy::NodeEngine,
         retry: None,
+        confirmed_dead: None,
     }
 }
 

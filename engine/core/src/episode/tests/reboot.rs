@@ -66,6 +66,12 @@ fn a_reboot_needs_a_grant_for_this_boot() {
         ..offered(100, |_| {})
     };
     assert_eq!(go(&memory, &recovered, Remedy::Reboot).begin, None);
+    let stopped = Seen {
+        stop: Some(String::new()),
+        ..offered(100, |_| {})
+    };
+    let plan = go(&memory, &stopped, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None), "the stop switch");
     let no_boot_id = Seen {
         boot: None,
         ..offered(100, |_| {})

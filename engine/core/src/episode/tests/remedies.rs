@@ -281,3 +281,22 @@ fn a_wait_ends_when_the_problem_changes() {
             .is_some()
     );
 }
+
+#[test]
+fn no_remedy_begins_under_the_stop_switch_and_the_node_goes_on_when_it_is_gone() {
+    let stopped = Seen {
+        stop: Some("fire".to_owned()),
+        ..ill(0)
+    };
+    let plan = go(&Memory::default(), &stopped, restart("containerd.service"));
+    assert_eq!(
+        (plan.begin.clone(), held(&plan)),
+        (None, Some(Reason::Stopped))
+    );
+    assert!(
+        episode(&plan).attempts.is_empty(),
+        "what was held was no attempt"
+    );
+    let plan = go(&plan.memory, &ill(30), restart("containerd.service"));
+    assert!(plan.begin.is_some(), "{plan:?}");
+}

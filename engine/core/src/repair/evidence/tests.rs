@@ -97,15 +97,16 @@ fn a_collection_that_fails_holds_no_repair_for_ever_and_is_told() {
 
 #[test]
 fn a_phase_that_destroys_evidence_looks_for_it() {
-    assert!(super::super::needs(Phase::DeletingServer).evidence);
+    assert!(super::super::needs(&seen(Phase::DeletingServer).record).evidence);
 }
 
 #[test]
 fn the_last_of_the_pods_is_followed_by_the_evidence() {
-    let mut draining = deleting(EvidenceSeen::NotAsked);
-    draining.record.phase = Phase::Draining;
-    let next = decide(&draining).unwrap();
+    let mut awaiting = deleting(EvidenceSeen::NotAsked);
+    awaiting.record.phase = Phase::AwaitingOwners;
+    awaiting.more.owners = Some(Vec::new());
+    let next = decide(&awaiting).unwrap();
     assert_eq!(next.record.phase, Phase::DeletingServer);
     assert_eq!(next.act, Some(Act::CollectEvidence));
-    assert!(next.is_news(&draining.record));
+    assert!(next.is_news(&awaiting.record));
 }

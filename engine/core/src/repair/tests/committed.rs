@@ -5,18 +5,13 @@ use crate::repair::drain::{Owner, PodSeen};
 
 fn pod(owner: Owner) -> PodSeen {
     PodSeen {
-        namespace: "default".to_owned(),
-        name: "web".to_owned(),
-        uid: Uid::parse("pod").unwrap(),
         owner,
-        finished: false,
-        leaving: None,
-        local_data: false,
+        ..super::pod("web")
     }
 }
 
 /// In that phase, with a replacement that is as it was committed.
-fn replaced(phase: Phase) -> Seen {
+pub(super) fn replaced(phase: Phase) -> Seen {
     let mut seen = with_replacement(seen(phase), |replacement| {
         replacement.server_id = Some("new".to_owned());
         replacement.node_uid = Some("new-node".to_owned());
@@ -30,10 +25,48 @@ fn replaced(phase: Phase) -> Seen {
         }),
         ..CloudView::default()
     });
+    seen.more.owners = Some(Vec::new());
     seen
 }
 
-fn edit(mut seen: Seen, edit: impl FnOnce(&mut CloudView)) -> Seen {
+/// From the commit on: in each phase a look in which its intrusive step is next.
+pub(super) fn about_to_act(pod: &PodSeen) -> Vec<Seen> {
+    let provisional = |view: &mut CloudView| {
+        if let Some(node) = &mut view.replacement_node {
+            node.taints = vec!["rectifier.dev/provisional:NoSchedule".to_owned()];
+            node.server = Some(ServerId::parse("new").unwrap());
+        }
+        for server in &view.replacements {
+            view.ports = server
+                .ports
+                .iter()
+                .map(|id| PortSeen {
+                    id: id.clone(),
+                    name: String::new(),
+                    device: Some(server.id.clone()),
+                })
+                .collect();
+        }
+    };
+    let mut joining = edit(replaced(Phase::Joining), provisional);
+    if let Some(replacement) = &mut joining.record.replacement {
+        replacement.ports = vec!["port-of-new".to_owned()];
+    }
+    joining.more.fitness = Some(Default::default());
+    let mut draining = replaced(Phase::Draining);
+    draining.pods = Some(vec![pod.clone()]);
+    let mut deleting = replaced(Phase::DeletingServer);
+    deleting.evidence = kept();
+    vec![
+        joining,
+        edit(replaced(Phase::Committed), provisional),
+        draining,
+        deleting,
+        edit(replaced(Phase::DeletingNode), |view| view.server = None),
+    ]
+}
+
+pub(super) fn edit(mut seen: Seen, edit: impl FnOnce(&mut CloudView)) -> Seen {
     if let CloudSeen::Fresh(view) = &mut seen.cloud {
         edit(view);
     }
@@ -50,7 +83,11 @@ fn nothing_more_is_taken_from_the_sick_node_while_the_replacement_is_not_ready()
     let gone = |view: &mut CloudView| view.replacement_node = None;
     let another = |view: &mut CloudView| view.replacement_node = Some(node());
     let changes: [fn(&mut CloudView); 3] = [not_ready, gone, another];
-    for phase in [Phase::Draining, Phase::DeletingServer] {
+    for phase in [
+        Phase::Draining,
+        Phase::AwaitingOwners,
+        Phase::DeletingServer,
+    ] {
         let mut whole = replaced(phase);
         whole.pods = Some(vec![pod(Owner::Controller)]);
         assert!(decide(&whole).unwrap().act.is_some(), "{phase:?}");
@@ -148,7 +185,13 @@ fn a_reboot_waits_for_no_pod_that_a_dead_kubelet_will_never_end() {
 fn a_budget_that_holds_an_eviction_back_is_told_and_asked_again() {
     let mut held = replaced(Phase::Draining);
     held.pods = Some(vec![pod(Owner::Controller)]);
-    held.held_back = Some("default/web: the budget needs 2".to_owned());
+    held.held_back = vec![drain::HeldBack {
+        pod: super::pod("web").uid,
+        name: "default/web".to_owned(),
+        by: drain::Refusal::Budget,
+        words: "the budget needs 2".to_owned(),
+        again: held.now,
+    }];
     let next = decide(&held).unwrap();
     assert_eq!(next.reason, Reason::BlockedByBudget);
     assert!(matches!(next.act, Some(Act::Evict(_))));
@@ -157,7 +200,7 @@ fn a_budget_that_holds_an_eviction_back_is_told_and_asked_again() {
 
 #[test]
 fn another_try_forgets_no_port_of_a_server_that_is_gone() {
-    let mut again = edit(replaced(Phase::Draining), |view| view.server = None);
+    let mut again = edit(replaced(Phase::AwaitingOwners), |view| view.server = None);
     again.record.server_ports = vec!["port-of-old-server".to_owned()];
     let next = decide(&again).unwrap();
     assert_eq!(next.record.phase, Phase::DeletingServer);

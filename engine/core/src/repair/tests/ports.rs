@@ -105,6 +105,7 @@ fn a_replacement_is_not_committed_while_one_of_its_ports_may_still_come() {
             }),
             ..CloudView::default()
         });
+        seen.more.fitness = Some(fitness::Fitness::default());
         decide(&seen).unwrap()
     };
     let next = ready(41);

@@ -34,7 +34,7 @@ const NODE_ENGINE: &str = "system:serviceaccount:rectifier-agents:rectifier-node
 const DETECTOR: &str = "system:serviceaccount:rectifier-agents:node-problem-detector";
 const CONTROLLER: &str = "system:serviceaccount:rectifier-system:rectifier-controller";
 
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 20] = [
     (
         "request.userInfo.username == 'system:serviceaccount:rectifier-agents:rectifier-node'",
         |asked| asked.who.user == NODE_ENGINE,
@@ -157,6 +157,18 @@ const CHECKS: [(&str, Check); 18] = [
             };
             let was_own = asked.operation != Operation::Update || is_own(asked.old);
             !asked.node().is_empty() && is_own(asked.object) && was_own
+        },
+    ),
+    // committed repairs
+    (
+        "request.userInfo.username != 'system:serviceaccount:rectifier-system:rectifier-controller'",
+        |asked| asked.who.user != CONTROLLER,
+    ),
+    (
+        "!oldObject.?status.?committedAt.hasValue() || oldObject.?status.?phase.orValue('') == 'Replaced'",
+        |asked| {
+            let committed = at(asked.old, &["status", "committedAt"]);
+            committed.is_null() || at(asked.old, &["status", "phase"]) == "Replaced"
         },
     ),
     // the controller's Secrets

@@ -86,11 +86,14 @@ impl Verb<'_> {
     }
 }
 
+/// Kinds that are answered with the object that is gone, as their registries have it; the others with a word.
+const RETURNED: [&str; 4] = [POD, "PersistentVolume", "PersistentVolumeClaim", "CSINode"];
+
 /// How a deletion is answered: with what is still there, or with a word.
 pub(in crate::kubernetes) fn told_of_deletion(kind: &Kind, done: &Done) -> Value {
     match done {
         Done::Is(object) | Done::Made(object) => object.as_ref().clone(),
-        Done::Gone(object) if kind.is(POD) => object.as_ref().clone(),
+        Done::Gone(object) if RETURNED.iter().any(|one| kind.is(one)) => object.as_ref().clone(),
         Done::Gone(object) => {
             let mut status = json!({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",

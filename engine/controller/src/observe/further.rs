@@ -1,0 +1,99 @@
+//! What is read only because the rest of a look makes it necessary (`rectifier_core::repair::further`).
+
+use std::collections::BTreeSet;
+
+use futures::{FutureExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::storage::v1::CSINode;
+use kube::api::Api;
+use rectifier_core::name::NodeName;
+use rectifier_core::repair::fitness::Fitness;
+use rectifier_core::repair::owners::OwnerRef;
+use rectifier_core::repair::{self, CloudSeen, Further, NodeSeen, Seen};
+
+use super::{owner, pods, seen_of, volume};
+use crate::abreast::abreast;
+use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::error::{Error, api};
+
+/// Completes a look.
+pub(crate) async fn further(
+    ctx: &Context,
+    cluster: &Cluster,
+    seen: &mut Seen,
+) -> Result<(), Error> {
+    let Further {
+        losses,
+        owners,
+        fitness,
+        guests,
+    } = repair::further(seen);
+    if losses {
+        let name = NodeName::parse(&seen.request.node)?;
+        let bound = pods(ctx, &name).await?;
+        let pods = volume::of_pods(ctx, cluster, seen.node.as_ref(), &bound).await?;
+        seen.pods = Some(pods);
+    }
+    if let Some(owners) = owners {
+        seen.more.owners = Some(owner::all(ctx, &owners).await?);
+    }
+    if fitness && let (Some(old), Some(new)) = (&seen.node, joined(seen)) {
+        seen.more.fitness = Some(compare(ctx, old, new).await?);
+    }
+    if guests && let Some(node) = joined(seen) {
+        seen.more.guests = Some(seen_of(&pods(ctx, &node.name).await?)?);
+    }
+    Ok(())
+}
+
+/// The replacement's node.
+fn joined(seen: &Seen) -> Option<&NodeSeen> {
+    match &seen.cloud {
+        CloudSeen::Fresh(view) => view.replacement_node.as_ref(),
+        CloudSeen::Unavailable(_) | CloudSeen::NotAsked => None,
+    }
+}
+
+async fn compare(ctx: &Context, old: &NodeSeen, new: &NodeSeen) -> Result<Fitness, Error> {
+    let mut drivers_had = drivers(ctx, &old.name).await?;
+    drivers_had.extend(old.attached.iter().cloned());
+    let mut fitness = Fitness {
+        drivers_had,
+        drivers: drivers(ctx, &new.name).await?,
+        pods_had: seen_of(&pods(ctx, &old.name).await?)?,
+        pods: seen_of(&pods(ctx, &new.name).await?)?,
+        daemon_sets: Vec::new(),
+    };
+    let lacking = fitness.daemons_lacking();
+    let one = |(owner, _): &(&OwnerRef, bool)| daemon_set(ctx, (*owner).clone()).boxed();
+    let read = abreast(lacking.iter().map(one).collect());
+    let read: Vec<Option<(String, u32)>> = read.try_collect().await?;
+    fitness.daemon_sets = read.into_iter().flatten().collect();
+    Ok(fitness)
+}
+
+/// The CSI drivers that are registered on a node.
+async fn drivers(ctx: &Context, node: &NodeName) -> Result<BTreeSet<String>, Error> {
+    let nodes: Api<CSINode> = Api::all(ctx.client.clone());
+    let found = nodes
+        .get_opt(node.as_str())
+        .await
+        .map_err(api("get csinode"))?;
+    let drivers = found.into_iter().flat_map(|node| node.spec.drivers);
+    Ok(drivers.map(|driver| driver.name).collect())
+}
+
+/// On how many nodes it is Ready; `None`: it is gone.
+async fn daemon_set(ctx: &Context, owner: OwnerRef) -> Result<Option<(String, u32)>, Error> {
+    let sets: Api<DaemonSet> = Api::namespaced(ctx.client.clone(), &owner.namespace);
+    let found = sets
+        .get_opt(&owner.name)
+        .await
+        .map_err(api("get daemonset"))?;
+    let found = found.filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid));
+    Ok(found.map(|set| {
+        let ready = set.status.map_or(0, |status| status.number_ready);
+        (owner.uid, u32::try_from(ready).unwrap_or(0))
+    }))
+}

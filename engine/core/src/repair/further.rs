@@ -1,0 +1,62 @@
+//! What is read only because the rest of a look makes it necessary: [`super::needs`] knows the phase alone, and what would
+//! cost many requests at every look is needed at few.
+
+use super::drain::PodSeen;
+use super::fitness::Fitness;
+use super::owners::{OwnerRef, OwnerSeen};
+use super::seen::Seen;
+use super::{Phase, guests, preflight, replace};
+use crate::reason::Reason;
+
+/// What is to be read yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Further {
+    /// The sick node's pods with their volumes, as `Seen::pods`.
+    pub losses: bool,
+    /// How many Ready pods these have, and how many they want: `More::owners`.
+    pub owners: Option<Vec<OwnerRef>>,
+    /// What both nodes have beside their Node objects.
+    pub fitness: bool,
+    /// The replacement's pods.
+    pub guests: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct More {
+    /// Those who make the node's pods, without those that are gone, or of which it is not known how many they have.
+    pub owners: Option<Vec<OwnerSeen>>,
+    /// What both nodes have beside their Node objects.
+    pub fitness: Option<Fitness>,
+    /// The pods bound to the replacement's node.
+    pub guests: Option<Vec<PodSeen>>,
+}
+
+/// What is to be read yet, by what was seen.
+pub fn further(seen: &Seen) -> Further {
+    Further {
+        losses: preflight::is_due(seen),
+        owners: owners(seen),
+        fitness: seen.record.phase == Phase::Joining
+            && seen.more.fitness.is_none()
+            && replace::joining(seen).reason == Reason::Comparing,
+        guests: guests::are_due(seen),
+    }
+}
+
+fn owners(seen: &Seen) -> Option<Vec<OwnerRef>> {
+    match (seen.record.phase, &seen.record.owners) {
+        (Phase::Draining, None) => {
+            let pods = seen.pods.iter().flatten().filter(|pod| !pod.finished);
+            let mut owners: Vec<OwnerRef> = pods.filter_map(|pod| pod.controller.clone()).collect();
+            owners.sort();
+            owners.dedup();
+            Some(owners)
+        }
+        (Phase::AwaitingOwners, recorded) => {
+            let recorded = recorded.iter().flatten();
+            Some(recorded.map(|had| had.owner()).collect())
+        }
+        (_, _) => None,
+    }
+}

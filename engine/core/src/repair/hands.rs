@@ -1,0 +1,173 @@
+//! People's hands on a repair, and others' on its node: what may stop it, hold it, or has to let it go on.
+//!
+//! | hand | before the commit | after it |
+//! |---|---|---|
+//! | the stop switch, a pause of node or pool | nothing intrusive begins | the same: what is there stays as it is |
+//! | a pool in mode `Approve` | waits before the first act of each rung | goes on |
+//! | `rectifier.dev/reject`, a deletion | everything is taken back | too late: forward |
+//! | another owner of the node | everything is taken back | too late: forward |
+//!
+//! To halt after the commit loses nothing: the replacement works already, and the sick node keeps its pods and its cordon. To
+//! take back is always allowed: our cordon, our ports and servers that bore no pod. Time in which we were halted counts for
+//! no deadline of ours.
+
+use super::flight::Turn;
+use super::next::Next;
+use super::owner::owner;
+use super::record::Rung;
+use super::seen::Seen;
+use super::sick_node;
+use crate::reason::Reason;
+
+/// Set by a person on a `NodeRepair` of a pool in mode `Approve`: lets the rung begin that it names, as [`approval`] does.
+pub const APPROVE: &str = "rectifier.dev/approve";
+/// Set by a person on a `NodeRepair`: ends it, if its replacement is not committed, and is remembered for a day.
+pub const REJECT: &str = "rectifier.dev/reject";
+/// Set by a person on a Node or a `RepairPool`, with the reason: nothing intrusive is done there.
+pub const PAUSED: &str = "rectifier.dev/paused";
+/// On each open repair: it is deleted only when nothing is left to be done or taken back for it.
+pub const FINALIZER: &str = "rectifier.dev/repair";
+/// The ConfigMap that halts both engines while it is there. Its key `why` says why.
+pub const STOP: &str = "rectifier-stop";
+
+/// The stop switch, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// It is not there.
+    #[default]
+    Runs,
+    /// It is, and says this.
+    Stopped(String),
+    /// It could not be read. It may be there.
+    Unreadable(String),
+}
+
+/// What people and others say of this repair and its node, as it was just read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hands {
+    /// The stop switch.
+    pub stop: Stop,
+    /// The pool is paused, for this reason.
+    pub pool_paused: Option<String>,
+    /// Is another repair of the pool in flight?
+    pub turn: Turn,
+    /// The rung that a person lets begin.
+    pub approve: Option<String>,
+    /// A person ends the repair, for this reason.
+    pub reject: Option<String>,
+    /// The repair is being deleted.
+    pub deleted: bool,
+}
+
+/// Why nothing intrusive may be done now, whatever the step.
+pub(super) fn halted(seen: &Seen) -> Option<(Reason, String)> {
+    match &seen.hands.stop {
+        Stop::Runs => {}
+        Stop::Stopped(why) => return Some((Reason::Stopped, why.clone())),
+        Stop::Unreadable(why) => return Some((Reason::StopUnreadable, why.clone())),
+    }
+    let node = sick_node(seen).and_then(|node| node.annotations.get(PAUSED));
+    if let Some(why) = node {
+        return Some((Reason::Paused, format!("node {}: {why}", seen.request.node)));
+    }
+    let why = seen.hands.pool_paused.as_ref()?;
+    let pool = seen.pool.as_ref().map_or("", |rules| rules.name.as_str());
+    Some((Reason::Paused, format!("pool {pool}: {why}")))
+}
+
+/// The step, unless it is halted.
+pub(super) fn held(seen: &Seen, next: &Next) -> Option<Next> {
+    let intrusive = next.act.as_ref().is_some_and(|act| act.is_intrusive());
+    if !intrusive && !next.grants(&seen.record) {
+        return None;
+    }
+    let (reason, detail) = halted(seen)?;
+    Some(Next::wait(seen, reason, detail))
+}
+
+/// Writes down since when it is halted, and when it went on: its deadlines begin anew then.
+pub(super) fn keep_time(seen: &Seen, next: Next) -> Next {
+    if next.record.phase.is_final() {
+        return next;
+    }
+    let halted = halted(seen).is_some();
+    match (halted, seen.record.halted_at) {
+        (true, None) => next.with(|record| record.halted_at = Some(seen.now)),
+        (false, Some(_)) => next.with(|record| {
+            record.halted_at = None;
+            record.resumed_at = Some(seen.now);
+        }),
+        (true, Some(_)) | (false, None) => next,
+    }
+}
+
+/// Somebody else's word that ends a repair before its commit.
+pub(super) fn ends(seen: &Seen) -> Option<Reason> {
+    if seen.hands.deleted {
+        return Some(Reason::Deleted);
+    }
+    if seen.hands.reject.is_some() {
+        return Some(Reason::Rejected);
+    }
+    owned(seen).map(|_| Reason::OwnedByOther)
+}
+
+/// More of why a repair is called off, for people.
+pub(super) fn words(seen: &Seen, reason: Reason) -> String {
+    match reason {
+        Reason::Rejected => seen.hands.reject.clone().unwrap_or_default(),
+        Reason::OwnedByOther => owned(seen).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// The other owner of the node, and by which sign.
+pub(super) fn owned(seen: &Seen) -> Option<String> {
+    let ignored = seen
+        .pool
+        .as_ref()
+        .map_or(&[][..], |rules| rules.ignores.as_slice());
+    let (owner, sign) = owner(sick_node(seen)?, ignored)?;
+    Some(format!("{} ({sign})", owner.name()))
+}
+
+/// What approves this rung, and no other one of the same repair: its name and how many were tried before.
+pub fn approval(rung: Rung, tried: usize) -> String {
+    format!("{rung:?}-{}", tried + 1)
+}
+
+/// What keeps a rung from beginning that the policies and the pool want to begin.
+pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
+    let wanted = approval(rung, seen.record.tried.len());
+    if approves && seen.hands.approve.as_ref() != Some(&wanted) {
+        let command = format!(
+            "kubectl annotate noderepair {}.repair --overwrite {APPROVE}={wanted}",
+            seen.request.node
+        );
+        let detail = match &seen.hands.approve {
+            Some(other) => format!("{other} is not {wanted}: {command}"),
+            None => command,
+        };
+        return Some(Next::wait(seen, Reason::AwaitingApproval, detail));
+    }
+    match &seen.hands.turn {
+        Turn::Free => None,
+        Turn::After(other) => Some(Next::wait(seen, Reason::AnotherRepairRuns, other)),
+    }
+}
+
+/// Whoever ends it after its commit is told what becomes of that.
+pub(super) fn say_too_late(seen: &Seen, next: Next) -> Next {
+    let mut words = String::new();
+    if seen.hands.reject.is_some() {
+        words.push_str("; rejected too late: its replacement is committed");
+    }
+    if seen.hands.deleted {
+        words.push_str("; its deletion waits until it is over");
+    }
+    let committed = next.record.committed_at.is_some() && !next.record.phase.is_final();
+    if !committed || next.record.message.ends_with(&words) {
+        return next;
+    }
+    next.with(|record| record.message.push_str(&words))
+}

@@ -1,0 +1,91 @@
+//! Which server the sick node is, whether it may be touched, and what was done to it.
+
+use super::next::Next;
+use super::seen::{ActionSeen, CloudSeen, CloudView, Seen, ServerSeen};
+use super::{Phase, sick_node};
+use crate::reason::Reason;
+
+/// Statuses in which a server can be repaired. In any other, one that this version does not know among them, somebody is
+/// doing something with it.
+const REPAIRABLE: [&str; 5] = ["ACTIVE", "SHUTOFF", "ERROR", "REBOOT", "HARD_REBOOT"];
+
+/// The sick node's server: a node is repaired by the cloud only when it is certain which server it is. Nothing may be
+/// rebooted or deleted on a guess.
+pub(super) fn certain(seen: &Seen) -> Result<(&CloudView, &ServerSeen), Box<Next>> {
+    let view = match &seen.cloud {
+        CloudSeen::Fresh(view) => view,
+        CloudSeen::Unavailable(why) => {
+            return Err(Box::new(Next::wait(seen, Reason::CloudUnavailable, why)));
+        }
+        CloudSeen::NotAsked => {
+            let next = Next::wait(seen, Reason::CloudUnavailable, "not asked");
+            return Err(Box::new(next));
+        }
+    };
+    let person = |why: String| {
+        Box::new(Next::enter(
+            seen,
+            Phase::NeedsHuman,
+            Reason::ServerUnknown,
+            why,
+        ))
+    };
+    let named = sick_node(seen).and_then(|node| node.server.as_ref());
+    let Some(server) = view
+        .server
+        .as_ref()
+        .filter(|server| Some(&server.id) == named)
+    else {
+        let why = "the node's providerID names no server of this project";
+        return Err(person(why.to_owned()));
+    };
+    if server.name != seen.request.node {
+        return Err(person(format!("its server is named {}", server.name)));
+    }
+    Ok((view, server))
+}
+
+/// What somebody is doing with the server, if anything: then it is left alone.
+pub(super) fn busy(server: &ServerSeen) -> Option<String> {
+    if server.locked {
+        return Some("it is locked".to_owned());
+    }
+    if let Some(task) = &server.task {
+        return Some(format!("{}: {task}", server.status));
+    }
+    (!REPAIRABLE.contains(&server.status.as_str())).then(|| format!("it is {}", server.status))
+}
+
+/// Who stopped it, if a person or a program did so, and nobody has started it since. A host that lost its power, or a guest
+/// that shut itself down, leaves no such action, or one of the cloud itself.
+pub(super) fn stopped_by<'a>(seen: &Seen, view: &'a CloudView) -> Option<&'a str> {
+    let last = view
+        .actions
+        .iter()
+        .find(|action| ["stop", "start", "reboot"].contains(&action.action.as_str()))?;
+    let is_ours = ours(seen, view, "stop").any(|own| own.request == last.request);
+    (last.action == "stop" && !is_ours)
+        .then_some(last.by.as_deref())
+        .flatten()
+}
+
+/// The actions of this kind that are newer than what the record says was there before we asked: ours, unless somebody asked
+/// for the same in that moment.
+pub(super) fn ours<'a>(
+    seen: &Seen,
+    view: &'a CloudView,
+    action: &'a str,
+) -> impl Iterator<Item = &'a ActionSeen> {
+    let power = seen.record.power.as_ref();
+    let asked = power.is_some_and(|power| power.posted_at.is_some());
+    let before = power.and_then(|power| power.before.clone());
+    view.actions
+        .iter()
+        .take_while(move |one| before.as_ref() != Some(&one.request))
+        .filter(move |one| asked && one.action == action)
+}
+
+/// The newest action on the server: what comes after it is newer than this look.
+pub(super) fn newest(view: &CloudView) -> Option<String> {
+    view.actions.first().map(|action| action.request.clone())
+}

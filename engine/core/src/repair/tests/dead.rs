@@ -1,0 +1,401 @@
+//! What proves that a machine is off, and what is never taken for a proof.
+
+use super::*;
+use crate::repair::drain::PodSeen;
+
+const STOP: &str = "req-stop";
+
+fn action(action: &str, request: &str, by: Option<&str>, done: bool) -> ActionSeen {
+    ActionSeen {
+        action: action.to_owned(),
+        request: request.to_owned(),
+        by: by.map(str::to_owned),
+        done,
+    }
+}
+
+/// A repair after its commit, of a node that is not heard, whose Lease has been watched for long.
+fn silent(phase: Phase) -> Seen {
+    let mut seen = with_replacement(seen(phase), |replacement| {
+        replacement.node_uid = Some("new-node".to_owned());
+        replacement.server_id = Some("new".to_owned());
+    });
+    seen.node = seen.node.map(|node| NodeSeen {
+        ready: Status::Unknown,
+        ready_held: 600,
+        ..node
+    });
+    seen.heartbeat = Some("10:00:00".to_owned());
+    seen.more.owners = Some(Vec::new());
+    seen.evidence = kept();
+    seen.record.silence = Some(Silence {
+        renewed: seen.heartbeat.clone(),
+        since: at(0),
+    });
+    seen.record.power = Some(Power {
+        before: Some("req-create".to_owned()),
+        ..Power::default()
+    });
+    edit(&mut seen, |view| {
+        view.actions = vec![action("create", "req-create", Some("us"), false)];
+        view.replacements = vec![server("new", "new")];
+        view.replacement_node = Some(NodeSeen {
+            uid: Uid::parse("new-node").unwrap(),
+            ..node()
+        });
+    });
+    seen
+}
+
+fn edit(seen: &mut Seen, change: impl FnOnce(&mut CloudView)) {
+    match &mut seen.cloud {
+        CloudSeen::Fresh(view) => change(view),
+        CloudSeen::Unavailable(_) | CloudSeen::NotAsked => panic!("a fresh view"),
+    }
+}
+
+/// The stop is ours, and the server is off.
+fn stopped(seen: &mut Seen, done: bool, is_off: bool) {
+    seen.record.power.as_mut().unwrap().posted_at = Some(at(50));
+    edit(seen, |view| {
+        view.actions
+            .insert(0, action("stop", STOP, Some("us"), done));
+        view.server.as_mut().unwrap().is_off = is_off;
+    });
+}
+
+fn pod(leaving: Option<i64>, ready: bool) -> PodSeen {
+    PodSeen {
+        leaving: leaving.map(at),
+        ready,
+        ..super::pod("db-0")
+    }
+}
+
+fn step(seen: &Seen) -> (Phase, Reason, Option<Act>) {
+    let next = decide(seen).unwrap();
+    (next.record.phase, next.reason, next.act)
+}
+
+#[test]
+fn a_machine_that_ends_no_pods_is_stopped() {
+    let mut draining = silent(Phase::Draining);
+    draining.record.since = Some(at(0));
+    draining.pods = Some(vec![pod(Some(30), true)]);
+    assert_eq!(step(&draining).0, Phase::Stopping);
+    draining.pods = Some(vec![pod(Some(80), true)]);
+    assert_eq!(step(&draining).0, Phase::Draining, "it has its grace yet");
+    draining.pods = Some(vec![pod(None, true)]);
+    assert_eq!(
+        step(&draining).0,
+        Phase::Draining,
+        "one that serves is not taken from its budget"
+    );
+    draining.pods = Some(vec![pod(None, false)]);
+    assert_eq!(step(&draining).0, Phase::Stopping);
+}
+
+#[test]
+fn a_node_that_is_ready_is_never_stopped() {
+    let mut draining = silent(Phase::Draining);
+    draining.record.since = Some(at(0));
+    draining.pods = Some(vec![pod(Some(30), true)]);
+    draining.node.as_mut().unwrap().ready = Status::Yes;
+    assert_eq!(step(&draining).0, Phase::Draining);
+    let mut stopping = silent(Phase::Stopping);
+    stopping.node.as_mut().unwrap().ready = Status::Yes;
+    let (phase, _, act) = step(&stopping);
+    assert_eq!((phase, act), (Phase::Draining, None), "it came back");
+}
+
+#[test]
+fn a_node_that_renews_its_lease_is_alive_whatever_its_ready_says() {
+    for phase in [Phase::Judging, Phase::Stopping] {
+        let mut seen = silent(phase);
+        seen.advice = super::advised(Remedy::Reboot);
+        seen.heartbeat = Some("10:00:10".to_owned());
+        let next = decide(&seen).unwrap();
+        assert_eq!((next.reason, &next.act), (Reason::KubeletAlive, &None));
+        let silence = next.record.silence.unwrap();
+        assert_eq!(
+            silence.since,
+            at(100),
+            "the watch begins anew with each renewal"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_decided_on_one_look_at_a_lease() {
+    let mut judging = silent(Phase::Judging);
+    judging.advice = super::advised(Remedy::Reboot);
+    judging.record.silence = None;
+    let next = decide(&judging).unwrap();
+    assert_eq!((next.reason, &next.act), (Reason::AwaitingSilence, &None));
+    judging.record = next.record;
+    judging.now = at(139);
+    assert_eq!(step(&judging).1, Reason::AwaitingSilence);
+    judging.now = at(140);
+    assert_eq!(step(&judging).0, Phase::Cordoning);
+    // a node without a Lease has not renewed it, either
+    judging.heartbeat = None;
+    assert_eq!(step(&judging).1, Reason::KubeletAlive);
+}
+
+#[test]
+fn only_its_hosts_word_about_our_own_stop_proves_that_a_machine_is_off() {
+    let mut proven = silent(Phase::Stopping);
+    stopped(&mut proven, true, true);
+    let next = decide(&proven).unwrap();
+    assert_eq!(next.record.phase, Phase::Detaching);
+    assert_eq!(next.record.proof, Some(format!("stop {STOP}")));
+    for (done, is_off) in [(false, true), (true, false), (false, false)] {
+        let mut not = silent(Phase::Stopping);
+        stopped(&mut not, done, is_off);
+        let (phase, reason, act) = step(&not);
+        assert_eq!(
+            (phase, reason, act),
+            (Phase::Stopping, Reason::Stopping, None)
+        );
+    }
+}
+
+#[test]
+fn a_server_that_the_cloud_does_not_know_any_more_is_not_therefore_dead() {
+    for (phase, done, then) in [
+        (Phase::Stopping, false, Phase::Stopping),
+        (Phase::Stopping, true, Phase::Detaching),
+        (Phase::DeletingServer, false, Phase::DeletingServer),
+        (Phase::DeletingServer, true, Phase::DeletingNode),
+    ] {
+        let mut seen = silent(phase);
+        edit(&mut seen, |view| {
+            view.server = None;
+            let delete = action("delete", "req-delete", Some("somebody"), done);
+            view.actions.insert(0, delete);
+        });
+        let next = decide(&seen).unwrap();
+        assert_eq!(next.record.phase, then, "{phase:?}");
+        if !done {
+            assert_eq!(next.reason, Reason::HostUnreachable);
+        }
+    }
+}
+
+#[test]
+fn a_host_that_does_not_answer_ends_with_a_person_whose_word_moves_it_on() {
+    let mut stopping = silent(Phase::Stopping);
+    stopped(&mut stopping, false, false);
+    stopping.now = at(500);
+    let next = decide(&stopping).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::NeedsHuman, Reason::HostUnreachable)
+    );
+    let word = format!("rectifier.dev/confirmed-dead={OLD}");
+    assert!(
+        next.record.message.ends_with(&word),
+        "{}",
+        next.record.message
+    );
+    let mut asked = stopping;
+    asked.record = next.record;
+    assert_eq!(step(&asked).0, Phase::NeedsHuman);
+    asked.request.confirmed_dead = Some("another-server".to_owned());
+    assert_eq!(
+        step(&asked).0,
+        Phase::NeedsHuman,
+        "the word is about another"
+    );
+    asked.request.confirmed_dead = Some(OLD.to_owned());
+    assert_eq!(step(&asked).0, Phase::Committed);
+    asked.record.phase = Phase::Stopping;
+    let next = decide(&asked).unwrap();
+    assert_eq!(next.record.phase, Phase::Detaching);
+    assert_eq!(next.record.proof.as_deref(), Some("a person's word"));
+}
+
+#[test]
+fn a_stop_is_asked_for_once_until_it_could_have_shown() {
+    let mut stopping = silent(Phase::Stopping);
+    let next = decide(&stopping).unwrap();
+    assert!(matches!(next.act, Some(Act::StopServer(_))));
+    assert_eq!(
+        next.record.power.as_ref().unwrap().posted_at,
+        Some(stopping.now)
+    );
+    stopping.record = next.record;
+    stopping.now = at(130);
+    assert_eq!(step(&stopping).2, None, "the answer may have been lost");
+    stopping.now = at(160);
+    assert!(matches!(step(&stopping).2, Some(Act::StopServer(_))));
+}
+
+#[test]
+fn volumes_and_pods_are_taken_only_from_a_machine_that_is_still_off() {
+    let mut detaching = silent(Phase::Detaching);
+    detaching.record.proof = Some("stop".to_owned());
+    stopped(&mut detaching, true, true);
+    detaching.node.as_mut().unwrap().volumes = vec!["data".to_owned()];
+    detaching.pods = Some(vec![pod(Some(0), true)]);
+    assert!(matches!(
+        step(&detaching).2,
+        Some(Act::OutOfService { is: true, .. })
+    ));
+    let marked = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute".to_owned();
+    detaching.node.as_mut().unwrap().taints = vec![marked];
+    assert_eq!(step(&detaching).1, Reason::Detaching, "its pod");
+    detaching.pods = Some(Vec::new());
+    assert_eq!(step(&detaching).0, Phase::Detaching, "its volume");
+    let mut done = detaching.clone();
+    done.node.as_mut().unwrap().volumes.clear();
+    assert_eq!(step(&done).0, Phase::AwaitingOwners);
+
+    // Somebody starts it meanwhile.
+    edit(&mut detaching, |view| {
+        view.server.as_mut().unwrap().is_off = false;
+    });
+    assert!(matches!(
+        step(&detaching).2,
+        Some(Act::OutOfService { is: false, .. })
+    ));
+    detaching.node.as_mut().unwrap().taints.clear();
+    let next = decide(&detaching).unwrap();
+    assert_eq!(
+        (next.record.phase, next.record.proof),
+        (Phase::Stopping, None)
+    );
+    assert_eq!(
+        next.record.power.unwrap().before.as_deref(),
+        Some(STOP),
+        "the old stop proves nothing any more"
+    );
+}
+
+/// Judged by a policy that asks for this.
+fn judging(remedy: Remedy) -> Seen {
+    let mut seen = seen(Phase::Judging);
+    seen.node = Some(node());
+    seen.record.rung = None;
+    seen.advice = super::advised(remedy);
+    seen
+}
+
+fn off(seen: &mut Seen, stop: ActionSeen) {
+    edit(seen, |view| {
+        let server = view.server.as_mut().unwrap();
+        (server.status, server.is_off) = ("SHUTOFF".to_owned(), true);
+        view.actions = vec![stop];
+    });
+}
+
+#[test]
+fn a_server_that_somebody_stopped_is_their_plan() {
+    for remedy in [Remedy::Reboot, Remedy::Replace] {
+        let mut seen = judging(remedy);
+        off(&mut seen, action("stop", STOP, Some("somebody"), true));
+        assert_eq!(
+            step(&seen),
+            (Phase::NeedsHuman, Reason::StoppedByOther, None)
+        );
+    }
+}
+
+#[test]
+fn a_server_whose_host_was_started_anew_is_started_before_it_is_thrown_away() {
+    let mut seen = judging(Remedy::Replace);
+    off(&mut seen, action("stop", STOP, None, true));
+    let next = decide(&seen).unwrap();
+    assert_eq!(next.record.rung, Some(Rung::HardReboot));
+    seen.record.tried = vec![Tried {
+        rung: Rung::HardReboot,
+        since: at(0),
+        outcome: crate::policy::Outcome::Failed,
+        reason: Reason::BootOverdue,
+    }];
+    assert_eq!(
+        decide(&seen).unwrap().record.rung,
+        Some(Rung::Replace),
+        "once"
+    );
+}
+
+#[test]
+fn a_server_that_somebody_is_busy_with_is_left_alone() {
+    let busy: [fn(&mut ServerSeen); 3] = [
+        |server| server.task = Some("resize_prep".to_owned()),
+        |server| server.locked = true,
+        |server| server.status = "SHELVED".to_owned(),
+    ];
+    for change in busy {
+        let mut seen = judging(Remedy::Replace);
+        edit(&mut seen, |view| change(view.server.as_mut().unwrap()));
+        assert_eq!(step(&seen), (Phase::Judging, Reason::ServerBusy, None));
+        let (reboot, replace) = gates(&seen);
+        assert!(matches!(reboot, crate::policy::Gate::Closed(_)));
+        assert!(matches!(replace, crate::policy::Gate::Closed(_)));
+    }
+}
+
+#[test]
+fn the_cloud_reboots_once_for_one_problem() {
+    let mut seen = judging(Remedy::Reboot);
+    assert_eq!(decide(&seen).unwrap().record.rung, Some(Rung::HardReboot));
+    assert_eq!(gates(&seen).0, crate::policy::Gate::Open);
+    seen.record.tried = vec![Tried {
+        rung: Rung::HardReboot,
+        since: at(0),
+        outcome: crate::policy::Outcome::NoEffect,
+        reason: Reason::NoEffect,
+    }];
+    assert_eq!(
+        step(&seen),
+        (Phase::NeedsHuman, Reason::RebootedAlready, None)
+    );
+}
+
+#[test]
+fn a_reboot_that_its_host_never_did_is_told_as_such() {
+    let mut seen = judging(Remedy::Replace);
+    seen.record.power = Some(Power {
+        before: None,
+        boot_id: None,
+        posted_at: Some(at(0)),
+    });
+    edit(&mut seen, |view| {
+        view.server.as_mut().unwrap().task = Some("reboot_started_hard".to_owned());
+        view.actions = vec![action("reboot", "req-reboot", Some("us"), false)];
+    });
+    let (phase, reason, _) = step(&seen);
+    assert_eq!(
+        (phase, reason),
+        (Phase::NeedsHuman, Reason::HostUnreachable)
+    );
+}
+
+#[test]
+fn a_hard_reboot_is_believed_when_another_boot_is_seen() {
+    let mut seen = seen(Phase::HardRebooting);
+    seen.record.power = Some(Power {
+        before: None,
+        boot_id: Some("boot-1".to_owned()),
+        posted_at: Some(at(95)),
+    });
+    assert_eq!(
+        step(&seen),
+        (Phase::HardRebooting, Reason::HardRebooting, None)
+    );
+    edit(&mut seen, |view| {
+        view.actions = vec![action("reboot", "req-reboot", Some("us"), true)];
+    });
+    assert_eq!(
+        step(&seen).1,
+        Reason::AwaitingBoot,
+        "a status proves no boot"
+    );
+    let mut booted = seen.clone();
+    booted.node.as_mut().unwrap().boot_id = Some(crate::name::BootId::parse("boot-2").unwrap());
+    assert_eq!(step(&booted).0, Phase::Settling);
+    seen.now = at(90 + 600);
+    assert_eq!(step(&seen), (Phase::Judging, Reason::BootOverdue, None));
+}

@@ -1,0 +1,35 @@
+//! The real controller in the world: what it does about the pods of a node that is replaced, and what it wants of the
+//! replacement before.
+
+mod drains;
+mod policy;
+mod stage;
+mod uncommitted;
+
+use anyhow::Result;
+use rectifier_sim::clock::in_virtual_time;
+
+use stage::Stage;
+
+/// Stories in the world, each a test.
+macro_rules! played {
+    ($($module:ident::$name:ident)+) => {$(
+        #[test]
+        fn $name() -> Result<()> {
+            let policies = policy::shipped()?;
+            in_virtual_time(async move { $module::$name(Stage::set(policies).await?).await })?
+        }
+    )+};
+}
+
+played! {
+    drains::pods_leave_by_priority_behind_their_budgets
+    uncommitted::a_node_whose_pods_would_be_lost_is_not_touched_until_that_is_allowed
+    drains::a_drain_that_takes_too_long_is_shown_to_a_person
+    drains::a_drain_that_takes_too_long_deletes_as_a_last_resort_where_the_pool_says_so
+    drains::two_budgets_over_one_pod_are_told_and_end_when_one_goes
+    drains::the_server_goes_when_the_pods_are_ready_elsewhere
+    drains::pods_that_do_not_come_up_elsewhere_hold_the_server_for_a_while_only
+    uncommitted::a_replacement_is_committed_when_it_has_the_drivers_and_daemons
+    uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
+}
