@@ -302,9 +302,6 @@ fn still_there(
 
 /// Neither engine said anything of it.
 fn unsaid(seen: &rectifier_view::Node, question: &Question, policies: &Policies) -> String {
-    if seen.health == Health::Unheard {
-        return "nobody hears its kubelet: in this version no engine acts on that, as it proves no death".to_owned();
-    }
     let set = policies.advisor.set();
     let is_handled = |kind: &str| {
         let kind = rectifier_core::name::ConditionKind::parse(kind);

@@ -11,6 +11,8 @@ use super::dead::is_out_of_service;
 use super::{Cluster, condition, text};
 use crate::kubernetes::Object;
 
+const DRIVER: &str = "cinder.csi.openstack.org";
+
 /// How long it takes until a volume is attached, or is not any more.
 const MOVES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(4);
 
@@ -21,6 +23,7 @@ impl Cluster {
         if sets.is_empty() {
             return;
         }
+        self.register_drivers();
         let pods = self.api.objects("pods");
         for set in sets {
             let (uid, name) = (text(&set, "/metadata/uid"), text(&set, "/metadata/name"));
@@ -53,6 +56,21 @@ impl Cluster {
                 });
                 self.api.make("pods", namespace.as_str(), pod);
             }
+        }
+    }
+
+    /// Each kubelet that is heard has the driver of the volumes: its DaemonSet runs everywhere.
+    fn register_drivers(&self) {
+        let known = self.api.objects("csinodes.storage.k8s.io");
+        for node in self.api.objects("nodes") {
+            let name = text(&node, "/metadata/name");
+            let is_known = known.iter().any(|one| one["metadata"]["name"] == name);
+            if is_known || condition(&node, "Ready") != Some("True") {
+                continue;
+            }
+            let driver = json!({"name": DRIVER, "nodeID": name, "topologyKeys": null});
+            let csi_node = json!({"metadata": {"name": name}, "spec": {"drivers": [driver]}});
+            self.api.make("csinodes.storage.k8s.io", None, csi_node);
         }
     }
 
@@ -122,6 +140,6 @@ fn volumes(pod: &Object) -> Vec<String> {
     let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
     volumes
         .filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
-        .map(|claim| format!("kubernetes.io/csi/cinder.csi.openstack.org^{claim}"))
+        .map(|claim| format!("kubernetes.io/csi/{DRIVER}^{claim}"))
         .collect()
 }
