@@ -164,7 +164,7 @@ fn the_evidence_of_a_repair_is_a_record_that_gives_the_same_decision() -> Result
             &["policy-compile"],
             CompileLimits::default(),
         ),
-        cache.path(),
+        &cache.path().join("cache"),
     )?;
     let kept = in_virtual_time(evidence(policies))??;
     let name = kept.metadata.name.clone().unwrap_or_default();

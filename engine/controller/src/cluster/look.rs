@@ -35,6 +35,12 @@ impl Cluster {
         Ok(pool.object.clone())
     }
 
+    /// The pool of this name.
+    pub(crate) fn pool(&self, name: &str) -> Option<Arc<RepairPool>> {
+        let state = self.state();
+        Some(state.pools.whole.get(name)?.object.clone())
+    }
+
     /// The node's pool, its zone within it, and the nodes of it with this problem.
     pub(crate) fn groups(&self, node: &NodeName, problem: &str) -> [Group; 3] {
         let state = self.state();

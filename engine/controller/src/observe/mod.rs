@@ -56,7 +56,7 @@ pub(crate) async fn repair(
         Some((Status::No, held)) => ProblemSeen::Cleared { held },
         Some((Status::Unknown, _)) | None => ProblemSeen::NotReported,
     };
-    let (pool, provisioning) = pool::of(cluster, &name);
+    let (pool, provisioning) = pool::of_repair(cluster, &name, &record);
     let cloud = if wanted.cloud {
         let provisioning = provisioning.as_ref();
         cloud::look(ctx, cluster, &record, node.as_ref(), provisioning, wanted).await?

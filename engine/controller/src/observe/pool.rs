@@ -1,11 +1,13 @@
 //! What the rules of a node's pool are.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use rectifier_api::{Mode, Provisioning, RepairPool};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::Seconds;
 use rectifier_core::repair::drain::DrainRules;
-use rectifier_core::repair::{NoRules, PAUSED, Rules};
+use rectifier_core::repair::{NoRules, PAUSED, Record, Rules};
 use rectifier_core::standing::NOT_READY;
 
 use crate::cluster::Cluster;
@@ -15,7 +17,24 @@ pub(crate) fn of(
     cluster: &Cluster,
     node: &NodeName,
 ) -> (Result<Rules, NoRules>, Option<Provisioning>) {
-    match cluster.pool_of(node) {
+    told(cluster.pool_of(node))
+}
+
+/// The same for a repair: when its Node is gone, the pool by whose rules it began says how it ends.
+pub(crate) fn of_repair(
+    cluster: &Cluster,
+    node: &NodeName,
+    record: &Record,
+) -> (Result<Rules, NoRules>, Option<Provisioning>) {
+    let began = record.pool.as_deref().and_then(|pool| cluster.pool(pool));
+    match began.filter(|_| cluster.facts(node).is_none()) {
+        Some(pool) => told(Ok(pool)),
+        None => of(cluster, node),
+    }
+}
+
+fn told(pool: Result<Arc<RepairPool>, NoRules>) -> (Result<Rules, NoRules>, Option<Provisioning>) {
+    match pool {
         Ok(pool) => (Ok(rules(&pool)), pool.spec.provisioning.clone()),
         Err(none) => (Err(none), None),
     }

@@ -112,13 +112,11 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
             return Next::wait(seen, Reason::ReplacementLost, why);
         }
         if server.task.as_deref() == Some("deleting") {
-            return Next::wait(seen, Reason::DeletingServer, "");
+            return Next::wait(seen, Reason::DeletingServer, server.id.to_string());
         }
-        return Next::act(
-            seen,
-            Act::DeleteServer(server.id.clone()),
-            Reason::DeletingServer,
-        );
+        let id = server.id.clone();
+        return Next::wait(seen, Reason::DeletingServer, id.to_string())
+            .then(Act::DeleteServer(id));
     }
     // A 404 counts only from a cloud that, with the same token, shows another server of ours: a wrong project or a
     // half-blind API would answer 404 to everything.

@@ -164,10 +164,10 @@ pub(super) fn detaching(seen: &Seen) -> Next {
     if let Some(why) = committed::lost(seen, view) {
         return Next::wait(seen, Reason::ReplacementLost, why);
     }
-    if seen.record.proof.is_some() {
-        if let Some(next) = off(seen, view, node) {
-            return next;
-        }
+    if seen.record.proof.is_some()
+        && let Some(next) = off(seen, view, node)
+    {
+        return next;
     }
     match node.volumes.first() {
         Some(volume) => Next::wait(seen, Reason::Detaching, format!("volume {volume}")),

@@ -78,7 +78,7 @@ impl Cluster {
     /// needs is detached by a kubelet that is heard, or by force from a node that is out of service.
     pub(super) fn attach(&mut self, now: Instant) {
         let (nodes, pods) = (self.api.objects("nodes"), self.api.objects("pods"));
-        let everywhere: BTreeSet<String> = nodes.iter().flat_map(|node| attached(node)).collect();
+        let everywhere: BTreeSet<String> = nodes.iter().flat_map(attached).collect();
         self.moving.retain(|(name, _), _| {
             let mut names = nodes.iter().map(|node| text(node, "/metadata/name"));
             names.any(|node| node == name)
@@ -86,7 +86,7 @@ impl Cluster {
         for node in &nodes {
             let name = text(node, "/metadata/name");
             let own = pods.iter().filter(|pod| pod["spec"]["nodeName"] == name);
-            let needed: BTreeSet<String> = own.flat_map(|pod| volumes(pod)).collect();
+            let needed: BTreeSet<String> = own.flat_map(volumes).collect();
             let has = attached(node);
             let lets_go = condition(node, "Ready") == Some("True") || is_out_of_service(node);
             let arrives = needed.difference(&everywhere);

@@ -53,7 +53,8 @@ impl Reasons {
         let mut truth = BTreeMap::new();
         for node in &nodes {
             let has = |(_, kind): &(&str, &str)| condition(node, kind) == Some("True");
-            let sick = CHECKED.iter().any(has) || repair_of(&name(node)).is_some();
+            let is_ill = CHECKED.iter().any(has) || condition(node, "Ready") != Some("True");
+            let sick = is_ill || repair_of(&name(node)).is_some();
             let before = self.is.get(&name(node)).filter(|(was, _)| *was == sick);
             let since = before.map_or(now, |(_, since)| *since);
             truth.insert(name(node), (sick, since));

@@ -178,7 +178,8 @@ pub(crate) async fn two_budgets_over_one_pod_are_told_and_end_when_one_goes(
     stage.fall_sick().await?;
     let is_told = || {
         let record = stage.record().unwrap_or_default();
-        record.reason == Some(Reason::TwoBudgets)
+        // the Event follows the record
+        record.reason == Some(Reason::TwoBudgets) && !stage.said("TwoBudgets").is_empty()
     };
     stage.until("it to be told", is_told).await?;
     let said = stage.said("TwoBudgets");

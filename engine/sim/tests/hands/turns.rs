@@ -33,9 +33,12 @@ async fn all_replaced(stage: &Stage, nodes: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// A step bears the time of the look that it rests on; the turn is taken some requests later.
+const LOOK: Duration = Duration::from_secs(1);
+
 fn one_after_another(flights: &[(Timestamp, Timestamp, String)]) -> Result<()> {
     for pair in flights.windows(2) {
-        ensure!(pair[0].1 <= pair[1].0, "two at once: {flights:?}");
+        ensure!(pair[0].1 <= pair[1].0 + LOOK, "two at once: {flights:?}");
     }
     Ok(())
 }

@@ -151,8 +151,14 @@ impl Stage {
     pub(crate) fn changes(&self) -> Vec<String> {
         let requests = self.scene.api.requests().into_iter();
         let own = requests.filter(|request| request.who == CONTROLLER && request.method != "GET");
-        // and what a pool shows for people
-        let quiet = ["/events", "/leases", "/noderepairs", "/status"];
+        // and what a pool shows for people, and what is kept for them
+        let quiet = [
+            "/events",
+            "/leases",
+            "/noderepairs",
+            "/status",
+            "/configmaps",
+        ];
         own.filter(|request| quiet.iter().all(|path| !request.path.contains(path)))
             .map(|request| format!("{} {} {}", request.method, request.path, request.code))
             .collect()
