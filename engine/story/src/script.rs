@@ -143,12 +143,13 @@ impl Story {
                         Fact::FirstEviction,
                         Fact::LastPodEnded,
                         Fact::GrantAccepted,
-                        Fact::RebootAsked,
                         Fact::GoesDown,
                         Fact::Booted,
                         Fact::BootReported,
                         Fact::Uncordoned,
                     ],
+                    // What is asked on the bus is heard by a listener, some milliseconds later on a machine that is busy.
+                    &[Fact::GrantAccepted, Fact::RebootAsked, Fact::Booted],
                     // the problem was seen gone in the new boot before the node was let go
                     &[Fact::Booted, Fact::ReportedWell, Fact::Uncordoned],
                 ],
