@@ -145,7 +145,7 @@ impl Cluster {
         if self.is_new("scale", &["pods", "replicasets.apps"]) {
             self.scale();
         }
-        if self.is_new("sets", &["nodes", "pods", "statefulsets.apps"]) {
+        if self.is_new("sets", &["pods", "statefulsets.apps"]) {
             self.make_stateful();
         }
         if self.is_new("end", &["nodes", "pods"]) {

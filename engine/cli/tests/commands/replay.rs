@@ -210,7 +210,7 @@ fn the_evidence_of_a_repair_is_a_record_that_gives_the_same_decision() -> Result
         &name,
         "another file decided then, sha256:0",
         "- remedy: escalate",
-        "+ remedy: replace",
+        "+ remedy: reboot",
     ])?;
 
     for (file, text, why) in [

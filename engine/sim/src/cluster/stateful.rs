@@ -23,7 +23,6 @@ impl Cluster {
         if sets.is_empty() {
             return;
         }
-        self.register_drivers();
         let pods = self.api.objects("pods");
         for set in sets {
             let (uid, name) = (text(&set, "/metadata/uid"), text(&set, "/metadata/name"));
@@ -59,7 +58,7 @@ impl Cluster {
         }
     }
 
-    /// Each kubelet that is heard has the driver of the volumes: its DaemonSet runs everywhere.
+    /// Each kubelet that is heard has the driver of the volumes: where there are any, its DaemonSet runs everywhere.
     fn register_drivers(&self) {
         let known = self.api.objects("csinodes.storage.k8s.io");
         for node in self.api.objects("nodes") {
@@ -78,6 +77,9 @@ impl Cluster {
     /// needs is detached by a kubelet that is heard, or by force from a node that is out of service.
     pub(super) fn attach(&mut self, now: Instant) {
         let (nodes, pods) = (self.api.objects("nodes"), self.api.objects("pods"));
+        if pods.iter().any(|pod| !volumes(pod).is_empty()) {
+            self.register_drivers();
+        }
         let everywhere: BTreeSet<String> = nodes.iter().flat_map(attached).collect();
         self.moving.retain(|(name, _), _| {
             let mut names = nodes.iter().map(|node| text(node, "/metadata/name"));
