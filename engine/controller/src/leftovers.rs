@@ -13,13 +13,14 @@ use rectifier_cloud::{Port, Server, ServerStatus};
 use rectifier_core::leftovers::{
     Found, Leftover, Named, PortFound, ServerFound, leftovers, takes_port, takes_server,
 };
+use rectifier_core::repair::Stop;
 
 use crate::act::marks;
 use crate::context::Context;
 use crate::error::{Error, api, chain, cloud};
-use crate::fence;
 use crate::observe::node::server_of;
 use crate::slim::{SlimNode, in_pages};
+use crate::{fence, stop};
 
 /// Between two looks. 10 min: two lists, one of them of all servers of the project, for what is two hours old at the least.
 const EVERY: Duration = Duration::from_secs(600);
@@ -60,7 +61,9 @@ async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
                 if !takes_server(&server(&now), &named, cluster, ctx.now()) {
                     continue;
                 }
-                fence::leading(ctx, term).await?;
+                if !may_delete(ctx, term).await? {
+                    return Ok(());
+                }
                 tracing::info!(server = %id, name = now.name, "deleting a server of ours that no Node and no repair names");
                 let deleted = ctx.cloud.delete_server(&id).await;
                 deleted.map_err(cloud("delete a leftover server"))?;
@@ -74,7 +77,9 @@ async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
                 if !takes_port(&port(&now), &named, ctx.now()) {
                     continue;
                 }
-                fence::leading(ctx, term).await?;
+                if !may_delete(ctx, term).await? {
+                    return Ok(());
+                }
                 tracing::info!(port = %id, name = now.name, "deleting a port of ours that no repair names");
                 let deleted = ctx.cloud.delete_port(&id).await;
                 deleted.map_err(cloud("delete a leftover port"))?;
@@ -83,6 +88,19 @@ async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Right before each deletion: do we lead, and has nobody halted the engines?
+async fn may_delete(ctx: &Context, term: i64) -> Result<bool, Error> {
+    fence::leading(ctx, term).await?;
+    let stop = stop::read(ctx).await;
+    if stop != Stop::Runs {
+        tracing::info!(
+            ?stop,
+            "leftovers in the cloud stay where they are: the engines are halted"
+        );
+    }
+    Ok(stop == Stop::Runs)
 }
 
 async fn found(ctx: &Context) -> Result<Found, Error> {

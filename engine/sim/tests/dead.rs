@@ -195,6 +195,27 @@ impl Stage {
         Ok(actions.into_iter().skip(1).collect())
     }
 
+    /// Its host is down until a person is asked about it.
+    async fn loses_its_host(&mut self) -> Result<()> {
+        let host = self.scene.cloud.host_of(&self.server);
+        let host = host.context("its host")?;
+        self.scene.cloud.fault(Fault::HostStopped(host));
+        self.until("a person is asked", |stage| stage.is_in(Phase::NeedsHuman))
+            .await?;
+        let record = self.record();
+        ensure!(record.reason == Some(Reason::HostUnreachable), "{record:?}");
+        Ok(())
+    }
+
+    /// The repair ends so, and the database runs elsewhere.
+    async fn is_replaced(&mut self) -> Result<()> {
+        self.until("it is replaced", |stage| !stage.ended().is_empty())
+            .await?;
+        ensure!(self.ended() == [Phase::Replaced], "{:?}", self.ended());
+        let runs = |stage: &Self| stage.holders().len() == 1;
+        self.until("the database runs elsewhere", runs).await
+    }
+
     async fn annotate(&self, key: &str, value: &str) -> Result<()> {
         let repairs: Api<NodeRepair> = Api::all(self.scene.api.client("a person"));
         let patch = json!({"metadata": {"annotations": BTreeMap::from([(key, value)])}});
@@ -257,35 +278,18 @@ fn a_node_that_no_boot_brings_back_is_replaced_once_its_machine_is_proven_to_be_
         );
         let proof = stage.record().proof;
         ensure!(proof.is_some_and(|proof| proof.starts_with("stop req-")));
-        stage
-            .until("it is replaced", |stage| !stage.ended().is_empty())
-            .await?;
-        ensure!(stage.ended() == [Phase::Replaced], "{:?}", stage.ended());
+        stage.is_replaced().await?;
         ensure!(stage.node(SICK).is_none());
         let done = stage.done().await?;
         ensure!(names(&done).last() == Some(&("delete", true)), "{done:?}");
-        stage
-            .until("the database runs elsewhere", |stage| {
-                stage.holders().len() == 1
-            })
-            .await
+        Ok(())
     })
 }
 
 #[test]
 fn a_host_that_is_down_ends_with_a_person_and_a_raw_delete_proves_nothing() -> Result<()> {
     play(async |mut stage| {
-        let host = stage
-            .scene
-            .cloud
-            .host_of(&stage.server)
-            .context("its host")?;
-        stage.scene.cloud.fault(Fault::HostStopped(host));
-        stage
-            .until("a person is asked", |stage| stage.is_in(Phase::NeedsHuman))
-            .await?;
-        let record = stage.record();
-        ensure!(record.reason == Some(Reason::HostUnreachable), "{record:?}");
+        stage.loses_its_host().await?;
         ensure!(stage.holders() == [SICK], "nothing is forced");
 
         // A person tries it the rough way: the cloud forgets the server, and its machine may run on.
@@ -303,15 +307,7 @@ fn a_host_that_is_down_ends_with_a_person_and_a_raw_delete_proves_nothing() -> R
 #[test]
 fn a_persons_word_stands_in_the_place_of_a_host_that_is_down() -> Result<()> {
     play(async |mut stage| {
-        let host = stage
-            .scene
-            .cloud
-            .host_of(&stage.server)
-            .context("its host")?;
-        stage.scene.cloud.fault(Fault::HostStopped(host));
-        stage
-            .until("a person is asked", |stage| stage.is_in(Phase::NeedsHuman))
-            .await?;
+        stage.loses_its_host().await?;
         stage.annotate(CONFIRMED_DEAD, "some-other-server").await?;
         stage
             .stays(60, "a word about another server", |stage| {
@@ -321,15 +317,7 @@ fn a_persons_word_stands_in_the_place_of_a_host_that_is_down() -> Result<()> {
         stage
             .annotate(CONFIRMED_DEAD, &stage.server.clone())
             .await?;
-        stage
-            .until("it is replaced", |stage| !stage.ended().is_empty())
-            .await?;
-        ensure!(stage.ended() == [Phase::Replaced], "{:?}", stage.ended());
-        stage
-            .until("the database runs elsewhere", |stage| {
-                stage.holders().len() == 1
-            })
-            .await
+        stage.is_replaced().await
     })
 }
 
@@ -478,10 +466,6 @@ fn a_node_that_renews_its_lease_is_not_touched() -> Result<()> {
         );
         ensure!(stage.done().await?.is_empty());
         // it dies after all
-        stage
-            .until("it is replaced", |stage| !stage.ended().is_empty())
-            .await?;
-        ensure!(stage.ended() == [Phase::Replaced], "{:?}", stage.ended());
-        Ok(())
+        stage.is_replaced().await
     })
 }

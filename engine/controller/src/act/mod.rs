@@ -8,6 +8,7 @@ mod delete;
 mod evict;
 pub(crate) mod marks;
 mod power;
+mod taint;
 mod token;
 pub(crate) mod user_data;
 

@@ -1,14 +1,12 @@
 //! The sick machine's power, and what Kubernetes is told once it is off.
 
-use k8s_openapi::api::core::v1::{Node, Taint};
-use kube::api::{Api, Patch, PatchParams};
-use rectifier_api::CONTROLLER;
+use k8s_openapi::api::core::v1::Taint;
 use rectifier_cloud::{CloudError, Reboot};
 use rectifier_core::name::{ServerId, Uid};
-use serde_json::json;
 
+use super::taint;
 use crate::context::Context;
-use crate::error::{Error, api, cloud};
+use crate::error::{Error, cloud};
 
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
@@ -48,33 +46,17 @@ pub(super) async fn out_of_service(
     uid: &Uid,
     is: bool,
 ) -> Result<(), Error> {
-    let nodes: Api<Node> = Api::all(ctx.client.clone());
-    let node = nodes.get(name).await.map_err(api("get node"))?;
-    if node.metadata.uid.as_deref() != Some(uid.as_str()) {
-        return Err(Error::Lost { what: "node" });
-    }
-    let mut taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
-    taints.retain(|taint| taint.key != OUT_OF_SERVICE);
-    if is {
-        taints.push(Taint {
-            key: OUT_OF_SERVICE.to_owned(),
-            value: Some("nodeshutdown".to_owned()),
-            effect: "NoExecute".to_owned(),
-            time_added: None,
-        });
-    }
-    // taints are one list without keys: only the resourceVersion keeps us from losing somebody's taint
-    let patch = json!({
-        "metadata": { "resourceVersion": node.metadata.resource_version },
-        "spec": { "taints": taints },
-    });
-    let params = PatchParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PatchParams::default()
-    };
-    nodes
-        .patch(name, &params, &Patch::Merge(patch))
-        .await
-        .map_err(api("mark the node as out of service"))?;
-    Ok(())
+    let whose = (name, Some(uid.as_str()));
+    taint::change(ctx, whose, "mark the node as out of service", |taints| {
+        taints.retain(|taint| taint.key != OUT_OF_SERVICE);
+        if is {
+            taints.push(Taint {
+                key: OUT_OF_SERVICE.to_owned(),
+                value: Some("nodeshutdown".to_owned()),
+                effect: "NoExecute".to_owned(),
+                time_added: None,
+            });
+        }
+    })
+    .await
 }

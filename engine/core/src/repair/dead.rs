@@ -10,7 +10,7 @@ use super::power::{ask, may_ask_again};
 use super::record::{Power, Silence};
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::server::{busy, newest, ours, stopped_by};
+use super::server::{busy, newest, our_stop, stopped_by};
 use super::{Phase, age, committed, sick_node};
 use crate::clock::seconds_between;
 use crate::policy::{Seconds, Status};
@@ -31,7 +31,7 @@ pub(super) fn ends_nothing(seen: &Seen) -> bool {
         && node.ready_held >= BEYOND_GRACE
         // each was asked to go at least once
         && age(seen) >= BEYOND_GRACE
-        && drain::plan(pods, rules.drain).is_only_waiting_in_vain(seen.now)
+        && drain::plan(pods, rules.drain).serves_no_more(seen.now)
 }
 
 /// What holds anything that would hurt a node that is alive: one whose Ready is Unknown, although its kubelet goes on
@@ -60,12 +60,18 @@ pub(super) fn not_silent(seen: &Seen) -> Option<Next> {
     }
 }
 
-/// The machine is to be stopped: what was done to it before is written down first.
+/// The machine is to be stopped: what was done to it before is written down first. A stop of an earlier try, which its host
+/// may have done since, is ours as well.
 pub(super) fn begin(seen: &Seen, view: &CloudView) -> Next {
-    let power = Power {
-        before: newest(view),
-        ..Power::default()
-    };
+    let mut steps = seen.record.steps.iter();
+    let tried = steps.any(|step| step.phase == Phase::Stopping);
+    let earlier = seen.record.power.clone();
+    let power = earlier
+        .filter(|_| tried && our_stop(seen, view).is_some())
+        .unwrap_or_else(|| Power {
+            before: newest(view),
+            ..Power::default()
+        });
     Next::enter(seen, Phase::Stopping, Reason::Stopping, "").with(|record| {
         record.power = Some(power);
         record.proof = None;
@@ -90,12 +96,13 @@ pub(super) fn stopping(seen: &Seen) -> Next {
             None => Next::wait(seen, Reason::HostUnreachable, NO_PROOF_OF_DELETE),
         };
     };
-    let mut stops = ours(seen, view, "stop").peekable();
-    if stops.peek().is_some() {
-        return match stops.find(|stop| stop.done && server.is_off) {
-            Some(stop) => proven(seen, Reason::Detaching, format!("stop {}", stop.request)),
-            None => Next::wait(seen, Reason::Stopping, status(view)),
-        };
+    match our_stop(seen, view) {
+        Some(stop) if stop.done && server.is_off => {
+            return proven(seen, Reason::Detaching, format!("stop {}", stop.request));
+        }
+        Some(_) => return Next::wait(seen, Reason::Stopping, status(view)),
+        // not asked for yet, or somebody has started it since
+        None => {}
     }
     if sick_node(seen).is_some_and(|node| node.ready == Status::Yes) {
         let why = "the node is Ready again, and ends its pods itself";

@@ -154,9 +154,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What is left was evicted, has had its grace long ago, and nothing else has to go.
+    pub fn is_only_waiting_in_vain(&self, now: Timestamp) -> bool {
+        self.evict.is_empty() && self.serves_no_more(now)
+    }
+
     /// What is left was evicted and has had its grace long ago, or does not serve; and nothing is kept by the pool's rules.
     /// (Kubernetes counts the pods of a node that it does not hear as not ready, so that a budget may hold them for ever.)
-    pub fn is_only_waiting_in_vain(&self, now: Timestamp) -> bool {
+    pub fn serves_no_more(&self, now: Timestamp) -> bool {
         self.forbidden.is_empty()
             && self.evict.iter().all(|pod| !pod.ready)
             && self.leaving.iter().all(|pod| ends_in_vain(pod, now))

@@ -197,7 +197,9 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
             }
         }
     };
-    let next = person::ask(seen, rails::hold(seen, evidence::first(seen, next)));
+    // what is held is not begun by keeping its evidence, either
+    let next = evidence::first(seen, rails::hold(seen, next));
+    let next = person::ask(seen, next);
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {

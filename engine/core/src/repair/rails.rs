@@ -54,8 +54,7 @@ fn overdue(seen: &Seen, next: Next) -> Next {
     );
     // Its host does not stop the machine, or does not say so.
     let reason = match next.reason {
-        _ if phase == Phase::Stopping => Reason::HostUnreachable,
-        Reason::HostUnreachable => Reason::HostUnreachable,
+        Reason::Stopping | Reason::HostUnreachable => Reason::HostUnreachable,
         _ => Reason::Overdue,
     };
     Next::enter(seen, Phase::NeedsHuman, reason, state)

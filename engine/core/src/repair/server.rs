@@ -59,14 +59,24 @@ pub(super) fn busy(server: &ServerSeen) -> Option<String> {
 /// Who stopped it, if a person or a program did so, and nobody has started it since. A host that lost its power, or a guest
 /// that shut itself down, leaves no such action, or one of the cloud itself.
 pub(super) fn stopped_by<'a>(seen: &Seen, view: &'a CloudView) -> Option<&'a str> {
-    let last = view
-        .actions
-        .iter()
-        .find(|action| ["stop", "start", "reboot"].contains(&action.action.as_str()))?;
-    let is_ours = ours(seen, view, "stop").any(|own| own.request == last.request);
-    (last.action == "stop" && !is_ours)
-        .then_some(last.by.as_deref())
-        .flatten()
+    let last = last_power(view).filter(|last| last.action == "stop")?;
+    match our_stop(seen, view) {
+        Some(_) => None,
+        None => last.by.as_deref(),
+    }
+}
+
+/// Our own stop, if nothing was done to its power since.
+pub(super) fn our_stop<'a>(seen: &Seen, view: &'a CloudView) -> Option<&'a ActionSeen> {
+    let last = last_power(view)?;
+    ours(seen, view, "stop").find(|own| own.request == last.request)
+}
+
+/// What was last done to its power.
+fn last_power(view: &CloudView) -> Option<&ActionSeen> {
+    let powers = ["stop", "start", "reboot"];
+    let mut actions = view.actions.iter();
+    actions.find(|action| powers.contains(&action.action.as_str()))
 }
 
 /// The actions of this kind that are newer than what the record says was there before we asked: ours, unless somebody asked

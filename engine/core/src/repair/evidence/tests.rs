@@ -1,5 +1,5 @@
 use super::super::tests::{OLD, REPAIR_UID, seen, server};
-use super::super::{CloudSeen, CloudView, Phase, decide};
+use super::super::{CloudSeen, CloudView, Phase, Stop, decide};
 use super::*;
 use crate::name::ServerId;
 
@@ -98,6 +98,16 @@ fn a_collection_that_fails_holds_no_repair_for_ever_and_is_told() {
 #[test]
 fn a_phase_that_destroys_evidence_looks_for_it() {
     assert!(super::super::needs(&seen(Phase::DeletingServer).record).evidence);
+}
+
+#[test]
+fn what_is_halted_is_not_begun_by_keeping_its_evidence() {
+    let mut awaiting = deleting(EvidenceSeen::NotAsked);
+    awaiting.record.phase = Phase::AwaitingOwners;
+    awaiting.more.owners = Some(Vec::new());
+    awaiting.hands.stop = Stop::Stopped("a fire".to_owned());
+    let next = decide(&awaiting).unwrap();
+    assert_eq!((next.record.phase, next.act), (Phase::AwaitingOwners, None));
 }
 
 #[test]

@@ -216,6 +216,57 @@ fn a_host_that_does_not_answer_ends_with_a_person_whose_word_moves_it_on() {
 }
 
 #[test]
+fn a_stop_that_its_host_does_after_a_person_was_asked_is_still_ours() {
+    let mut stopping = silent(Phase::Stopping);
+    stopped(&mut stopping, false, false);
+    stopping.record.steps.push(StepRecord {
+        phase: Phase::Stopping,
+        at: at(0),
+        reason: Reason::Stopping,
+        detail: String::new(),
+    });
+    stopping.now = at(500);
+    stopping.record = decide(&stopping).unwrap().record;
+    assert_eq!(stopping.record.phase, Phase::NeedsHuman);
+    // The host is back, and does what it was asked for; the person asks for another try.
+    edit(&mut stopping, |view| {
+        view.actions[0].done = true;
+        view.server.as_mut().unwrap().is_off = true;
+    });
+    stopping.request.retry = Some("1".to_owned());
+    stopping.pods = Some(vec![pod(Some(30), true)]);
+    for _ in 0..4 {
+        stopping.now += crate::clock::SignedDuration::from_secs(70);
+        stopping.record = decide(&stopping).unwrap().record;
+    }
+    assert_eq!(stopping.record.phase, Phase::Detaching);
+    assert_eq!(stopping.record.proof, Some(format!("stop {STOP}")));
+}
+
+#[test]
+fn a_machine_that_somebody_starts_after_our_stop_is_stopped_again() {
+    let mut stopping = silent(Phase::Stopping);
+    stopped(&mut stopping, true, false);
+    edit(&mut stopping, |view| {
+        let start = action("start", "req-start", Some("somebody"), true);
+        view.actions.insert(0, start);
+    });
+    stopping.now = at(120);
+    assert!(matches!(step(&stopping).2, Some(Act::StopServer(_))));
+}
+
+#[test]
+fn a_stop_that_is_held_up_by_something_else_is_no_word_about_its_host() {
+    let mut stopping = silent(Phase::Stopping);
+    stopping.now = at(500);
+    edit(&mut stopping, |view| {
+        view.replacement_node.as_mut().unwrap().ready = Status::No;
+    });
+    let (phase, reason, _) = step(&stopping);
+    assert_eq!((phase, reason), (Phase::NeedsHuman, Reason::Overdue));
+}
+
+#[test]
 fn a_stop_is_asked_for_once_until_it_could_have_shown() {
     let mut stopping = silent(Phase::Stopping);
     let next = decide(&stopping).unwrap();

@@ -44,6 +44,18 @@ fn pods_leave_a_replacement_by_eviction_before_it_is_deleted() {
 }
 
 #[test]
+fn a_pod_that_is_not_ready_yet_leaves_it_by_eviction_as_well() {
+    for phase in BOTH {
+        let starting = PodSeen {
+            ready: false,
+            ..pod("guest")
+        };
+        let next = decide(&taken_back(phase, std::slice::from_ref(&starting))).unwrap();
+        assert_eq!(next.act, Some(Act::EvictFromReplacement(vec![starting])));
+    }
+}
+
+#[test]
 fn it_is_cordoned_first_so_that_nobody_comes_back() {
     let mut seen = taken_back(Phase::RollingBack, &[pod("guest")]);
     if let CloudSeen::Fresh(view) = &mut seen.cloud {
