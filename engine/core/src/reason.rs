@@ -33,7 +33,7 @@ reasons! {
     /// The node engine took it back.
     Withdrawn => "the node's own engine healed it",
     /// Not yet longer than the pool's agentGrace.
-    AwaitingAgent => "the node engine is given time to take the problem up",
+    AwaitingAgent => "the problem is given time to go away, or to be taken up by the node engine",
     /// No agent opened a repair within the pool's agentGrace.
     AgentSilent => "no node engine took the problem up in time",
     /// The agent's deadline has passed.

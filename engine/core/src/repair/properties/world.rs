@@ -1,0 +1,552 @@
+//! The small world: what an engine's acts do in it, and what happens in it besides.
+
+use proptest::prelude::*;
+
+use super::super::drain::PodSeen;
+use super::super::fitness::Fitness;
+use super::super::owners::OwnerSeen;
+use super::super::tests::{NODE, OLD, REPAIR_UID, at, node, owner, pod, rules, seen, server};
+use super::super::*;
+use crate::clock::seconds_between;
+use crate::name::{PortId, Uid};
+use crate::policy::{Advice, Decision, PolicyRef, Remedy, Status};
+
+/// What happens besides the engine's next pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chance {
+    Nothing,
+    /// The engine is killed after its write, before its act.
+    Killed,
+    /// The act is not taken.
+    ActFails,
+    CloudDown,
+    HumanCordons,
+    HumanUncordons,
+    ProblemClears,
+    ProblemComesBack,
+    ServerFails,
+    /// A create of ports that a killed engine had sent comes to its end.
+    LatePort,
+    /// The replacement's node stops being Ready, or is so again.
+    ReplacementSick,
+    ReplacementWell,
+    /// A person asks for another try.
+    Retry,
+    /// A person halts it, by the stop switch or by a pause, or lets it go on.
+    Stop,
+    Pause,
+    GoOn,
+    /// A person ends it.
+    Reject,
+    Delete,
+    /// Another takes the node over, or lets go of it.
+    Owned,
+    LetGo,
+    /// Another repair of the pool runs, or does not.
+    Crowded,
+    Alone,
+    NodeReboots,
+    /// The machine is not heard any more, and runs on: nobody there ends a pod.
+    Hangs,
+    /// It is heard again, if it runs.
+    IsBack,
+    /// Its host does nothing that it is asked for, or does again.
+    HostDown,
+    HostUp,
+    /// A person starts the machine, if its host is there.
+    SomebodyStarts,
+    /// A person stops it.
+    SomebodyStops,
+    /// A pod that tolerates its taint gets onto the replacement.
+    GuestComes,
+    /// A pod gets onto the sick node, cordoned or not.
+    PodComes,
+    LongTime,
+}
+
+pub(super) fn chance() -> impl Strategy<Value = Chance> {
+    prop_oneof![
+        20 => Just(Chance::Nothing),
+        4 => Just(Chance::Killed),
+        3 => Just(Chance::ActFails),
+        2 => Just(Chance::CloudDown),
+        1 => Just(Chance::HumanCordons),
+        1 => Just(Chance::HumanUncordons),
+        1 => Just(Chance::ProblemClears),
+        1 => Just(Chance::ProblemComesBack),
+        1 => Just(Chance::ServerFails),
+        2 => Just(Chance::LatePort),
+        1 => Just(Chance::ReplacementSick),
+        2 => Just(Chance::ReplacementWell),
+        1 => Just(Chance::Retry),
+        2 => Just(Chance::NodeReboots),
+        3 => Just(Chance::Hangs),
+        1 => Just(Chance::IsBack),
+        1 => Just(Chance::HostDown),
+        2 => Just(Chance::HostUp),
+        1 => Just(Chance::SomebodyStarts),
+        1 => Just(Chance::SomebodyStops),
+        1 => Just(Chance::Stop),
+        1 => Just(Chance::Pause),
+        3 => Just(Chance::GoOn),
+        1 => Just(Chance::Reject),
+        1 => Just(Chance::Delete),
+        1 => Just(Chance::Owned),
+        2 => Just(Chance::LetGo),
+        1 => Just(Chance::Crowded),
+        2 => Just(Chance::Alone),
+        2 => Just(Chance::GuestComes),
+        1 => Just(Chance::PodComes),
+        3 => Just(Chance::LongTime),
+    ]
+}
+
+pub(super) struct World {
+    pub(super) second: i64,
+    pub(super) request: Request,
+    pub(super) record: Record,
+    pub(super) hands: Hands,
+    pub(super) owned: bool,
+    pub(super) node: Option<NodeSeen>,
+    pub(super) problem: ProblemSeen,
+    pub(super) pods: Vec<PodSeen>,
+    /// On the replacement.
+    pub(super) guests: Vec<PodSeen>,
+    pub(super) old: Option<ServerSeen>,
+    pub(super) old_ports: Vec<PortId>,
+    pub(super) new: Vec<ServerSeen>,
+    pub(super) ports: Vec<PortSeen>,
+    pub(super) new_node: Option<NodeSeen>,
+    pub(super) made: u32,
+    pub(super) evidence: EvidenceSeen,
+    /// The policy has the cloud reboot before it replaces.
+    pub(super) hard_reboots: bool,
+    /// The machine has power. What it does then nobody can tell from outside.
+    pub(super) runs: bool,
+    pub(super) host_is_up: bool,
+    /// Counts the renewals of the node's Lease.
+    pub(super) heartbeat: u32,
+    pub(super) heard_since: i64,
+    pub(super) actions: Vec<ActionSeen>,
+}
+
+impl World {
+    pub(super) fn new(asks: Asks, hard_reboots: bool) -> Self {
+        Self {
+            second: 0,
+            request: Request {
+                asks,
+                ..seen(Phase::HealingInNode).request
+            },
+            record: Record::default(),
+            hands: Hands::default(),
+            owned: false,
+            node: Some(node()),
+            problem: ProblemSeen::There,
+            pods: vec![owned("web")],
+            guests: Vec::new(),
+            old: Some(server(OLD, NODE)),
+            old_ports: server(OLD, NODE).ports,
+            new: Vec::new(),
+            ports: Vec::new(),
+            new_node: None,
+            made: 0,
+            evidence: EvidenceSeen::Absent,
+            hard_reboots,
+            runs: true,
+            host_is_up: true,
+            heartbeat: 0,
+            heard_since: -1000,
+            actions: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_heard(&self) -> bool {
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.ready == Status::Yes)
+    }
+
+    fn hear(&mut self, ready: Status) {
+        let now = self.second;
+        if let Some(node) = &mut self.node {
+            node.ready = ready;
+        }
+        self.heard_since = now;
+    }
+
+    /// Something is asked of the machine's host; it does it, if it is there.
+    fn ask_host(&mut self, action: &str, by: &str) {
+        let is_there = self.host_is_up;
+        let request = format!("req-{}-{}", self.actions.len(), self.second);
+        self.actions.insert(
+            0,
+            ActionSeen {
+                action: action.to_owned(),
+                request,
+                by: Some(by.to_owned()),
+                done: is_there,
+            },
+        );
+        if !is_there {
+            if let Some(server) = self.old.as_mut().filter(|_| action != "delete") {
+                server.task = Some("under way".to_owned());
+            }
+            return;
+        }
+        match action {
+            "stop" | "delete" => {
+                self.runs = false;
+                self.hear(Status::Unknown);
+            }
+            _ => {
+                self.runs = true;
+                let boot = format!("boot-{}", self.second);
+                if let Some(node) = &mut self.node {
+                    node.boot_id = crate::name::BootId::parse(boot).ok();
+                }
+                self.hear(Status::Yes);
+            }
+        }
+        let is_off = !self.runs;
+        if let Some(server) = &mut self.old {
+            server.is_off = is_off;
+            server.status = if is_off { "SHUTOFF" } else { "ACTIVE" }.to_owned();
+        }
+    }
+
+    pub(super) fn look(&self, cloud_down: bool) -> Seen {
+        let recorded = &self.record.server_ports;
+        let view = CloudView {
+            server: self.old.clone(),
+            replacements: self.new.clone(),
+            ports: self.ports.clone(),
+            old_ports: self
+                .old_ports
+                .iter()
+                .filter(|port| recorded.iter().any(|one| one == port.as_str()))
+                .cloned()
+                .collect(),
+            replacement_node: self.new_node.clone(),
+            actions: self.actions.clone(),
+            missing_labels: Vec::new(),
+            missing_taints: Vec::new(),
+            ports_wanted: 1,
+        };
+        // As the policy that ships: first the reboot, and never twice.
+        let rebooted = self
+            .record
+            .tried
+            .iter()
+            .any(|tried| tried.rung == Rung::HardReboot);
+        let decision = Decision {
+            remedy: match self.hard_reboots && !rebooted {
+                true => Remedy::Reboot,
+                false => Remedy::Replace,
+            },
+            reason: String::new(),
+            settle: None,
+            notes: [].into(),
+        };
+        let policy = PolicyRef {
+            name: crate::name::PolicyName::parse("p").unwrap(),
+            digest: String::new(),
+        };
+        Seen {
+            now: at(self.second),
+            repair_uid: Uid::parse(REPAIR_UID).unwrap(),
+            request: self.request.clone(),
+            record: self.record.clone(),
+            hands: self.hands.clone(),
+            pool: Ok(rules()),
+            node: self.node.clone().map(|node| NodeSeen {
+                ready_held: u32::try_from(self.second - self.heard_since).unwrap_or(0),
+                taints: self
+                    .owned
+                    .then(|| "ToBeDeletedByClusterAutoscaler:NoSchedule".to_owned())
+                    .into_iter()
+                    .chain(node.taints)
+                    .collect(),
+                ..node
+            }),
+            problem: self.problem,
+            heartbeat: Some(self.heartbeat.to_string()),
+            pods: needs(&self.record).pods.then(|| self.pods.clone()),
+            held_back: Vec::new(),
+            archive: Vec::new(),
+            watched: 9999,
+            cloud: if cloud_down {
+                CloudSeen::Unavailable(String::new())
+            } else {
+                CloudSeen::Fresh(view)
+            },
+            evidence: match needs(&self.record).evidence {
+                true => self.evidence.clone(),
+                false => EvidenceSeen::NotAsked,
+            },
+            advice: Some(Advice::Decided { policy, decision }),
+            more: More::default(),
+        }
+    }
+
+    /// The same, with what the engine reads because of it.
+    pub(super) fn look_further(&self, cloud_down: bool) -> Seen {
+        let mut seen = self.look(cloud_down);
+        let Further {
+            losses,
+            owners,
+            fitness,
+            guests,
+        } = further(&seen);
+        if losses {
+            seen.pods = Some(self.pods.clone());
+        }
+        seen.more = More {
+            owners: owners.map(|owners| {
+                let seen = owners.into_iter().map(|owner| OwnerSeen {
+                    owner,
+                    // it comes up when there is time
+                    ready: u32::from(self.second % 3 > 0),
+                    wanted: 1,
+                });
+                seen.collect()
+            }),
+            fitness: fitness.then(Fitness::default),
+            guests: guests.then(|| self.guests.clone()),
+        };
+        seen
+    }
+
+    pub(super) fn perform(&mut self, act: &Act) {
+        match act {
+            Act::Cordon => {
+                self.node = self.node.take().map(|old| NodeSeen {
+                    unschedulable: true,
+                    cordoned_by: Uid::parse(REPAIR_UID).ok(),
+                    ..old
+                })
+            }
+            Act::Uncordon => {
+                self.node = self.node.take().map(|old| NodeSeen {
+                    unschedulable: false,
+                    cordoned_by: None,
+                    ..old
+                })
+            }
+            Act::Evict(pods) | Act::DeletePods(pods) if self.is_heard() => {
+                self.pods.retain(|pod| !pods.contains(pod));
+            }
+            Act::Evict(pods) | Act::DeletePods(pods) => {
+                let until = at(self.second + 30);
+                self.pods
+                    .iter_mut()
+                    .filter(|pod| pods.contains(pod))
+                    .for_each(|pod| pod.leaving = pod.leaving.or(Some(until)));
+            }
+            Act::EvictFromReplacement(pods) => self.guests.retain(|pod| !pods.contains(pod)),
+            Act::CordonReplacement(uid) => {
+                let node = self.new_node.iter_mut().find(|node| node.uid == *uid);
+                node.unwrap().unschedulable = true;
+            }
+            Act::PowerCycle { start, .. } => {
+                self.ask_host(if *start { "start" } else { "reboot" }, "rectifier");
+            }
+            Act::StopServer(_) => self.ask_host("stop", "rectifier"),
+            Act::OutOfService { is, .. } => {
+                if let Some(node) = &mut self.node {
+                    node.taints.clear();
+                    if *is {
+                        let taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+                        node.taints.push(taint.to_owned());
+                        node.volumes.clear();
+                        self.pods.clear();
+                    }
+                }
+            }
+            Act::CreatePorts => {
+                if self.ports.is_empty() {
+                    self.port("first");
+                }
+            }
+            Act::CreateServer => {
+                // a port in use refuses a late duplicate
+                if self.ports.iter().all(|port| port.device.is_none()) {
+                    self.made += 1;
+                    let new = server(&format!("new-{}", self.made), "new");
+                    let given = &self.record.replacement.as_ref().unwrap().ports;
+                    self.ports
+                        .iter_mut()
+                        .filter(|port| given.iter().any(|id| id == port.id.as_str()))
+                        .for_each(|port| port.device = Some(new.id.clone()));
+                    let taints = vec!["rectifier.dev/provisional:NoSchedule".to_owned()];
+                    let uid = Uid::parse(format!("new-node-{}", self.made)).unwrap();
+                    self.new_node = Some(NodeSeen {
+                        uid,
+                        server: Some(new.id.clone()),
+                        taints,
+                        ready: Status::Yes,
+                        ..node()
+                    });
+                    self.new.push(new);
+                }
+            }
+            Act::RemoveReplacement {
+                servers,
+                ports,
+                node,
+            } => {
+                if !servers.is_empty() {
+                    self.guests.clear();
+                }
+                self.new.retain(|server| !servers.contains(&server.id));
+                if servers.is_empty() {
+                    self.ports.retain(|port| !ports.contains(&port.id));
+                    if node.is_some() {
+                        self.new_node = None;
+                    }
+                }
+            }
+            Act::DeleteSurplus(gone) => self.ports.retain(|port| !gone.contains(&port.id)),
+            Act::Adopt => self
+                .new_node
+                .iter_mut()
+                .for_each(|node| node.taints.clear()),
+            Act::CollectEvidence => {
+                self.evidence = EvidenceSeen::There {
+                    missing: Vec::new(),
+                }
+            }
+            Act::DeleteServer(_) => {
+                self.ask_host("delete", "rectifier");
+                self.old = None;
+            }
+            Act::DeletePorts(gone) => self.old_ports.retain(|port| !gone.contains(port)),
+            Act::DeleteNode(_) => self.node = None,
+            Act::Archive => {}
+        }
+    }
+
+    fn port(&mut self, suffix: &str) {
+        let name = self.record.replacement.as_ref().unwrap().port_name(0);
+        let id = PortId::parse(format!("{name}-{suffix}-{}", self.second)).unwrap();
+        self.ports.push(PortSeen {
+            id,
+            name,
+            device: None,
+        });
+    }
+
+    pub(super) fn happen(&mut self, chance: Chance) {
+        match chance {
+            Chance::Nothing | Chance::Killed | Chance::ActFails | Chance::CloudDown => {}
+            Chance::HumanCordons => {
+                if let Some(node) = self.node.as_mut().filter(|node| !node.unschedulable) {
+                    (node.unschedulable, node.cordoned_by) = (true, None);
+                }
+            }
+            Chance::HumanUncordons => {
+                if let Some(node) = &mut self.node {
+                    (node.unschedulable, node.cordoned_by) = (false, None);
+                }
+            }
+            Chance::Hangs => {
+                if self.is_heard() {
+                    self.hear(Status::Unknown);
+                }
+            }
+            Chance::IsBack => {
+                if self.runs && !self.is_heard() {
+                    self.heartbeat += 1;
+                    self.hear(Status::Yes);
+                }
+            }
+            Chance::HostDown => self.host_is_up = false,
+            Chance::HostUp => {
+                self.host_is_up = true;
+                // what was left undone is not taken up again
+                self.old.iter_mut().for_each(|server| server.task = None);
+            }
+            Chance::SomebodyStarts => {
+                if self.old.is_some() && !self.runs && self.host_is_up {
+                    self.ask_host("start", "a person");
+                }
+            }
+            Chance::SomebodyStops => {
+                if self.old.is_some() && self.runs && self.host_is_up {
+                    self.ask_host("stop", "a person");
+                }
+            }
+            Chance::ProblemClears => self.problem = ProblemSeen::Cleared { held: 1000 },
+            Chance::ProblemComesBack => self.problem = ProblemSeen::There,
+            Chance::ServerFails => {
+                if !self.record.phase.is_committed() {
+                    self.new
+                        .iter_mut()
+                        .for_each(|server| server.status = "ERROR".to_owned());
+                }
+            }
+            Chance::LatePort => {
+                // what was sent comes within the settling time, or never
+                let sent = self
+                    .record
+                    .replacement
+                    .as_ref()
+                    .and_then(|one| one.ports_at);
+                let late = sent.is_some_and(|sent| seconds_between(sent, at(self.second)) < 50);
+                if late {
+                    self.port("late");
+                }
+            }
+            Chance::ReplacementSick | Chance::ReplacementWell => {
+                let ready = match chance {
+                    Chance::ReplacementSick => Status::No,
+                    _ => Status::Yes,
+                };
+                self.new_node.iter_mut().for_each(|node| node.ready = ready);
+            }
+            Chance::Retry => self.request.retry = Some(self.second.to_string()),
+            Chance::Stop => self.hands.stop = Stop::Stopped(String::new()),
+            Chance::Pause => self.hands.pool_paused = Some(String::new()),
+            Chance::GoOn => {
+                self.hands.stop = Stop::Runs;
+                self.hands.pool_paused = None;
+            }
+            Chance::Reject => self.hands.reject = Some(String::new()),
+            Chance::Delete => self.hands.deleted = true,
+            Chance::Owned => self.owned = true,
+            Chance::LetGo => self.owned = false,
+            Chance::Crowded => self.hands.turn = Turn::After(String::new()),
+            Chance::Alone => self.hands.turn = Turn::Free,
+            Chance::NodeReboots => {
+                let heard = self.is_heard();
+                if let (true, Some(node), Some(grant)) = (heard, &mut self.node, &self.record.grant)
+                {
+                    self.request.accepted_grant = Some(grant.id.clone());
+                    node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
+                }
+            }
+            Chance::GuestComes => {
+                if self
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| !node.unschedulable)
+                {
+                    self.guests.push(owned(&format!("guest-{}", self.second)));
+                }
+            }
+            Chance::PodComes => {
+                if self.old.is_some() && self.node.is_some() {
+                    self.pods.push(owned(&format!("late-{}", self.second)));
+                }
+            }
+            Chance::LongTime => self.second += 200,
+        }
+    }
+}
+
+fn owned(name: &str) -> PodSeen {
+    PodSeen {
+        controller: Some(owner("web")),
+        ..pod(name)
+    }
+}

@@ -1,0 +1,205 @@
+//! A sick node, its server and its repair, as most tests begin with them.
+
+use jiff::Timestamp;
+
+use super::super::*;
+use crate::name::{NodeName, PortId, ServerId, Uid};
+use crate::policy::{Decision, PolicyRef, Remedy, Status};
+
+pub(in crate::repair) const KIND: &str = "ProxyUnhealthy";
+pub(in crate::repair) const NODE: &str = "worker-1";
+pub(in crate::repair) const NODE_UID: &str = "node-uid";
+pub(in crate::repair) const REPAIR_UID: &str = "repair-uid";
+pub(in crate::repair) const OLD: &str = "old-server";
+
+pub(in crate::repair) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(in crate::repair) fn rules() -> Rules {
+    Rules {
+        name: "web".to_owned(),
+        acts: true,
+        approves: false,
+        ignores: Vec::new(),
+        provisions: true,
+        drain: drain::DrainRules {
+            unmanaged_pods: false,
+            local_data: true,
+            node_volumes: false,
+        },
+        drain_within: 3600,
+        last_resort: drain::LastResort::Ask,
+        owners: 300,
+        ignore_taints: Vec::new(),
+        grant: 60,
+        reboot: 600,
+        power: 300,
+        settle: 60,
+        ready: 30,
+        join: 600,
+        create_settle: 60,
+    }
+}
+
+pub(in crate::repair) fn node() -> NodeSeen {
+    NodeSeen {
+        name: NodeName::parse(NODE).unwrap(),
+        uid: Uid::parse(NODE_UID).unwrap(),
+        boot_id: Some(crate::name::BootId::parse("boot-1").unwrap()),
+        ready: Status::Yes,
+        ready_held: 1000,
+        unschedulable: false,
+        cordoned_by: None,
+        server: Some(ServerId::parse(OLD).unwrap()),
+        network_unavailable: false,
+        allocatable: [].into(),
+        capacity: [].into(),
+        attached: Vec::new(),
+        taints: Vec::new(),
+        volumes: Vec::new(),
+        labels: [].into(),
+        annotations: [].into(),
+    }
+}
+
+pub(in crate::repair) fn cordoned(by: Option<&str>) -> NodeSeen {
+    NodeSeen {
+        unschedulable: true,
+        cordoned_by: by.map(|uid| Uid::parse(uid).unwrap()),
+        ..node()
+    }
+}
+
+pub(in crate::repair) fn server(id: &str, name: &str) -> ServerSeen {
+    ServerSeen {
+        id: ServerId::parse(id).unwrap(),
+        name: name.to_owned(),
+        status: "ACTIVE".to_owned(),
+        task: None,
+        locked: false,
+        is_off: false,
+        age: 1000,
+        fault: None,
+        ports: vec![PortId::parse(format!("port-of-{id}")).unwrap()],
+    }
+}
+
+pub(in crate::repair) fn seen(phase: Phase) -> Seen {
+    Seen {
+        now: at(100),
+        repair_uid: Uid::parse(REPAIR_UID).unwrap(),
+        request: Request {
+            node: NODE.to_owned(),
+            node_uid: NODE_UID.to_owned(),
+            problem: Problem {
+                kind: KIND.to_owned(),
+                reason: String::new(),
+                message: String::new(),
+                since: at(0),
+            },
+            asks: Asks::Escalate,
+            deadline: Some(at(1000)),
+            withdrawn: false,
+            accepted_grant: None,
+            requested_by: RequestedBy::NodeEngine,
+            retry: None,
+            confirmed_dead: None,
+        },
+        record: Record {
+            phase,
+            since: Some(at(90)),
+            rung: Some(Rung::Replace),
+            server_id: Some(OLD.to_owned()),
+            committed_at: phase.is_committed().then(|| at(50)),
+            ..Record::default()
+        },
+        hands: Hands::default(),
+        pool: Ok(rules()),
+        node: Some(cordoned(Some(REPAIR_UID))),
+        problem: ProblemSeen::There,
+        heartbeat: None,
+        pods: Some(Vec::new()),
+        held_back: Vec::new(),
+        archive: Vec::new(),
+        watched: 9999,
+        cloud: CloudSeen::Fresh(CloudView {
+            server: Some(server(OLD, NODE)),
+            ports_wanted: 1,
+            ..CloudView::default()
+        }),
+        evidence: EvidenceSeen::default(),
+        advice: None,
+        more: More::default(),
+    }
+}
+
+/// A pod that a ReplicaSet makes again.
+pub(in crate::repair) fn pod(name: &str) -> drain::PodSeen {
+    drain::PodSeen {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: Uid::parse(format!("uid-of-{name}")).unwrap(),
+        owner: drain::Owner::Controller,
+        controller: None,
+        priority: 0,
+        ready: true,
+        finished: false,
+        leaving: None,
+        local_data: false,
+        node_volume: None,
+        tolerates_provisional: false,
+    }
+}
+
+/// What is destroyed was kept before.
+pub(in crate::repair) fn kept() -> EvidenceSeen {
+    EvidenceSeen::There {
+        missing: Vec::new(),
+    }
+}
+
+/// A ReplicaSet.
+pub(in crate::repair) fn owner(name: &str) -> owners::OwnerRef {
+    owners::OwnerRef {
+        namespace: "default".to_owned(),
+        api_version: "apps/v1".to_owned(),
+        kind: "ReplicaSet".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-of-{name}"),
+    }
+}
+
+/// A repair that a person ended by taking our cordon away.
+pub(in crate::repair) fn uncordoned(second: i64) -> Archived {
+    Archived {
+        node_uid: NODE_UID.to_owned(),
+        problem: KIND.to_owned(),
+        phase: Phase::Cancelled,
+        reason: Some(Reason::Uncordoned),
+        ended: at(second),
+        tried: Vec::new(),
+    }
+}
+
+pub(super) fn advised(remedy: Remedy) -> Option<crate::policy::Advice> {
+    Some(crate::policy::Advice::Decided {
+        policy: PolicyRef {
+            name: crate::name::PolicyName::parse("p").unwrap(),
+            digest: "sha256:0".to_owned(),
+        },
+        decision: Decision {
+            remedy,
+            reason: "because".to_owned(),
+            settle: None,
+            notes: [].into(),
+        },
+    })
+}
+
+pub(super) fn with_replacement(mut seen: Seen, edit: impl FnOnce(&mut Replacement)) -> Seen {
+    let mut replacement = replace::attempt(&seen, 1);
+    edit(&mut replacement);
+    seen.record.replacement = Some(replacement);
+    seen
+}
