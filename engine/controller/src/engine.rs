@@ -17,11 +17,11 @@ use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Kind, Open};
+use crate::cluster::{Archived, Cluster, Kind, Open};
 use crate::context::Context;
 use crate::error::{Error, chain};
-use crate::pass::{Again, pass};
-use crate::retention::Kept;
+use crate::pass::pass;
+use crate::persist::Again;
 use crate::slim::{SlimNode, SlimRepair};
 use crate::{lease, leftovers, pools, retention};
 
@@ -209,7 +209,7 @@ impl Engine {
             self.cluster.see_repair(node.clone(), there.then_some(open));
             self.wake(node);
         } else {
-            let kept = Kept::of(repair).filter(|_| there);
+            let kept = Archived::of(repair).filter(|_| there);
             self.cluster.see_archived(repair.name_any(), kept);
         }
     }

@@ -12,7 +12,12 @@ use rectifier_api::NodeRepair;
 
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::{lease, persist};
+use crate::lease;
+
+/// The term that a repair bears.
+pub(crate) fn term_of(repair: &NodeRepair) -> i64 {
+    repair.status.as_ref().map_or(0, |record| record.term)
+}
 
 /// Whether the term in a record has to be replaced by ours.
 ///
@@ -59,7 +64,7 @@ fn unchanged(written: &NodeRepair, now: Option<&NodeRepair>, term: i64) -> Resul
     let Some(now) = now else {
         return Err(Error::Lost { what: "noderepair" });
     };
-    is_older(persist::term(now), term)?;
+    is_older(term_of(now), term)?;
     let version = |repair: &NodeRepair| (repair.uid(), repair.resource_version());
     if version(written) != version(now) {
         return Err(Error::Lost { what: "noderepair" });

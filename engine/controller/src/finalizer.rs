@@ -2,13 +2,14 @@
 //! deletion would leave servers, ports and a cordon of which nobody knows any more.
 
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use rectifier_api::{CONTROLLER, NodeRepair};
+use kube::api::{Api, Patch};
+use rectifier_api::NodeRepair;
 use rectifier_core::repair::FINALIZER;
 use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::manager;
 
 fn is_set(repair: &NodeRepair) -> bool {
     repair.finalizers().iter().any(|name| name == FINALIZER)
@@ -49,12 +50,12 @@ async fn write(
         "resourceVersion": repair.resource_version(),
         "finalizers": finalizers,
     }});
-    let params = PatchParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PatchParams::default()
-    };
     repairs
-        .patch(&repair.name_any(), &params, &Patch::Merge(patch))
+        .patch(
+            &repair.name_any(),
+            &manager::patches(),
+            &Patch::Merge(patch),
+        )
         .await
         .map_err(api("write the repair's finalizer"))
 }

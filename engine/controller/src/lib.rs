@@ -17,6 +17,7 @@ mod fence;
 mod finalizer;
 mod lease;
 mod leftovers;
+mod manager;
 mod observe;
 mod pass;
 mod persist;
@@ -27,7 +28,8 @@ mod stop;
 mod telemetry;
 mod turn;
 
+pub use cluster::Sick;
 pub use context::{Context, Entropy, Settings};
 pub use engine::run;
 pub use error::Error;
-pub use telemetry::{Sick, Telemetry};
+pub use telemetry::Telemetry;

@@ -9,10 +9,8 @@ use rectifier_core::repair::{Act, Phase, Stop, decide};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
+use crate::persist::Again;
 use crate::{act, advise, event, evidence, fence, observe, persist, stop, turn};
-
-/// When the node is to be looked at again, if nothing wakes us before.
-pub(crate) type Again = Option<Duration>;
 
 /// Looks at a node and takes its repair one step further. `since` is when this engine began to watch.
 ///

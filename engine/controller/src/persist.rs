@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{Api, PostParams};
-use rectifier_api::{CONTROLLER, NodeRepair, NodeRepairSpec, repair_name};
+use kube::api::Api;
+use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
@@ -19,8 +19,10 @@ use crate::cluster::{self, Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::observe::{self, pool};
-use crate::pass::Again;
-use crate::{event, fence, finalizer};
+use crate::{event, fence, finalizer, manager};
+
+/// When the node is to be looked at again, if nothing wakes us before.
+pub(crate) type Again = Option<Duration>;
 
 /// What is told of a node without a repair is told again after this, as long as it is so.
 const TELL_AGAIN: Duration = Duration::from_secs(cluster::TELL_AGAIN as u64);
@@ -130,15 +132,10 @@ async fn open(
     repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     repairs
-        .create(&as_controller(), &repair)
+        .create(&manager::posts(), &repair)
         .await
         .map_err(api("create noderepair"))?;
     Ok(Some(Duration::ZERO))
-}
-
-/// The term that a repair bears.
-pub(crate) fn term(repair: &NodeRepair) -> i64 {
-    repair.status.as_ref().map_or(0, |record| record.term)
 }
 
 /// A new leader writes its term into a repair before anything else, so that whatever its predecessor still has in
@@ -151,7 +148,7 @@ pub(crate) async fn stamp_term(
     repair: NodeRepair,
     ours: i64,
 ) -> Result<(NodeRepair, bool), Error> {
-    let is_older = fence::is_older(term(&repair), ours)?;
+    let is_older = fence::is_older(fence::term_of(&repair), ours)?;
     let mut repair = finalizer::set(ctx, repair).await?;
     if !is_older {
         return Ok((repair, false));
@@ -184,19 +181,11 @@ fn complete(repair: &NodeRepair, mut record: Record, now: Timestamp) -> Record {
     record
 }
 
-/// Our writes are known by our name.
-pub(crate) fn as_controller() -> PostParams {
-    PostParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PostParams::default()
-    }
-}
-
 async fn write(ctx: &Context, repair: &NodeRepair) -> Result<NodeRepair, Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     // the object carries the resourceVersion that was read: the API server refuses it with 409 if that is not the last
     repairs
-        .replace_status(&repair.name_any(), &as_controller(), repair)
+        .replace_status(&repair.name_any(), &manager::posts(), repair)
         .await
         .map_err(api("write noderepair"))
 }

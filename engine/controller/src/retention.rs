@@ -10,45 +10,24 @@ use rectifier_api::{NodeRepair, RepairPool, Retention};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::repair::history::REMEMBERED;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Archived, Cluster};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
 use crate::fence;
-use crate::slim::SlimRepair;
 
 /// Between two looks. Nobody waits for it.
 const LOOKS: Duration = Duration::from_secs(600);
 /// So many are deleted after one look, so that a year's worth is no storm.
 const AT_ONCE: usize = 10;
 
-/// A repair that is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) uid: String,
-    pub(crate) pool: Option<String>,
-    pub(crate) ended: Timestamp,
-}
-
-impl Kept {
-    /// Of an archived copy; `None` if its status is not written yet.
-    pub(crate) fn of(copy: &SlimRepair) -> Option<Self> {
-        let status = Some(&copy.status).filter(|status| status.phase.is_final())?;
-        Some(Self {
-            uid: copy.uid()?,
-            pool: status.pool.clone(),
-            ended: status.since?,
-        })
-    }
-
-    /// Its time is over. What happened within a day is kept whatever the pool says: vetoes and attempts are counted by it.
-    fn is_due(&self, pools: &[RepairPool], now: Timestamp) -> bool {
-        let own = pools
-            .iter()
-            .find(|pool| Some(pool.name_any()) == self.pool)
-            .map_or_else(Retention::default, |pool| pool.spec.retention.clone());
-        let kept = u32::from(own.days).saturating_mul(86_400);
-        seconds_between(self.ended, now) >= kept.max(REMEMBERED)
-    }
+/// Its time is over. What happened within a day is kept whatever the pool says: vetoes and attempts are counted by it.
+fn is_due(kept: &Archived, pools: &[RepairPool], now: Timestamp) -> bool {
+    let own = pools
+        .iter()
+        .find(|pool| Some(pool.name_any()) == kept.pool)
+        .map_or_else(Retention::default, |pool| pool.spec.retention.clone());
+    let days = u32::from(own.days).saturating_mul(86_400);
+    seconds_between(kept.ended, now) >= days.max(REMEMBERED)
 }
 
 /// Deletes what is due, for ever. Ends only when somebody else leads.
@@ -58,7 +37,7 @@ pub(crate) async fn keep(ctx: Context, cluster: Arc<Cluster>, term: i64) -> Erro
         let pools = cluster.pools();
         let now = ctx.now();
         let mut due = cluster.archived();
-        due.retain(|(_, kept)| cluster.is_complete() && kept.is_due(&pools, now));
+        due.retain(|(_, kept)| cluster.is_complete() && is_due(kept, &pools, now));
         due.sort_by_key(|(_, kept)| kept.ended);
         for (name, kept) in due.into_iter().take(AT_ONCE) {
             match delete(&ctx, term, &name, kept).await {
@@ -72,7 +51,7 @@ pub(crate) async fn keep(ctx: Context, cluster: Arc<Cluster>, term: i64) -> Erro
     }
 }
 
-async fn delete(ctx: &Context, term: i64, name: &str, kept: Kept) -> Result<(), Error> {
+async fn delete(ctx: &Context, term: i64, name: &str, kept: Archived) -> Result<(), Error> {
     fence::leading(ctx, term).await?;
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     let params = DeleteParams {
@@ -100,13 +79,13 @@ mod tests {
             let spec = serde_json::json!({"nodeSelector": {}, "retention": {"days": days}});
             RepairPool::new("web", serde_json::from_value(spec).unwrap())
         };
-        let kept = |pool: Option<&str>| Kept {
+        let kept = |pool: Option<&str>| Archived {
             uid: String::new(),
             pool: pool.map(str::to_owned),
             ended: at(0),
         };
         const DAY: i64 = 86_400;
-        let due = |kept: Kept, days, now| kept.is_due(&[pool(days)], at(now));
+        let due = |kept: Archived, days, now| is_due(&kept, &[pool(days)], at(now));
         assert!(!due(kept(Some("web")), 2, 2 * DAY - 1));
         assert!(due(kept(Some("web")), 2, 2 * DAY));
         assert!(!due(kept(Some("gone")), 2, 29 * DAY), "the default");

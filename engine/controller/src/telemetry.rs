@@ -19,31 +19,16 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use rectifier_core::clock::{Clock, seconds_between};
-use rectifier_core::name::NodeName;
-use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Phase, Record};
 use rectifier_policy_host::Advisor;
 
-use crate::cluster::{Cluster, Kind};
+use crate::cluster::{Cluster, Kind, Sick};
 use crate::error::Error;
 
 /// Upper bounds in seconds: from a pass to the hour that a drain may take.
 const SECONDS: [f64; 10] = [
     1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0,
 ];
-
-/// A node with a problem, or in repair, and the one reason that stands on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sick {
-    /// Which.
-    pub node: NodeName,
-    /// Its pool; empty if it is in no one pool.
-    pub pool: String,
-    /// Its repair's phase, if it has an open one.
-    pub phase: Option<Phase>,
-    /// Why it is being repaired, or is not.
-    pub reason: Reason,
-}
 
 /// Filled by the engine, read by whoever serves it. Cheap to clone.
 #[derive(Clone, Default)]

@@ -7,7 +7,7 @@ use rectifier_api::NodeRepair;
 
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::{evidence, finalizer, persist};
+use crate::{evidence, finalizer, manager};
 
 pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
@@ -23,7 +23,7 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
         name: Some(name.clone()),
         ..ObjectMeta::default()
     };
-    match repairs.create(&persist::as_controller(), &copy).await {
+    match repairs.create(&manager::posts(), &copy).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(api("archive")(error)),
@@ -35,7 +35,7 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
     if kept.status != repair.status {
         kept.status.clone_from(&repair.status);
         repairs
-            .replace_status(&name, &persist::as_controller(), &kept)
+            .replace_status(&name, &manager::posts(), &kept)
             .await
             .map_err(api("archive the status"))?;
     }

@@ -2,14 +2,15 @@
 //! ever taken for ours. It carries the resourceVersion that was read.
 
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, Patch, PatchParams};
-use rectifier_api::{CONTROLLER, CORDONED_BY, NodeRepair};
+use kube::api::{Api, Patch};
+use rectifier_api::{CORDONED_BY, NodeRepair};
 use rectifier_core::name::Uid;
 use rectifier_core::repair::Seen;
 use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::manager;
 
 pub(super) async fn set(ctx: &Context, seen: &Seen) -> Result<(), Error> {
     let nodes: Api<Node> = Api::all(ctx.client.clone());
@@ -85,12 +86,8 @@ async fn send(
     patch: &serde_json::Value,
     call: &'static str,
 ) -> Result<(), Error> {
-    let params = PatchParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PatchParams::default()
-    };
     nodes
-        .patch(name, &params, &Patch::Merge(patch))
+        .patch(name, &manager::patches(), &Patch::Merge(patch))
         .await
         .map_err(api(call))?;
     Ok(())

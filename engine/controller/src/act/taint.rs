@@ -1,12 +1,12 @@
 //! Taints of a Node: one list without keys, so that only the resourceVersion keeps us from losing somebody else's.
 
 use k8s_openapi::api::core::v1::{Node, Taint};
-use kube::api::{Api, Patch, PatchParams};
-use rectifier_api::CONTROLLER;
+use kube::api::{Api, Patch};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::manager;
 
 /// Writes the taints that `change` makes of those of the Node of this name and UID. `call` is what an error says.
 ///
@@ -29,12 +29,8 @@ pub(super) async fn change(
         "metadata": { "resourceVersion": node.metadata.resource_version },
         "spec": { "taints": taints },
     });
-    let params = PatchParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PatchParams::default()
-    };
     nodes
-        .patch(name, &params, &Patch::Merge(patch))
+        .patch(name, &manager::patches(), &Patch::Merge(patch))
         .await
         .map_err(api(call))?;
     Ok(())

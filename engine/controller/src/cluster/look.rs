@@ -6,13 +6,26 @@ use std::sync::Arc;
 use rectifier_api::RepairPool;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Group, SiteKind, Status};
-use rectifier_core::repair::NoRules;
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::{NoRules, Phase};
 use rectifier_core::standing::{Look, standing};
 use rectifier_policy_host::Set;
 
 use super::Cluster;
 use super::node::Kept;
-use crate::telemetry::Sick;
+
+/// A node with a problem, or in repair, and the one reason that stands on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sick {
+    /// Which.
+    pub node: NodeName,
+    /// Its pool; empty if it is in no one pool.
+    pub pool: String,
+    /// Its repair's phase, if it has an open one.
+    pub phase: Option<Phase>,
+    /// Why it is being repaired, or is not.
+    pub reason: Reason,
+}
 
 impl Cluster {
     /// The nodes that have to be looked at at all: those with a problem, and those in repair.

@@ -6,10 +6,12 @@
 //! Thousands of nodes are here, and nearly all of them are well: what is asked often is kept as it changes (which nodes are
 //! sick, which pool each is in, how many each pool has), and nothing walks over all of them but a change of the pools.
 
+mod archived;
 mod listed;
 mod look;
 mod members;
 mod node;
+mod turns;
 mod words;
 
 #[cfg(test)]
@@ -28,13 +30,14 @@ use rectifier_core::repair::drain::{HeldBack, PodSeen};
 use rectifier_core::repair::{Flight, NoRules};
 use tokio::sync::Notify;
 
+pub(crate) use self::archived::Archived;
 use self::listed::Listed;
+pub use self::look::Sick;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
+use self::turns::Turns;
 use self::words::Words;
-use crate::retention;
 use crate::slim::SlimNode;
-use crate::turn::Turns;
 
 /// One condition as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +100,7 @@ struct State {
     pools: Listed<String, Pool>,
     repairs: Listed<NodeName, Open>,
     /// Repairs that are over, by their names.
-    archived: Listed<String, retention::Kept>,
+    archived: Listed<String, Archived>,
     turns: Turns,
     held_back: BTreeMap<NodeName, Vec<HeldBack>>,
     held: BTreeMap<NodeName, Reason>,
@@ -306,12 +309,12 @@ impl Cluster {
         all.map(|pool| RepairPool::clone(&pool.object)).collect()
     }
 
-    pub(crate) fn see_archived(&self, name: String, kept: Option<retention::Kept>) {
+    pub(crate) fn see_archived(&self, name: String, kept: Option<Archived>) {
         self.state().archived.set(name, kept);
     }
 
     /// The repairs that are over.
-    pub(crate) fn archived(&self) -> Vec<(String, retention::Kept)> {
+    pub(crate) fn archived(&self) -> Vec<(String, Archived)> {
         let state = self.state();
         let all = state.archived.whole.iter();
         all.map(|(name, kept)| (name.clone(), kept.clone()))

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Node};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch};
 use kube::{Resource, ResourceExt};
 use rectifier_api::{CONTROLLER, NodeRepair};
 use rectifier_cloud::Retry;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use self::compose::{DECISION, Parts, compose};
 use crate::context::Context;
 use crate::error::{Error, api, chain, cloud};
+use crate::manager;
 
 /// So many lines of the console are asked for: about 40 KiB, if they are as long as a kernel's usually are.
 const LINES: u32 = 500;
@@ -176,23 +177,16 @@ async fn write(
         ..ConfigMap::default()
     };
     let maps = maps(ctx);
-    match maps.create(&PostParams::default(), &map).await {
+    match maps.create(&manager::posts(), &map).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 409 => {
             let patch = json!({"data": map.data});
-            maps.patch(&name, &params(), &Patch::Merge(patch))
+            maps.patch(&name, &manager::patches(), &Patch::Merge(patch))
                 .await
                 .map(drop)
                 .map_err(api("write evidence"))
         }
         Err(error) => Err(api("create evidence")(error)),
-    }
-}
-
-fn params() -> PatchParams {
-    PatchParams {
-        field_manager: Some(CONTROLLER.to_owned()),
-        ..PatchParams::default()
     }
 }
 
@@ -221,7 +215,7 @@ pub(crate) async fn pass_on(
     }
     let patch = json!({"metadata": {"ownerReferences": [owner(copy)]}});
     let patched = maps(ctx)
-        .patch(&name(repair), &params(), &Patch::Merge(patch))
+        .patch(&name(repair), &manager::patches(), &Patch::Merge(patch))
         .await;
     match patched {
         Ok(_) => Ok(()),
