@@ -140,13 +140,6 @@ pub trait Cloud: Send + Sync {
     /// The last `lines` lines of the console. Evidence for people: no decision reads it.
     async fn console_log(&self, server: &ServerId, lines: u32) -> Result<String, CloudError>;
 
-    /// Adds a tag. `Ok` also if it is there. [`CloudError::Busy`] while the server is being built or is in
-    /// `ERROR`.
-    async fn tag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError>;
-
-    /// Removes a tag. `Ok` also if it is not there.
-    async fn untag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError>;
-
     /// Sets these metadata; other keys keep their values. Keys match `[a-zA-Z0-9-_:. ]{1,255}`.
     async fn set_metadata(
         &self,

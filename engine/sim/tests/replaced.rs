@@ -20,8 +20,7 @@ use rectifier_cloud::openstack::OpenStack;
 use rectifier_cloud::{Cloud, Server};
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
-use rectifier_sim::kubernetes;
-use rectifier_sim::scene::{self, CONTROLLER, NAMESPACE, Scene};
+use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -234,16 +233,6 @@ async fn fewest(client: Client, seen: Arc<Mutex<Option<i32>>>) {
     }
 }
 
-/// When the controller is killed: its root future is dropped, and with it all that it has spawned.
-#[derive(Debug, Clone, Copy)]
-enum Kill {
-    Never,
-    /// Before the root's n-th poll.
-    AtPoll(u64),
-    /// When its n-th request has landed, before it hears the answer.
-    AtRequest(usize),
-}
-
 /// Counts the polls of a process, and lets it have no more than these.
 struct Polled<F> {
     process: Pin<Box<F>>,
@@ -264,39 +253,20 @@ impl<F: Future> Future for Polled<F> {
     }
 }
 
-impl Stage {
-    /// How many requests of the controller have landed, here and there.
-    fn requests(&self) -> usize {
-        let own = |request: &&kubernetes::Request| request.who == CONTROLLER;
-        let api = self.api.requests().iter().filter(own).count();
-        api + usize::try_from(*self.cloud.landed().borrow()).unwrap_or(usize::MAX)
-    }
-
-    async fn landed(&self, kill: Kill) {
-        let Kill::AtRequest(wanted) = kill else {
-            return std::future::pending().await;
-        };
-        let (mut api, mut cloud) = (self.api.landed(), self.cloud.landed());
-        while self.requests() < wanted {
-            tokio::select! {
-                biased;
-                _ = api.changed() => {}
-                _ = cloud.changed() => {}
-            }
-        }
-    }
-}
-
 /// What it took to replace a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Took {
     polls: u64,
-    requests: usize,
     time: Duration,
 }
 
-/// Replaces the sick node. The controller is killed once, and started anew.
-async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> Result<Took> {
+/// Replaces the sick node. Before the poll of this number the controller's root future is dropped, and with it all that it
+/// has spawned; and it is started anew.
+async fn replacement(
+    seed: u64,
+    policies: Arc<dyn Advisor>,
+    mut killed_at: Option<u64>,
+) -> Result<Took> {
     let scene = Stage::set(seed, policies).await?;
     let began = tokio::time::Instant::now();
     let seen = Arc::new(Mutex::new(None));
@@ -308,18 +278,13 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
     let mut polls = 0;
     let mut is_well = false;
     while !is_well {
-        let most = match kill {
-            Kill::AtPoll(most) => most,
-            Kill::Never | Kill::AtRequest(_) => u64::MAX,
-        };
         let mut process = Polled {
             process: Box::pin(rectifier_controller::run(scene.controller("controller-0"))),
             polls: 0,
-            most,
+            most: killed_at.take().unwrap_or(u64::MAX),
         };
         tokio::select! {
             biased;
-            () = scene.landed(kill) => {}
             ended = &mut process => {
                 if let Some(ended) = ended {
                     ended.context("the controller ended")?;
@@ -331,7 +296,6 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
             }
         }
         polls += process.polls;
-        kill = Kill::Never;
     }
     drop(well);
     scene.ends_well().await?;
@@ -349,7 +313,6 @@ async fn replacement(seed: u64, policies: Arc<dyn Advisor>, mut kill: Kill) -> R
     ensure!(pods.len() == 3, "{} pods", pods.len());
     Ok(Took {
         polls,
-        requests: scene.requests(),
         time: began.elapsed(),
     })
 }
@@ -362,7 +325,7 @@ fn in_the_world<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
 fn a_sick_node_is_replaced_whatever_the_seed() -> Result<()> {
     let policies = policy::shipped()?;
     for seed in 0..20 {
-        let done = in_the_world(replacement(seed, policies.clone(), Kill::Never));
+        let done = in_the_world(replacement(seed, policies.clone(), None));
         let took = done.with_context(|| format!("seed {seed}"))?;
         println!("seed {seed}: {took:?}");
         ensure!(
@@ -376,7 +339,7 @@ fn a_sick_node_is_replaced_whatever_the_seed() -> Result<()> {
 #[test]
 fn a_seed_is_the_same_replacement_every_time() -> Result<()> {
     let policies = policy::shipped()?;
-    let run = || in_the_world(replacement(3, policies.clone(), Kill::Never));
+    let run = || in_the_world(replacement(3, policies.clone(), None));
     ensure!(run()? == run()?);
     Ok(())
 }
@@ -384,23 +347,11 @@ fn a_seed_is_the_same_replacement_every_time() -> Result<()> {
 #[test]
 fn a_controller_that_is_killed_at_any_poll_makes_one_replacement() -> Result<()> {
     let policies = policy::shipped()?;
-    let polls = in_the_world(replacement(1, policies.clone(), Kill::Never))?.polls;
+    let polls = in_the_world(replacement(1, policies.clone(), None))?.polls;
     for at in 0..polls {
-        in_the_world(replacement(1, policies.clone(), Kill::AtPoll(at)))
+        in_the_world(replacement(1, policies.clone(), Some(at)))
             .with_context(|| format!("killed at poll {at} of {polls}"))?;
     }
     println!("killed at each of {polls} polls");
-    Ok(())
-}
-
-#[test]
-fn a_controller_that_never_hears_an_answer_makes_one_replacement() -> Result<()> {
-    let policies = policy::shipped()?;
-    let requests = in_the_world(replacement(1, policies.clone(), Kill::Never))?.requests;
-    for at in 1..=requests {
-        in_the_world(replacement(1, policies.clone(), Kill::AtRequest(at)))
-            .with_context(|| format!("killed after request {at} of {requests}"))?;
-    }
-    println!("killed after each of {requests} requests");
     Ok(())
 }

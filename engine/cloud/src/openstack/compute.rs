@@ -11,7 +11,8 @@ use super::transport::{Method, Microversion, Request, Service};
 use super::types::{
     ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ServerAnswer, ServerRecord,
 };
-use super::{OpenStack, answer, read, valid_tags, write};
+use super::writes::{CREATE_SERVER, DELETE_SERVER, REBOOT_SERVER, SET_METADATA};
+use super::{OpenStack, answer, read, valid_tags};
 use crate::error::{Call, CloudError};
 use crate::model::{InstanceAction, Reboot, Server, ServerSpec, ServerTemplate, Shape};
 
@@ -144,21 +145,23 @@ impl OpenStack {
     }
 
     pub(super) async fn post_server(&self, spec: &ServerSpec) -> Result<ServerId, CloudError> {
-        const CALL: Call = write("create server");
-        let request = compute(Method::Post, ["servers"]).json(create_body(CALL, spec)?);
-        let response = self.ask(CALL, request).await.map_err(|error| match error {
-            // With ports that were made before, this is what a conflict means here; the code alone says no
-            // more than "conflict", and only the words would tell the rarer causes.
-            CloudError::Busy { call, message } => CloudError::PortInUse { call, message },
-            other => other,
-        })?;
-        let created: CreatedAnswer = answer::body(CALL, &response)?;
-        ServerId::parse(created.server.id).map_err(|error| garbled(CALL, error))
+        let request = compute(Method::Post, ["servers"]).json(create_body(CREATE_SERVER, spec)?);
+        let response = self
+            .ask(CREATE_SERVER, request)
+            .await
+            .map_err(|error| match error {
+                // With ports that were made before, this is what a conflict means here; the code alone says no
+                // more than "conflict", and only the words would tell the rarer causes.
+                CloudError::Busy { call, message } => CloudError::PortInUse { call, message },
+                other => other,
+            })?;
+        let created: CreatedAnswer = answer::body(CREATE_SERVER, &response)?;
+        ServerId::parse(created.server.id).map_err(|error| garbled(CREATE_SERVER, error))
     }
 
     pub(super) async fn remove_server(&self, server: &ServerId) -> Result<(), CloudError> {
         let request = compute(Method::Delete, ["servers", server.as_str()]);
-        self.ask_gone(write("delete server"), request).await
+        self.ask_gone(DELETE_SERVER, request).await
     }
 
     /// An action whose answer says nothing but "taken".
@@ -181,12 +184,8 @@ impl OpenStack {
             Reboot::Soft => "SOFT",
             Reboot::Hard => "HARD",
         };
-        self.act(
-            write("reboot server"),
-            server,
-            json!({"reboot": {"type": how}}),
-        )
-        .await
+        self.act(REBOOT_SERVER, server, json!({"reboot": {"type": how}}))
+            .await
     }
 
     pub(super) async fn server_actions(
@@ -224,20 +223,6 @@ impl OpenStack {
             .unwrap_or_default())
     }
 
-    pub(super) async fn put_tag(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
-        const CALL: Call = write("tag server");
-        valid_tags(CALL, [tag])?;
-        let path = ["servers", server.as_str(), "tags", tag];
-        self.ask(CALL, compute(Method::Put, path)).await.map(drop)
-    }
-
-    pub(super) async fn remove_tag(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
-        const CALL: Call = write("untag server");
-        valid_tags(CALL, [tag])?;
-        let path = ["servers", server.as_str(), "tags", tag];
-        self.ask_gone(CALL, compute(Method::Delete, path)).await
-    }
-
     pub(super) async fn post_metadata(
         &self,
         server: &ServerId,
@@ -246,7 +231,7 @@ impl OpenStack {
         // POST adds; PUT would remove all other keys.
         let request = compute(Method::Post, ["servers", server.as_str(), "metadata"])
             .json(json!({"metadata": metadata}));
-        self.ask(write("set metadata"), request).await.map(drop)
+        self.ask(SET_METADATA, request).await.map(drop)
     }
 }
 

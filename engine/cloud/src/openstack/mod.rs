@@ -15,6 +15,7 @@ mod list;
 mod network;
 pub mod transport;
 mod types;
+mod writes;
 
 pub use self::http::{ConfigError, Http, OpenStackConfig};
 
@@ -26,6 +27,8 @@ use rectifier_core::name::{PortId, ServerId};
 use serde_json::json;
 
 use self::transport::{Request, Response, Transport};
+pub use self::writes::WRITES;
+use self::writes::{START_SERVER, STOP_SERVER};
 use crate::Cloud;
 use crate::error::{Call, CloudError};
 use crate::model::{InstanceAction, Port, PortSpec, Reboot, Server, ServerSpec, ServerTemplate};
@@ -45,10 +48,6 @@ const fn read(name: &'static str) -> Call {
         name,
         writes: false,
     }
-}
-
-const fn write(name: &'static str) -> Call {
-    Call { name, writes: true }
 }
 
 /// Nova's and Neutron's common rule for tags; a list filter would take a comma for "and".
@@ -205,12 +204,12 @@ impl Cloud for OpenStack {
     }
 
     async fn start(&self, server: &ServerId) -> Result<(), CloudError> {
-        self.act(write("start server"), server, json!({"os-start": null}))
+        self.act(START_SERVER, server, json!({"os-start": null}))
             .await
     }
 
     async fn stop(&self, server: &ServerId) -> Result<(), CloudError> {
-        self.act(write("stop server"), server, json!({"os-stop": null}))
+        self.act(STOP_SERVER, server, json!({"os-stop": null}))
             .await
     }
 
@@ -220,14 +219,6 @@ impl Cloud for OpenStack {
 
     async fn console_log(&self, server: &ServerId, lines: u32) -> Result<String, CloudError> {
         self.console(server, lines).await
-    }
-
-    async fn tag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
-        self.put_tag(server, tag).await
-    }
-
-    async fn untag_server(&self, server: &ServerId, tag: &str) -> Result<(), CloudError> {
-        self.remove_tag(server, tag).await
     }
 
     async fn set_metadata(

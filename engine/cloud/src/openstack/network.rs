@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::transport::{Method, Request, Response, Service};
 use super::types::{NetworkAnswer, PortAnswer, PortRecord};
-use super::{OpenStack, answer, read, valid_tags, write};
+use super::writes::{CREATE_PORT, DELETE_PORT, TAG_PORT};
+use super::{OpenStack, answer, read, valid_tags};
 use crate::error::{Call, CloudError};
 use crate::model::{Port, PortSpec, PortTemplate};
 
@@ -50,11 +51,13 @@ impl OpenStack {
     }
 
     pub(super) async fn make_port(&self, spec: &PortSpec) -> Result<Port, CloudError> {
-        const CALL: Call = write("create port");
-        valid_tags(CALL, spec.tags.iter().map(String::as_str))?;
+        valid_tags(CREATE_PORT, spec.tags.iter().map(String::as_str))?;
         if spec.name.is_empty() {
             let why = "a port without a name could not be found again".to_owned();
-            return Err(CloudError::Invalid { call: CALL, why });
+            return Err(CloudError::Invalid {
+                call: CREATE_PORT,
+                why,
+            });
         }
         let found = self
             .ports(read("find ports by name"), "name", &spec.name)
@@ -63,26 +66,25 @@ impl OpenStack {
             Some(port) => port,
             None => {
                 let request = network(Method::Post, ["ports"]).json(create_body(spec));
-                told(CALL, &self.ask(CALL, request).await?)?
+                told(CREATE_PORT, &self.ask(CREATE_PORT, request).await?)?
             }
         };
         let request = network(Method::Put, ["ports", port.id.as_str(), "tags"])
             .json(json!({"tags": spec.tags}));
-        self.ask(write("tag port"), request).await?;
+        self.ask(TAG_PORT, request).await?;
         port.tags.clone_from(&spec.tags);
         Ok(port)
     }
 
     pub(super) async fn put_port_tag(&self, port: &PortId, tag: &str) -> Result<(), CloudError> {
-        const CALL: Call = write("tag port");
-        valid_tags(CALL, [tag])?;
+        valid_tags(TAG_PORT, [tag])?;
         let request = network(Method::Put, ["ports", port.as_str(), "tags", tag]);
-        self.ask(CALL, request).await.map(drop)
+        self.ask(TAG_PORT, request).await.map(drop)
     }
 
     pub(super) async fn remove_port(&self, port: &PortId) -> Result<(), CloudError> {
         let request = network(Method::Delete, ["ports", port.as_str()]);
-        self.ask_gone(write("delete port"), request).await
+        self.ask_gone(DELETE_PORT, request).await
     }
 
     /// What ports like those of this server need.

@@ -179,8 +179,6 @@ async fn acts_say_what_they_mean() {
         text(action, 202, ""),
         text(action, 200, r#"{"output": "login:"}"#),
         text("POST compute/servers/s/metadata", 200, "{}"),
-        text("PUT compute/servers/s/tags/t", 201, ""),
-        text("DELETE compute/servers/s/tags/t", 204, ""),
     ]);
     cloud.reboot(&server, Reboot::Soft).await.unwrap();
     cloud.reboot(&server, Reboot::Hard).await.unwrap();
@@ -189,8 +187,6 @@ async fn acts_say_what_they_mean() {
     assert_eq!(cloud.console_log(&server, 9).await.unwrap(), "login:");
     let metadata = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
     cloud.set_metadata(&server, &metadata).await.unwrap();
-    cloud.tag_server(&server, "t").await.unwrap();
-    cloud.untag_server(&server, "t").await.unwrap();
     let bodies: Vec<_> = (0..6).map(|index| asked.at(index).body.unwrap()).collect();
     assert_eq!(
         bodies,

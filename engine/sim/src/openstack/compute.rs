@@ -47,9 +47,6 @@ pub(super) fn answer(state: &mut State, request: &Request, path: &[&str], id: &s
                 Some(json!({"instanceAction": action_told(server, action, true)})),
             ))
         }
-        (method @ (Method::Put | Method::Delete), ["servers", server, "tags", tag]) => {
-            tagged(state, server, tag, method)
-        }
         (Method::Post, ["servers", server, "metadata"]) => {
             let server = there_mut(state, server)?;
             for (key, value) in body["metadata"].as_object().into_iter().flatten() {
@@ -311,34 +308,6 @@ fn act(state: &mut State, server: &str, body: &Value, request: &str) -> Answer {
     found.actions.push(action(name, request, wall));
     found.next = Some((due, step));
     Ok((202, None))
-}
-
-fn tagged(state: &mut State, server: &str, tag: &str, method: Method) -> Answer {
-    let found = there_mut(state, server)?;
-    if ["building", "error"].contains(&found.vm) {
-        let why = format!(
-            "Cannot 'update_tags' instance {server} while it is in vm_state {}",
-            found.vm
-        );
-        return Err(nova("conflictingRequest", 409, why));
-    }
-    let at = found.tags.iter().position(|is| is == tag);
-    match (method, at) {
-        (Method::Put, Some(_)) => Ok((204, None)),
-        (Method::Put, None) => {
-            found.tags.push(tag.to_owned());
-            found.tags.sort();
-            Ok((201, None))
-        }
-        (_, Some(at)) => {
-            found.tags.remove(at);
-            Ok((204, None))
-        }
-        (_, None) => {
-            let why = format!("Instance {server} has no tag '{tag}'");
-            Err(nova("itemNotFound", 404, why))
-        }
-    }
 }
 
 fn action_told(server: &str, action: &Action, whole: bool) -> Value {

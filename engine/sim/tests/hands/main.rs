@@ -3,6 +3,8 @@
 
 #[path = "../policy/mod.rs"]
 mod policy;
+#[path = "../rbac/mod.rs"]
+mod rbac;
 
 mod halts;
 mod objects;
