@@ -1,4 +1,5 @@
-//! What the front door was asked: by the user's programs alone, since the bed goes around it.
+//! What the front door was asked: by what fills the clouds while they start, and then by the user's programs alone, since the
+//! bed goes around it.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
