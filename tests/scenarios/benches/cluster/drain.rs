@@ -112,12 +112,8 @@ impl Drained {
             record.received >= began && by(record) && record.object.subresource == "eviction"
         });
         records.sort_by_key(|record| record.received);
-        let done = records.iter().filter(|record| record.code < 300);
-        ensure!(
-            done.clone().count() == PODS,
-            "{} evictions",
-            done.clone().count()
-        );
+        let done: Vec<_> = records.iter().filter(|record| record.code < 300).collect();
+        ensure!(done.len() == PODS, "{} evictions", done.len());
         let first = records.first().context("no eviction")?.received;
         let last = done.last().context("no eviction")?.answered;
         Ok(Self {
