@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::Api;
 use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
-use rectifier_core::clock::seconds_between;
+use rectifier_core::clock::{SignedDuration, seconds_between};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
@@ -73,17 +73,20 @@ pub(crate) async fn open_if_due(
             return Ok(Some(TELL_AGAIN));
         }
     };
+    // to the instant, and from it: whole seconds, counted from the end of a pass, are late by all that the pass did
     let left = |(kind, sight): &(&ConditionKind, &Sight)| {
-        pool::grace(&pool, kind).saturating_sub(seconds_between(sight.since, ctx.now()))
+        let grace = SignedDuration::from_secs(pool::grace(&pool, kind).into());
+        let left = grace - ctx.now().duration_since(sight.since);
+        Duration::try_from(left).unwrap_or_default()
     };
-    let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one) == 0);
-    let mut again = early.iter().map(left).min();
+    let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one).is_zero());
     if due.is_empty() {
         cluster.hold(node, None);
         let words = names(&early);
         event::hold(ctx, cluster, node, &facts, Reason::AwaitingAgent, &words).await;
-        return Ok(again.map(|left| Duration::from_secs(left.into())));
+        return Ok(early.iter().map(left).min());
     }
+    let mut again = early.iter().map(left).min();
     let Some(present) = observe::read_node(ctx, cluster, node).await? else {
         return Ok(None);
     };
@@ -97,10 +100,9 @@ pub(crate) async fn open_if_due(
         let words = format!("{kind}, until {until}");
         cluster.hold(node, Some(Reason::Vetoed));
         event::hold(ctx, cluster, node, &facts, Reason::Vetoed, &words).await;
-        let left = seconds_between(ctx.now(), until).max(1);
+        let left = Duration::from_secs(seconds_between(ctx.now(), until).max(1).into());
         again = Some(again.map_or(left, |again| again.min(left)));
     }
-    let again = again.map(|left| Duration::from_secs(left.into()));
     Ok(again.map(|again| again.min(TELL_AGAIN)))
 }
 

@@ -33,6 +33,12 @@ const BENCHES: &[Bench] = &[
         features: &[],
         opt_level: None,
     },
+    Bench {
+        name: "cluster",
+        package: "rectifier-scenarios",
+        features: &[],
+        opt_level: None,
+    },
 ];
 
 /// Runs those whose names are given; all, if none is.

@@ -67,7 +67,7 @@ enum Command {
     },
     /// Measures what things cost, beside something measured in the same run; never part of the tests
     Bench {
-        /// Only these: policies
+        /// Only these: policies, world, controller, cluster
         names: Vec<String>,
         /// After `--`, for the benches themselves: only these parts
         #[arg(last = true)]

@@ -7,6 +7,8 @@ A rule of knobs.json's `http` looks so; only `count` (-1: for ever) must be ther
    "status": 429, "headers": {"Retry-After": "2"}, "body": "", "after": true, "hang_up": true}
 `delay` comes first. `status` answers in the service's place, and `hang_up` closes the connection
 instead; with `after` the service has done the request by then, and only its answer is lost.
+
+Each request is a line of log/requests.jsonl once it has its answer, or its hang-up.
 """
 
 import http.client
@@ -17,6 +19,7 @@ import socket
 import ssl
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 from knobs import Knobs
@@ -26,6 +29,8 @@ directory = Path(sys.argv[2])
 knobs = Knobs(directory)
 ports = json.loads((directory / "access.json").read_text())["ports"]
 backends = {kind: ports[service] for service, (kind, _) in SERVICES.items()}
+# unbuffered, and opened for appending: a line is one write, so that threads need no lock
+requests = (directory / "log/requests.jsonl").open("ab", buffering=0)
 DROPPED = {
     "connection",
     "keep-alive",
@@ -59,6 +64,8 @@ def rule_for(kind, method, path):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 300
+    # head and body are two writes: the second would wait for the client's delayed acknowledgement of the first
+    disable_nagle_algorithm = True
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -72,6 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def answer(self, status, headers, body):
+        self.status = status
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -129,7 +137,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(*answer)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
+    def handle_and_log(self):
+        self.status = 0
+        received = datetime.now(timezone.utc)
+        try:
+            self.handle_request()
+        finally:
+            line = {
+                "received": received.isoformat(),
+                "answered": datetime.now(timezone.utc).isoformat(),
+                "method": self.command,
+                "path": self.path,
+                "status": self.status,
+            }
+            requests.write(json.dumps(line).encode() + b"\n")
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_and_log
 
     def log_message(self, *args):
         pass

@@ -47,6 +47,9 @@ pub struct Options {
     /// How long a node's heartbeat may be absent before it is `Unknown`. The kubelets and KWOK
     /// renew their leases every 10 s, so less than 12 s makes healthy nodes flap.
     pub node_grace: Duration,
+    /// How long a fake node's Lease holds, in whole seconds; KWOK renews it after a quarter of that. With
+    /// thousands of nodes on one computer the renewals are most of what the API server does.
+    pub lease: Duration,
     /// Whether fake nodes are played.
     pub kwok: bool,
     /// Whether it listens on the bed's network (needs root), where machines can reach it, or on
@@ -58,6 +61,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             node_grace: Duration::from_secs(16),
+            lease: Duration::from_secs(40),
             kwok: true,
             network: false,
         }

@@ -21,6 +21,7 @@ mod answers;
 mod fault;
 mod knobs;
 mod records;
+mod requests;
 mod tenant;
 
 use std::ffi::OsStr;
@@ -40,6 +41,7 @@ pub use answers::{
 };
 pub use fault::{Effect, Fault, HttpFault};
 pub use records::Records;
+pub use requests::Request;
 pub use tenant::{NewServer, Tenant};
 
 use crate::Bed;

@@ -129,6 +129,26 @@ impl Cache {
         })?;
         Ok(folder.join(ENGINE))
     }
+
+    /// The engine's program, beside its compiler, built from the checkout as it is now and as a release is: for
+    /// measurements. The first time takes many minutes.
+    ///
+    /// # Errors
+    /// It does not compile (its log's end is in the message).
+    pub fn released_engine(&self, report: &mut dyn Report) -> Result<PathBuf> {
+        let log = self.log("released-engine")?;
+        let mut build = cargo(self);
+        build.args(["build", "--locked", "--workspace", "--release"]);
+        build.args(["--bin", ENGINE, "--bin", COMPILER]);
+        let what = format!(
+            "engine, as it is released: cargo build; log {}",
+            log.display()
+        );
+        run(&mut build, &log, &mut Late::new(report, &what))
+            .context("the engine does not compile")?;
+        let folder = programs(self).with_file_name("release");
+        Ok(folder.join(ENGINE))
+    }
 }
 
 const ENGINE: &str = "rectifier-engine";

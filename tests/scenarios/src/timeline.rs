@@ -2,7 +2,7 @@
 //! our engines say of themselves is there as what it is, a write at the API server.
 
 mod collect;
-mod ours;
+pub mod ours;
 mod words;
 
 use std::fmt;

@@ -23,7 +23,7 @@ pub(crate) async fn look(
     provisioning: Option<&Provisioning>,
     wanted: Needs,
 ) -> Result<CloudSeen, Error> {
-    let asked = ask(ctx.cloud.as_ref(), record, node, wanted.actions, ctx.now());
+    let asked = ask(ctx.cloud.as_ref(), record, node, wanted, ctx.now());
     let mut view = match asked.await {
         Ok(view) => view,
         Err(error) => return Ok(CloudSeen::Unavailable(chain(&error))),
@@ -62,7 +62,7 @@ async fn ask(
     cloud: &dyn Cloud,
     record: &Record,
     node: Option<&NodeSeen>,
-    with_actions: bool,
+    wanted: Needs,
     now: Timestamp,
 ) -> Result<CloudView, CloudError> {
     let mut view = CloudView::default();
@@ -75,9 +75,13 @@ async fn ask(
     if let Some(id) = &id
         && let Some(server) = cloud.describe(id).await?
     {
-        view.server = Some(with_ports(cloud, server, now).await?);
+        let ports = match wanted.server_ports {
+            true => cloud.ports_by_device(&server.id).await?,
+            false => Vec::new(),
+        };
+        view.server = Some(seen(server, ports, now));
     }
-    let with_actions = with_actions && tell(record.phase, node, view.server.as_ref());
+    let with_actions = wanted.actions && tell(record.phase, node, view.server.as_ref());
     if let Some(id) = id.as_ref().filter(|_| with_actions) {
         view.actions = actions(cloud, id, view.server.as_ref()).await?;
     }
@@ -93,9 +97,10 @@ async fn ask(
     let Some(replacement) = &record.replacement else {
         return Ok(view);
     };
-    for server in cloud.find_by_tag(&replacement.tag).await? {
-        view.replacements
-            .push(with_ports(cloud, server, now).await?);
+    let found = cloud.find_by_tag(&replacement.tag).await?.into_iter();
+    view.replacements = found.map(|one| seen(one, Vec::new(), now)).collect();
+    if !wanted.attempt_ports {
+        return Ok(view);
     }
     // Once written down, their number is the truth: it says under which names one may have been made.
     let recorded = replacement
@@ -141,13 +146,8 @@ fn action(action: InstanceAction) -> ActionSeen {
     }
 }
 
-async fn with_ports(
-    cloud: &dyn Cloud,
-    server: Server,
-    now: Timestamp,
-) -> Result<ServerSeen, CloudError> {
-    let ports = cloud.ports_by_device(&server.id).await?;
-    Ok(ServerSeen {
+fn seen(server: Server, ports: Vec<Port>, now: Timestamp) -> ServerSeen {
+    ServerSeen {
         is_off: server.is_off(),
         task: server.task,
         locked: server.locked,
@@ -159,7 +159,7 @@ async fn with_ports(
         status: server.status.as_str().to_owned(),
         fault: server.fault.map(|fault| fault.message),
         ports: ports.into_iter().map(|port| port.id).collect(),
-    })
+    }
 }
 
 /// The ports of an attempt: by tag, and by name, for one that was made just before we were killed and bears no tag.

@@ -77,6 +77,10 @@ pub struct Needs {
     pub cloud: bool,
     /// What was done to the sick server.
     pub actions: bool,
+    /// The sick server's ports: before it goes they are written down.
+    pub server_ports: bool,
+    /// The ports of the present attempt at a replacement: until its commit they are made, or say whose the server is, or go.
+    pub attempt_ports: bool,
     /// The node's Lease, while its Ready is Unknown.
     pub heartbeat: bool,
     /// The policies.
@@ -93,6 +97,10 @@ pub fn needs(record: &Record) -> Needs {
     let cloud = Needs {
         cloud: true,
         ..nothing
+    };
+    let attempt = Needs {
+        attempt_ports: true,
+        ..cloud
     };
     let by_cloud = record.rung == Some(Rung::HardReboot);
     match record.phase {
@@ -125,12 +133,10 @@ pub fn needs(record: &Record) -> Needs {
             evidence: true,
             ..cloud
         },
-        Phase::CreatingPorts
-        | Phase::CreatingServer
-        | Phase::Joining
-        | Phase::Committed
-        | Phase::DeletingNode
-        | Phase::RollingBack => cloud,
+        Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::RollingBack => {
+            attempt
+        }
+        Phase::Committed | Phase::DeletingNode => cloud,
         Phase::DeletingServer => Needs {
             actions: true,
             evidence: true,
@@ -138,7 +144,7 @@ pub fn needs(record: &Record) -> Needs {
         },
         Phase::Discarding => Needs {
             archive: true,
-            ..cloud
+            ..attempt
         },
         Phase::Draining => Needs {
             pods: true,
@@ -152,8 +158,13 @@ pub fn needs(record: &Record) -> Needs {
             evidence: true,
             ..cloud
         },
-        Phase::Detaching | Phase::AwaitingOwners => Needs {
+        Phase::Detaching => Needs {
             pods: true,
+            ..cloud
+        },
+        Phase::AwaitingOwners => Needs {
+            pods: true,
+            server_ports: true,
             ..cloud
         },
     }

@@ -188,7 +188,7 @@ pub struct CloudView {
     pub actions: Vec<ActionSeen>,
     /// The servers that bear the present attempt's tag.
     pub replacements: Vec<ServerSeen>,
-    /// The ports of the present attempt, found by tag and by name.
+    /// The ports of the present attempt, found by tag and by name; read only in the phases that [`super::needs`] them.
     pub ports: Vec<PortSeen>,
     /// Those of the sick server's recorded ports that still exist.
     pub old_ports: Vec<PortId>,
@@ -221,7 +221,7 @@ pub struct ServerSeen {
     pub age: Seconds,
     /// Nova's fault message.
     pub fault: Option<String>,
-    /// The ports that name it as their device.
+    /// The ports that name it as their device: the sick server's, and only in the phases that [`super::needs`] them.
     pub ports: Vec<PortId>,
 }
 

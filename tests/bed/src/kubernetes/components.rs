@@ -200,7 +200,11 @@ impl Layout {
             // a label, since a node whose label is taken away dies; an annotation would be believed
             // for ever
             .arg("--manage-nodes-with-label-selector=kwok.x-k8s.io/node=fake")
-            .args(["--node-lease-duration-seconds=40", "--cidr=10.244.0.0/16"])
+            .arg(format!(
+                "--node-lease-duration-seconds={}",
+                self.options.lease.as_secs()
+            ))
+            .arg("--cidr=10.244.0.0/16")
             .arg("--node-ip=127.0.0.1")
             .arg(format!("--server-address=127.0.0.1:{}", self.kwok)))
     }

@@ -13,13 +13,16 @@ use super::{Actor, Event};
 
 /// Something that happened, or that an engine was to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) at: Timestamp,
-    pub(super) what: What,
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
 }
 
+/// What it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     /// Worth a line.
     Told(Actor, String),
     /// An engine's request was answered.
@@ -52,22 +55,37 @@ impl Entry {
     }
 }
 
-/// The sum of the gaps, of entries in the order of their times.
-pub(super) fn added(entries: &[Entry]) -> SignedDuration {
-    let mut sum = SignedDuration::ZERO;
-    for (number, entry) in entries.iter().enumerate() {
-        let What::Told(engine, _) = entry.what else {
-            continue;
+/// A time in which nothing that an engine awaited was outstanding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap<'a> {
+    /// What it awaited was there.
+    pub from: Timestamp,
+    /// It did this.
+    pub to: Timestamp,
+    /// What it did.
+    pub does: &'a str,
+}
+
+/// Our engines' gaps, of entries in the order of their times.
+pub fn gaps(entries: &[Entry]) -> impl Iterator<Item = Gap<'_>> {
+    entries.iter().enumerate().filter_map(|(number, entry)| {
+        let What::Told(engine, does) = &entry.what else {
+            return None;
         };
-        let before = entries[..number].iter().rev();
-        let awaited = before.into_iter().find(|one| one.is_awaited_by(engine));
-        if engine.is_ours()
-            && let Some(awaited) = awaited
-        {
-            sum += entry.at.duration_since(awaited.at);
-        }
-    }
-    sum
+        let mut before = entries[..number].iter().rev();
+        let awaited = before.find(|one| one.is_awaited_by(*engine))?;
+        engine.is_ours().then_some(Gap {
+            from: awaited.at,
+            to: entry.at,
+            does,
+        })
+    })
+}
+
+/// The sum of the gaps.
+pub(super) fn added(entries: &[Entry]) -> SignedDuration {
+    let gaps = gaps(entries).map(|gap| gap.to.duration_since(gap.from));
+    gaps.fold(SignedDuration::ZERO, |sum, gap| sum + gap)
 }
 
 #[cfg(test)]

@@ -217,10 +217,20 @@ impl World {
 
     pub(super) fn look(&self, cloud_down: bool) -> Seen {
         let recorded = &self.record.server_ports;
+        let needed = needs(&self.record);
+        let with_ports = |server: &ServerSeen, needed: bool| {
+            let mut server = server.clone();
+            server.ports.retain(|_| needed);
+            server
+        };
+        let old = self.old.as_ref();
         let view = CloudView {
-            server: self.old.clone(),
-            replacements: self.new.clone(),
-            ports: self.ports.clone(),
+            server: old.map(|old| with_ports(old, needed.server_ports)),
+            replacements: self.new.iter().map(|new| with_ports(new, false)).collect(),
+            ports: match needed.attempt_ports {
+                true => self.ports.clone(),
+                false => Vec::new(),
+            },
             old_ports: self
                 .old_ports
                 .iter()
@@ -271,7 +281,7 @@ impl World {
             }),
             problem: self.problem,
             heartbeat: Some(self.heartbeat.to_string()),
-            pods: needs(&self.record).pods.then(|| self.pods.clone()),
+            pods: needed.pods.then(|| self.pods.clone()),
             held_back: Vec::new(),
             archive: Vec::new(),
             watched: 9999,
@@ -280,7 +290,7 @@ impl World {
             } else {
                 CloudSeen::Fresh(view)
             },
-            evidence: match needs(&self.record).evidence {
+            evidence: match needed.evidence {
                 true => self.evidence.clone(),
                 false => EvidenceSeen::NotAsked,
             },

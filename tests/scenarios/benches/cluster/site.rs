@@ -1,0 +1,248 @@
+//! A cluster on an OpenStack, with Rectifier's controller: servers that fall sick, and a crowd of nodes that are none.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use rectifier_api::{NodeRepair, RepairPool};
+use rectifier_bed::Bed;
+use rectifier_bed::hypervisor::{self, user_data::CloudConfig};
+use rectifier_bed::kubernetes::node::{KWOK_LABEL, condition};
+use rectifier_bed::kubernetes::{self, Kubernetes};
+use rectifier_bed::openstack::{self, NewServer, OpenStack};
+use rectifier_core::repair::Phase;
+use rectifier_provision::Report;
+use rectifier_scenarios::controller::Controller;
+use rectifier_scenarios::wait::{gone, object, within};
+use serde_json::json;
+
+/// The problem that nodes have.
+pub(crate) const PROBLEM: &str = "ProxyUnhealthy";
+/// A problem that no agent took up is judged after so many seconds.
+pub(crate) const GRACE: u32 = 1;
+/// A replacement must have been Ready for so many.
+pub(crate) const READY: u32 = 3;
+/// A slow computer needs minutes for a replacement.
+const LONG: Duration = Duration::from_secs(600);
+/// Nobody is marked dead here, and KWOK renews its nodes' Leases seldom: two cores have all of the cluster to carry.
+const QUIET: kubernetes::Options = kubernetes::Options {
+    node_grace: Duration::from_secs(900),
+    lease: Duration::from_secs(600),
+    kwok: true,
+    network: false,
+};
+
+/// Dropping it ends all of it.
+pub(crate) struct Site {
+    // in the order of their end: who needs another goes first
+    _controller: Controller,
+    pub(crate) openstack: OpenStack,
+    pub(crate) kubernetes: Kubernetes,
+    pub(crate) bed: Bed,
+}
+
+impl Site {
+    /// `servers` nodes `sick-N` that can be replaced, and others, of the same pool, that are no servers: `nodes` in all.
+    pub(crate) async fn start(
+        servers: usize,
+        nodes: usize,
+        report: &mut (dyn Report + Send),
+    ) -> Result<Self> {
+        let bed = Bed::new("bench")?;
+        let engine = bed.cache().released_engine(report)?;
+        let policies = bed.part("policies")?;
+        let policy = bed
+            .cache()
+            .policy_component("restart-then-replace", report)?;
+        std::fs::copy(policy, policies.join("policy.wasm"))?;
+        let sidecar = format!(
+            "handles: [{{conditions: [{PROBLEM}], sites: [control-plane]}}]\n\
+             settings: {{rules: [{{condition: {PROBLEM}}}]}}\n"
+        );
+        std::fs::write(policies.join("policy.yaml"), sidecar)?;
+
+        report.step(&format!("a control plane and an OpenStack; {nodes} nodes"));
+        let kubernetes = Kubernetes::start(&bed, QUIET).await?;
+        hypervisor::connect(&bed, &kubernetes).await?;
+        let options = openstack::Options {
+            hook: Some(hypervisor::hook(&bed)?),
+            ..openstack::Options::default()
+        };
+        let openstack = OpenStack::start(&bed, &options, report).await?;
+        deploy(&bed, &kubernetes).await?;
+        let label = ("node-role.kubernetes.io/control-plane", "");
+        kubernetes
+            .add_kwok_node("control-plane-1", &[label])
+            .await?;
+        for number in 1..=servers {
+            join(&kubernetes, &openstack, &format!("sick-{number}")).await?;
+        }
+        crowd(&kubernetes, nodes - servers).await?;
+        let controller = Controller::start(&bed, &kubernetes, &openstack, engine, policies).await?;
+        let pools: Api<RepairPool> = Api::all(kubernetes.admin());
+        let counted = object(pools, "web", |pool| {
+            let status = pool.status.as_ref();
+            status.is_some_and(|status| status.nodes as usize == nodes)
+        });
+        within("the controller to know all nodes", LONG, counted).await?;
+        Ok(Self {
+            _controller: controller,
+            openstack,
+            kubernetes,
+            bed,
+        })
+    }
+
+    pub(crate) fn nodes(&self) -> Api<Node> {
+        Api::all(self.kubernetes.admin())
+    }
+
+    pub(crate) fn repairs(&self) -> Api<NodeRepair> {
+        Api::all(self.kubernetes.admin())
+    }
+
+    /// The node's detector says that it has the problem, or has it not.
+    pub(crate) async fn report(&self, node: &str, is_there: bool) -> Result<()> {
+        let (status, reason) = match is_there {
+            true => ("True", "ProxyIsNotActive"),
+            false => ("False", "ProxyIsActive"),
+        };
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let condition = json!({
+            "type": PROBLEM, "status": status, "reason": reason, "message": "asked for",
+            "lastHeartbeatTime": now, "lastTransitionTime": now,
+        });
+        let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
+        self.nodes()
+            .patch_status(node, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether new pods may go to that node.
+    pub(crate) async fn schedulable(&self, node: &str, is: bool) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"unschedulable": !is}}));
+        self.nodes()
+            .patch(node, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Lets the node fall sick, and waits until another has taken its place.
+    pub(crate) async fn replace(&self, node: &str) -> Result<()> {
+        self.report(node, true).await?;
+        let over = async {
+            // it is archived under another name, and its own is free again
+            loop {
+                let all = self.repairs().list(&ListParams::default()).await?;
+                let over = all.items.iter().find(|repair| {
+                    let phase = repair.status.as_ref().map(|record| record.phase);
+                    repair.spec.node_name == node && phase.is_some_and(Phase::is_final)
+                });
+                if let Some(over) = over {
+                    let phase = over.status.as_ref().map(|record| record.phase);
+                    ensure!(
+                        phase == Some(Phase::Replaced),
+                        "the repair of {node} ended as {phase:?}"
+                    );
+                    return gone(self.repairs(), &format!("{node}.repair")).await;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        within("a replacement", LONG, over).await
+    }
+}
+
+/// Applies the manifests that ship, and a pool of all nodes with short waits.
+async fn deploy(bed: &Bed, kubernetes: &Kubernetes) -> Result<()> {
+    let deploy = bed.cache().checkout().join("deploy");
+    for part in [
+        "crds",
+        "namespaces.yaml",
+        "rbac.yaml",
+        "admission.yaml",
+        "controller.yaml",
+    ] {
+        kubernetes
+            .apply_path(&deploy.join(part))
+            .await
+            .context(part)?;
+    }
+    let user_data = include_str!("../../fixtures/user-data.yaml");
+    let pool = json!({
+        "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
+        "spec": {
+            "nodeSelector": {"matchLabels": {"pool": "web"}},
+            "mode": "Auto",
+            "provisioning": {"userData": user_data, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
+            "timing": {"agentGrace": GRACE, "ready": READY, "settle": 1, "createSettle": 1},
+        },
+    });
+    kubernetes.apply(&pool.to_string()).await
+}
+
+/// Makes a server, which joins as a node of the same name.
+async fn join(kubernetes: &Kubernetes, openstack: &OpenStack, name: &str) -> Result<()> {
+    let token = kubernetes
+        .bootstrap_token(Duration::from_secs(3600))
+        .await?;
+    let joining = CloudConfig::joining(
+        &kubernetes.bootstrap_kubeconfig(&token),
+        "--node-labels=pool=web",
+    );
+    let server = NewServer {
+        name: name.to_owned(),
+        flavor: "m1.small".to_owned(),
+        user_data: joining.render()?,
+        metadata: BTreeMap::from([("owner".to_owned(), "web team".to_owned())]),
+        ..NewServer::default()
+    };
+    openstack.demo.create_server(&server).await?;
+    kubernetes.node(name, is_ready).await?;
+    Ok(())
+}
+
+/// Makes so many nodes that are no servers, `other-N`, and waits until KWOK has made all of them Ready.
+async fn crowd(kubernetes: &Kubernetes, count: usize) -> Result<()> {
+    let nodes: Api<Node> = Api::all(kubernetes.admin());
+    let make = |number: usize| {
+        let (nodes, name) = (nodes.clone(), format!("other-{number}"));
+        async move {
+            let labels = json!({
+                (KWOK_LABEL.0): KWOK_LABEL.1, "kubernetes.io/hostname": name, "kubernetes.io/os": "linux",
+                "topology.kubernetes.io/zone": format!("az-{}", number % 3), "pool": "web",
+            });
+            let node = json!({"metadata": {"name": name, "labels": labels}});
+            let node = serde_json::from_value(node)?;
+            nodes.create(&PostParams::default(), &node).await?;
+            anyhow::Ok(())
+        }
+    };
+    stream::iter((1..=count).map(make))
+        .buffer_unordered(16)
+        .try_collect::<()>()
+        .await?;
+    let ready = async {
+        while nodes
+            .list(&ListParams::default().labels("pool=web"))
+            .await?
+            .items
+            .iter()
+            .any(|node| !is_ready(node))
+        {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        Ok(())
+    };
+    within("all nodes to be Ready", LONG, ready).await
+}
+
+fn is_ready(node: &Node) -> bool {
+    condition(node, "Ready") == Some("True")
+}
