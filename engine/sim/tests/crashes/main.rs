@@ -56,6 +56,9 @@ struct Told {
 fn play(story: &Story, policies: &Arc<dyn Advisor>, blow: Option<(usize, Blow)>) -> Result<Told> {
     in_virtual_time(async {
         let stage = Stage::set(policies.clone()).await?;
+        // of what only passes the time as little as may be: there are hundreds of runs
+        let short = json!({"timing": {"unready": 60, "owners": 60, "join": 300}});
+        stage.pool(short).await?;
         (story.begins)(&stage).await?;
         run(story, &stage, blow).await
     })?
