@@ -74,14 +74,20 @@ pub(crate) async fn open_if_due(
         }
     };
     let left = |(kind, sight): &(&ConditionKind, &Sight)| {
-        pool::grace(&pool, kind).saturating_sub(seconds_between(sight.since, ctx.now()))
+        let held = seconds_between(sight.since, ctx.now());
+        sight.spell.due_in(held, pool::grace(&pool, kind))
     };
     let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one) == 0);
     let mut again = early.iter().map(left).min();
     if due.is_empty() {
-        cluster.hold(node, None);
+        let flaps = early.iter().any(|(_, sight)| sight.spell.returns > 0);
+        let reason = match flaps {
+            true => Reason::Flapping,
+            false => Reason::AwaitingAgent,
+        };
+        cluster.hold(node, flaps.then_some(reason));
         let words = names(&early);
-        event::hold(ctx, cluster, node, &facts, Reason::AwaitingAgent, &words).await;
+        event::hold(ctx, cluster, node, &facts, reason, &words).await;
         return Ok(again.map(|left| Duration::from_secs(left.into())));
     }
     let Some(present) = observe::read_node(ctx, cluster, node).await? else {
