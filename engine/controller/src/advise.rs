@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, PoolName};
 use rectifier_core::policy::{
-    Advice, Attempt, ClusterView, Condition, EpisodeView, Freshness, Moment, NodeFacts,
-    Observation, Remedy, ServerView, Site, Status,
+    Advice, Attempt, ClusterView, Condition, EpisodeView, Moment, NodeFacts, Observation, Remedy,
+    ServerView, Site, Status,
 };
 use rectifier_core::repair::{
-    CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, gates, history, needs,
+    CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, gates, history, needs, told,
 };
 
 use crate::cluster::{Cluster, Sight};
@@ -36,12 +36,10 @@ pub(crate) async fn ask(
 
 fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observation> {
     let facts = cluster.facts(&node.name).unwrap_or_default();
-    let problem = problem(
-        seen,
-        facts
-            .conditions
-            .get(&ConditionKind::parse(&seen.request.problem.kind).ok()?),
-    )?;
+    let sight = facts
+        .conditions
+        .get(&ConditionKind::parse(&seen.request.problem.kind).ok()?);
+    let problem = problem(seen, sight)?;
     let pool = cluster.pool_of(&node.name).ok();
     let pool = pool.and_then(|pool| PoolName::parse(pool.metadata.name.clone()?).ok());
     Some(Observation {
@@ -72,7 +70,7 @@ fn observation(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> Option<Observ
         site: Site::ControlPlane(view(cluster, seen, node)),
         episode: EpisodeView {
             age: seconds_between(seen.request.problem.since, seen.now),
-            recurrences: 0,
+            recurrences: sight.map_or(0, |sight| sight.spell.returns.into()),
             // those of earlier repairs too: a policy's limits hold for the problem, not for one object
             attempts: history::attempts(seen)
                 .iter()
@@ -185,6 +183,6 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         .to_owned(),
         reboot,
         replace,
-        freshness: Freshness::Fresh,
+        freshness: told::freshness(seen),
     }
 }

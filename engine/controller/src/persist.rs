@@ -75,15 +75,20 @@ pub(crate) async fn open_if_due(
     };
     // to the instant, and from it: whole seconds, counted from the end of a pass, are late by all that the pass did
     let left = |(kind, sight): &(&ConditionKind, &Sight)| {
-        let grace = SignedDuration::from_secs(pool::grace(&pool, kind).into());
-        let left = grace - ctx.now().duration_since(sight.since);
-        Duration::try_from(left).unwrap_or_default()
+        let wait = sight.spell.due_after(pool::grace(&pool, kind));
+        let wait = SignedDuration::from_secs(wait.into());
+        Duration::try_from(wait - ctx.now().duration_since(sight.since)).unwrap_or_default()
     };
     let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one).is_zero());
     if due.is_empty() {
-        cluster.hold(node, None);
+        let flaps = early.iter().any(|(_, sight)| sight.spell.returns > 0);
+        let reason = match flaps {
+            true => Reason::Flapping,
+            false => Reason::AwaitingAgent,
+        };
+        cluster.hold(node, flaps.then_some(reason));
         let words = names(&early);
-        event::hold(ctx, cluster, node, &facts, Reason::AwaitingAgent, &words).await;
+        event::hold(ctx, cluster, node, &facts, reason, &words).await;
         return Ok(early.iter().map(left).min());
     }
     let mut again = early.iter().map(left).min();

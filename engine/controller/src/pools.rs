@@ -232,6 +232,7 @@ mod tests {
             reason: String::new(),
             message: String::new(),
             since: at(0),
+            spell: Default::default(),
         };
         let facts = NodeFacts {
             uid: name.to_owned(),

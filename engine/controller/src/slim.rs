@@ -68,6 +68,7 @@ pub(crate) struct Volume {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Condition {
     #[serde(rename = "type")]
     pub(crate) kind: String,
@@ -76,6 +77,11 @@ pub(crate) struct Condition {
     pub(crate) reason: String,
     #[serde(default)]
     pub(crate) message: String,
+    /// When its reporter said it last, and since when it says the same, both by its own clock.
+    #[serde(default)]
+    pub(crate) last_heartbeat_time: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) last_transition_time: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

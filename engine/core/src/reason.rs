@@ -82,6 +82,12 @@ reasons! {
     ProblemCleared => "the problem went away before the replacement was committed",
     /// The condition is neither True nor freshly False.
     ConditionNotReported => "the condition is not reported: neither health nor illness",
+    /// The condition's heartbeat has stopped.
+    ConditionStale => "the condition is not renewed any more, so that its detector may be dead: neither health nor illness",
+    /// The condition became False because its detector was restarted.
+    DetectorRestarted => "the condition became False when its detector was restarted: that is no recovery before it has stayed so",
+    /// It was away, and came back.
+    Flapping => "the problem comes and goes: the time for which it stands is added up, and it is gone only when it stays away",
     /// The pool only observes.
     PoolObserves => "the pool's mode is observe: nothing is touched",
     /// No pool selects the node.

@@ -1,12 +1,14 @@
 //! What the watches tell, reduced to the few facts that decisions read, and since when each has been so.
 //!
 //! `lastTransitionTime` is written by whoever reports a condition, and some report it wrong; so "for how long" counts
-//! from our own first sight. A restart of ours begins that count anew: it can only make us wait longer.
+//! from our own first sight. A restart of ours begins that count anew: it can only make us wait longer. What else the reporters'
+//! own times tell is in `rectifier_core::repair::told`.
 //!
 //! Thousands of nodes are here, and nearly all of them are well: what is asked often is kept as it changes (which nodes are
 //! sick, which pool each is in, how many each pool has), and nothing walks over all of them but a change of the pools.
 
 mod archived;
+mod held;
 mod listed;
 mod look;
 mod members;
@@ -27,7 +29,8 @@ use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::{HeldBack, PodSeen};
-use rectifier_core::repair::{Flight, NoRules};
+use rectifier_core::repair::told::Spell;
+use rectifier_core::repair::{Flight, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -47,6 +50,8 @@ pub(crate) struct Sight {
     pub(crate) message: String,
     /// Since when we have seen this status without a break.
     pub(crate) since: Timestamp,
+    /// How it has come and gone.
+    pub(crate) spell: Spell,
 }
 
 /// What is kept of a node, for whoever looks at it closer.
@@ -429,6 +434,13 @@ impl Cluster {
 
     pub(crate) fn facts(&self, node: &NodeName) -> Option<NodeFacts> {
         self.state().nodes.get(node).map(Kept::facts)
+    }
+
+    /// What a problem's condition on this node is worth as evidence.
+    pub(crate) fn problem(&self, node: &NodeName, kind: &str, now: Timestamp) -> ProblemSeen {
+        let state = self.state();
+        let kept = state.nodes.get(node);
+        ProblemSeen::of(kept.and_then(|kept| kept.told(kind, now)))
     }
 
     /// For how long a condition has been seen with its present status.

@@ -5,13 +5,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rectifier_core::clock::seconds_between;
 use rectifier_core::name::ConditionKind;
 use rectifier_core::policy::Status;
+use rectifier_core::repair::told::{self, Told, is_detectors};
 use rectifier_core::standing::{NOT_READY, is_problem};
 
+use super::NodeFacts;
+use super::held::Held;
 use super::members::Place;
 use super::words::Words;
-use super::{NodeFacts, Sight};
 use crate::slim::SlimNode;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -23,19 +26,11 @@ pub(super) struct Kept {
     conditions: Box<[Held]>,
     /// Of what decisions read, but from the API server itself: whether it changed is all that is asked here.
     rest: u64,
+    /// Its boot.
+    boot: u64,
     pub(super) place: Place,
     /// The list that named it last.
     pub(super) listed: u64,
-}
-
-/// One condition.
-#[derive(Clone, PartialEq, Eq)]
-struct Held {
-    kind: Arc<str>,
-    status: Status,
-    reason: Arc<str>,
-    message: Arc<str>,
-    since: Timestamp,
 }
 
 impl Kept {
@@ -46,6 +41,9 @@ impl Kept {
         now: Timestamp,
         pool: Result<Arc<str>, rectifier_core::repair::NoRules>,
     ) -> Self {
+        let boot = hash(&node.status.node_info.boot_id);
+        // a boot is a break in whatever was so before it
+        let same_boot = before.filter(|before| before.boot == boot);
         let mut conditions: Vec<Held> = node
             .status
             .conditions
@@ -66,17 +64,8 @@ impl Kept {
                     .chain(ours)
             })
             .map(|(kind, status, condition)| {
-                let old = before.and_then(|before| before.condition(kind));
-                Held {
-                    kind: words.keep(kind),
-                    status,
-                    reason: words.keep(&condition.reason),
-                    message: words.keep(&condition.message),
-                    since: match old {
-                        Some(old) if old.status == status => old.since,
-                        Some(_) | None => now,
-                    },
-                }
+                let old = same_boot.and_then(|before| before.condition(kind));
+                Held::new((kind, status, condition), old, words, now)
             })
             .collect();
         // whoever patches the list may make two of one type: the last one counts
@@ -98,6 +87,7 @@ impl Kept {
             labels: labels.into(),
             conditions: conditions.into(),
             rest: rest(node),
+            boot,
             place: Place { pool, zone },
             listed: before.map_or(0, |before| before.listed),
         }
@@ -113,6 +103,28 @@ impl Kept {
         Some((held.status, held.since))
     }
 
+    /// What it is worth as evidence, if the node has it.
+    pub(super) fn told(&self, kind: &str, now: Timestamp) -> Option<Told> {
+        let held = self.condition(kind)?;
+        Some(Told {
+            status: held.status,
+            held: seconds_between(held.since, now),
+            unheard: held.unheard(now),
+            spell: held.spell,
+            is_reset: self.is_reset(held),
+        })
+    }
+
+    fn is_reset(&self, own: &Held) -> bool {
+        let (Some(transition), true) = (own.transition(), is_detectors(&own.kind)) else {
+            return false;
+        };
+        let others = self.conditions.iter();
+        let others = others.filter(|other| is_detectors(&other.kind) && other.kind != own.kind);
+        let transitions = others.filter_map(|other| other.transition_beside(own));
+        own.status == Status::No && told::is_reset(transition, transitions)
+    }
+
     pub(super) fn is_sick(&self) -> bool {
         self.problems().next().is_some()
     }
@@ -126,9 +138,11 @@ impl Kept {
 
     /// Is anything that a decision reads another than before?
     pub(super) fn differs(&self, before: &Kept) -> bool {
+        let pairs = || self.conditions.iter().zip(&before.conditions);
         self.uid != before.uid
             || self.labels != before.labels
-            || self.conditions != before.conditions
+            || self.conditions.len() != before.conditions.len()
+            || pairs().any(|(own, before)| !own.says_as(before))
             || self.rest != before.rest
             || self.place != before.place
     }
@@ -145,15 +159,7 @@ impl Kept {
     }
 
     pub(super) fn facts(&self) -> NodeFacts {
-        let sight = |held: &Held| {
-            let sight = Sight {
-                status: held.status,
-                reason: held.reason.to_string(),
-                message: held.message.to_string(),
-                since: held.since,
-            };
-            Some((ConditionKind::parse(&*held.kind).ok()?, sight))
-        };
+        let sight = |held: &Held| Some((ConditionKind::parse(&*held.kind).ok()?, held.sight()));
         NodeFacts {
             uid: self.uid.to_string(),
             labels: self.labels(),
@@ -169,6 +175,12 @@ fn status(text: &str) -> Status {
         // the API allows nothing else, and what we do not know is unknown
         _ => Status::Unknown,
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn rest(node: &SlimNode) -> u64 {

@@ -24,8 +24,8 @@ use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::evidence::is_settled;
 use rectifier_core::repair::{
-    APPROVE, Archived, CloudSeen, EvidenceSeen, Hands, More, NodeSeen, ProblemSeen, REJECT, Record,
-    Seen, Stop, Turn, needs,
+    APPROVE, Archived, CloudSeen, EvidenceSeen, Hands, More, NodeSeen, REJECT, Record, Seen, Stop,
+    Turn, needs,
 };
 
 use crate::cluster::Cluster;
@@ -51,11 +51,7 @@ pub(crate) async fn repair(
     let wanted = needs(&record);
     let node = read_node(ctx, cluster, &name).await?;
     let now = ctx.now();
-    let problem = match cluster.held(&name, &request.problem.kind, now) {
-        Some((Status::Yes, _)) => ProblemSeen::There,
-        Some((Status::No, held)) => ProblemSeen::Cleared { held },
-        Some((Status::Unknown, _)) | None => ProblemSeen::NotReported,
-    };
+    let problem = cluster.problem(&name, &request.problem.kind, now);
     let (pool, provisioning) = pool::of_repair(cluster, &name, &record);
     let cloud = if wanted.cloud {
         let provisioning = provisioning.as_ref();

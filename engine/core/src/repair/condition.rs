@@ -74,6 +74,8 @@ fn holds(reason: Reason) -> bool {
                 | Reason::PolicyFailed
                 | Reason::NoPolicy
                 | Reason::RemedyNotForSite
+                | Reason::ConditionNotReported
+                | Reason::ConditionStale
         )
 }
 

@@ -8,7 +8,7 @@ use super::replace::ATTEMPTS;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
 use super::{
-    Phase, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node,
+    Phase, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node, told,
 };
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
@@ -97,6 +97,10 @@ pub(super) fn judging(seen: &Seen) -> Next {
         Ok(rules) => rules,
         Err(none) => return Next::wait(seen, Reason::from(*none), ""),
     };
+    // It may be gone for good: that is known as soon as it stays away, or is back, or is spoken of again.
+    if let Some(next) = told::unsure(seen) {
+        return next;
+    }
     // Ready is Unknown: nothing is decided before it is seen whether the node is alive all the same.
     if let Some(next) = dead::not_silent(seen) {
         return next;

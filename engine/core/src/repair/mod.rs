@@ -32,6 +32,7 @@ mod record;
 mod replace;
 mod seen;
 mod server;
+pub mod told;
 pub mod volume;
 
 pub use condition::{Condition, conditions};
@@ -244,15 +245,15 @@ fn called_off(seen: &Seen) -> Option<Reason> {
     cleared(seen).then_some(Reason::ProblemCleared)
 }
 
-/// The problem was seen away for as long as the pool asks. Absent is not healthy: NPD may be down.
+/// The problem was seen away for as long as the pool asks, or longer if that is doubtful. Absent is not healthy: NPD may be down.
 fn cleared(seen: &Seen) -> bool {
     let settle = seen
         .pool
         .as_ref()
         .map_or(Seconds::MAX, |rules| rules.settle);
     match seen.problem {
-        ProblemSeen::Cleared { held } => held >= settle,
-        ProblemSeen::There | ProblemSeen::NotReported => false,
+        ProblemSeen::Cleared { held, doubt } => held >= told::away_for(settle, doubt),
+        ProblemSeen::There | ProblemSeen::NotReported | ProblemSeen::Stale => false,
     }
 }
 

@@ -151,6 +151,11 @@ fn check(world: &World, seen: &Seen, next: &Next) {
         !halted || !(intrusive || next.grants(&seen.record)),
         "nothing intrusive is done while a person halts it"
     );
+    let untold = seen.problem == ProblemSeen::Stale && world.is_heard() && !committed;
+    assert!(
+        !untold || !(intrusive || next.grants(&seen.record)),
+        "nothing intrusive is begun on what nobody says any more"
+    );
     let ended = seen.hands.deleted || seen.hands.reject.is_some() || world.owned;
     assert!(
         committed || !ended || !intrusive || world.record.committed_at.is_some(),
@@ -204,6 +209,7 @@ proptest! {
                 Some(chance) => world.happen(chance),
                 None => {
                     world.happen(Chance::GoOn);
+                    world.happen(Chance::DetectorSpeaks);
                     world.happen(Chance::Alone);
                 }
             }

@@ -1,10 +1,10 @@
-//! What holds every step, whichever phase decided it: the pool's mode before the commit, and a deadline for the phases
-//! that wait for others.
+//! What holds every step, whichever phase decided it: the pool's mode and evidence that is no longer told, before the commit,
+//! and a deadline for the phases that wait for others.
 
 use super::drain::LastResort;
 use super::next::Next;
 use super::seen::{CloudSeen, Rules, Seen};
-use super::{Phase, age, hands};
+use super::{Phase, age, hands, told};
 use crate::policy::Seconds;
 use crate::reason::Reason;
 
@@ -13,7 +13,7 @@ pub(super) fn hold(seen: &Seen, next: Next) -> Next {
     let next = match hands::held(seen, &next) {
         // what is halted is not late
         Some(held) => held,
-        None => overdue(seen, frozen(seen, next)),
+        None => overdue(seen, told::hold(seen, frozen(seen, next))),
     };
     hands::say_too_late(seen, hands::keep_time(seen, next))
 }

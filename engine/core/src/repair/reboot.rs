@@ -109,10 +109,13 @@ pub(super) fn settling(seen: &Seen) -> Next {
         Ok(rules) => rules,
         Err(none) => return Next::wait(seen, Reason::from(*none), ""),
     };
-    // NPD starts with every condition False: only what has held since the boot, for the settling time, counts.
+    // NPD starts with every condition False: only what has held since the boot, for the settling time, counts. That it has is
+    // what a boot is for, and no doubt in itself.
     let well = match seen.problem {
-        ProblemSeen::Cleared { held } => held >= rules.settle && age(seen) >= rules.settle,
-        ProblemSeen::There | ProblemSeen::NotReported => false,
+        ProblemSeen::Cleared { held, doubt: _ } => {
+            held >= rules.settle && age(seen) >= rules.settle
+        }
+        ProblemSeen::There | ProblemSeen::NotReported | ProblemSeen::Stale => false,
     };
     if well && node.ready == Status::Yes {
         return Next::enter(

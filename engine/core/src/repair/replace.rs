@@ -2,8 +2,8 @@
 
 use super::next::{Act, Next};
 use super::record::{Replacement, Rung, Tried};
-use super::seen::{CloudSeen, CloudView, NodeSeen, ProblemSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, call_off, called_off, fitness};
+use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
+use super::{Phase, age, call_off, called_off, fitness, told};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::{Outcome, Status};
@@ -292,9 +292,8 @@ pub(super) fn joining(seen: &Seen) -> Next {
             return Next::wait(seen, Reason::CreateUncertain, why);
         }
         // It may be gone for good: then nothing has to be replaced. It is known as soon as it stays away, or is back.
-        if matches!(seen.problem, ProblemSeen::Cleared { .. }) {
-            let why = "the problem is away, and the replacement Ready";
-            return Next::wait(seen, Reason::Settling, why);
+        if let Some(next) = told::away(seen) {
+            return next;
         }
         let uid = view
             .replacement_node

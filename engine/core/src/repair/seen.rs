@@ -12,6 +12,7 @@ use super::hands::Hands;
 use super::history::Archived;
 use super::owner::NodeOwner;
 use super::record::{Record, Request};
+use super::told::Doubt;
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
 use crate::policy::{Advice, Seconds, Status};
 use crate::reason::Reason;
@@ -122,9 +123,13 @@ pub enum ProblemSeen {
     Cleared {
         /// For how long.
         held: Seconds,
+        /// Why it may not be gone all the same.
+        doubt: Option<Doubt>,
     },
     /// It is Unknown, or not reported at all.
     NotReported,
+    /// Whatever was said of it last, its reporter has been silent for too long since.
+    Stale,
 }
 
 /// A Node object.

@@ -16,6 +16,7 @@ mod owned;
 mod person;
 mod ports;
 mod taken_back;
+mod told;
 mod volumes;
 
 pub(super) use fixture::*;
@@ -68,7 +69,7 @@ fn a_human_who_uncordons_before_the_commit_calls_it_off() {
 fn after_the_commit_a_cleared_problem_changes_nothing() {
     for phase in [Phase::Draining, Phase::DeletingServer, Phase::DeletingNode] {
         let next = decide(&Seen {
-            problem: ProblemSeen::Cleared { held: 9999 },
+            problem: gone(9999),
             ..seen(phase)
         })
         .unwrap();
@@ -314,7 +315,7 @@ fn a_reboot_that_was_accepted_is_not_withdrawn_when_the_problem_clears() {
         until: at(0),
     });
     accepted.request.accepted_grant = Some("g".to_owned());
-    accepted.problem = ProblemSeen::Cleared { held: 9999 };
+    accepted.problem = gone(9999);
     assert_eq!(decide(&accepted).unwrap().record.phase, Phase::Rebooting);
 }
 

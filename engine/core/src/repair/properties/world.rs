@@ -57,6 +57,8 @@ pub(super) enum Chance {
     SomebodyStarts,
     /// A person stops it.
     SomebodyStops,
+    DetectorFallsSilent,
+    DetectorSpeaks,
     /// A pod that tolerates its taint gets onto the replacement.
     GuestComes,
     /// A pod gets onto the sick node, cordoned or not.
@@ -74,6 +76,8 @@ pub(super) fn chance() -> impl Strategy<Value = Chance> {
         1 => Just(Chance::HumanUncordons),
         1 => Just(Chance::ProblemClears),
         1 => Just(Chance::ProblemComesBack),
+        1 => Just(Chance::DetectorFallsSilent),
+        2 => Just(Chance::DetectorSpeaks),
         1 => Just(Chance::ServerFails),
         2 => Just(Chance::LatePort),
         1 => Just(Chance::ReplacementSick),
@@ -486,8 +490,19 @@ impl World {
                     self.ask_host("stop", "a person");
                 }
             }
-            Chance::ProblemClears => self.problem = ProblemSeen::Cleared { held: 1000 },
+            Chance::ProblemClears => {
+                self.problem = ProblemSeen::Cleared {
+                    held: 1000,
+                    doubt: None,
+                }
+            }
             Chance::ProblemComesBack => self.problem = ProblemSeen::There,
+            Chance::DetectorFallsSilent => self.problem = ProblemSeen::Stale,
+            Chance::DetectorSpeaks => {
+                if self.problem == ProblemSeen::Stale {
+                    self.problem = ProblemSeen::There;
+                }
+            }
             Chance::ServerFails => {
                 if !self.record.phase.is_committed() {
                     self.new

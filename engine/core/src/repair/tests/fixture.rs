@@ -134,6 +134,11 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
     }
 }
 
+/// The problem is away, without a doubt, for so long.
+pub(in crate::repair) fn gone(held: u32) -> ProblemSeen {
+    ProblemSeen::Cleared { held, doubt: None }
+}
+
 /// A pod that a ReplicaSet makes again.
 pub(in crate::repair) fn pod(name: &str) -> drain::PodSeen {
     drain::PodSeen {

@@ -165,7 +165,7 @@ fn after_the_commit_a_person_is_asked_and_nothing_is_taken_back() {
     for node in [None, Some(node()), Some(cordoned(Some(REPAIR_UID)))] {
         let mut stuck = Seen {
             node,
-            problem: ProblemSeen::Cleared { held: 9999 },
+            problem: gone(9999),
             ..seen(Phase::NeedsHuman)
         };
         stuck.record.committed_at = Some(at(50));
