@@ -139,9 +139,12 @@ impl Stage {
         Ok(open.and_then(|repair| repair.status).unwrap_or_default())
     }
 
+    /// Those whose copy is whole: its status is written after it is made.
     pub(crate) async fn archived(&self) -> Result<Vec<NodeRepair>> {
         let all = self.repairs().list(&ListParams::default()).await?.items;
-        let is_old = |repair: &NodeRepair| !repair.name_any().ends_with(".repair");
+        let is_old = |repair: &NodeRepair| {
+            !repair.name_any().ends_with(".repair") && repair.status.is_some()
+        };
         Ok(all.into_iter().filter(is_old).collect())
     }
 
