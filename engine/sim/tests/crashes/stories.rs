@@ -49,7 +49,7 @@ pub(crate) const STORIES: [Story; 6] = [
         begins: |stage| {
             Box::pin(async {
                 // no boot brings it back
-                let short = json!({"timing": {"reboot": 60, "power": 60}});
+                let short = json!({"timing": {"reboot": 60}});
                 stage.pool(short).await?;
                 has_a_database(stage).await?;
                 hangs(stage, Cure::Never)
