@@ -8,9 +8,11 @@ use super::*;
 use crate::name::Uid;
 use crate::policy::Status;
 
+mod chance;
 mod world;
 
-use world::{Chance, World, chance};
+use chance::{Chance, chance};
+use world::World;
 
 /// What must be true of a decision, whatever came before it.
 fn check(world: &World, seen: &Seen, next: &Next) {

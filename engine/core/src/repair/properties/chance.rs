@@ -1,0 +1,223 @@
+//! What happens in the small world besides what the engine does.
+
+use proptest::prelude::*;
+
+use super::super::tests::at;
+use super::super::*;
+use super::world::{World, owned};
+use crate::clock::seconds_between;
+use crate::policy::Status;
+
+/// What happens besides the engine's next pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chance {
+    Nothing,
+    /// The engine is killed after its write, before its act.
+    Killed,
+    /// The act is not taken.
+    ActFails,
+    CloudDown,
+    HumanCordons,
+    HumanUncordons,
+    ProblemClears,
+    ProblemComesBack,
+    ServerFails,
+    /// A create of ports that a killed engine had sent comes to its end.
+    LatePort,
+    /// The replacement's node stops being Ready, or is so again.
+    ReplacementSick,
+    ReplacementWell,
+    /// A person asks for another try.
+    Retry,
+    /// A person halts it, by the stop switch or by a pause, or lets it go on.
+    Stop,
+    Pause,
+    GoOn,
+    /// A person ends it.
+    Reject,
+    Delete,
+    /// Another takes the node over, or lets go of it.
+    Owned,
+    LetGo,
+    /// Another repair of the pool runs, or does not.
+    Crowded,
+    Alone,
+    NodeReboots,
+    /// The machine is not heard any more, and runs on: nobody there ends a pod.
+    Hangs,
+    /// It is heard again, if it runs.
+    IsBack,
+    /// Its host does nothing that it is asked for, or does again.
+    HostDown,
+    HostUp,
+    /// A person starts the machine, if its host is there.
+    SomebodyStarts,
+    /// A person stops it.
+    SomebodyStops,
+    DetectorFallsSilent,
+    DetectorSpeaks,
+    /// A pod that tolerates its taint gets onto the replacement.
+    GuestComes,
+    /// A pod gets onto the sick node, cordoned or not.
+    PodComes,
+    LongTime,
+}
+
+pub(super) fn chance() -> impl Strategy<Value = Chance> {
+    prop_oneof![
+        20 => Just(Chance::Nothing),
+        4 => Just(Chance::Killed),
+        3 => Just(Chance::ActFails),
+        2 => Just(Chance::CloudDown),
+        1 => Just(Chance::HumanCordons),
+        1 => Just(Chance::HumanUncordons),
+        1 => Just(Chance::ProblemClears),
+        1 => Just(Chance::ProblemComesBack),
+        1 => Just(Chance::DetectorFallsSilent),
+        2 => Just(Chance::DetectorSpeaks),
+        1 => Just(Chance::ServerFails),
+        2 => Just(Chance::LatePort),
+        1 => Just(Chance::ReplacementSick),
+        2 => Just(Chance::ReplacementWell),
+        1 => Just(Chance::Retry),
+        2 => Just(Chance::NodeReboots),
+        3 => Just(Chance::Hangs),
+        1 => Just(Chance::IsBack),
+        1 => Just(Chance::HostDown),
+        2 => Just(Chance::HostUp),
+        1 => Just(Chance::SomebodyStarts),
+        1 => Just(Chance::SomebodyStops),
+        1 => Just(Chance::Stop),
+        1 => Just(Chance::Pause),
+        3 => Just(Chance::GoOn),
+        1 => Just(Chance::Reject),
+        1 => Just(Chance::Delete),
+        1 => Just(Chance::Owned),
+        2 => Just(Chance::LetGo),
+        1 => Just(Chance::Crowded),
+        2 => Just(Chance::Alone),
+        2 => Just(Chance::GuestComes),
+        1 => Just(Chance::PodComes),
+        3 => Just(Chance::LongTime),
+    ]
+}
+
+impl World {
+    pub(super) fn happen(&mut self, chance: Chance) {
+        match chance {
+            Chance::Nothing | Chance::Killed | Chance::ActFails | Chance::CloudDown => {}
+            Chance::HumanCordons => {
+                if let Some(node) = self.node.as_mut().filter(|node| !node.unschedulable) {
+                    (node.unschedulable, node.cordoned_by) = (true, None);
+                }
+            }
+            Chance::HumanUncordons => {
+                if let Some(node) = &mut self.node {
+                    (node.unschedulable, node.cordoned_by) = (false, None);
+                }
+            }
+            Chance::Hangs => {
+                if self.is_heard() {
+                    self.hear(Status::Unknown);
+                }
+            }
+            Chance::IsBack => {
+                if self.runs && !self.is_heard() {
+                    self.heartbeat += 1;
+                    self.hear(Status::Yes);
+                }
+            }
+            Chance::HostDown => self.host_is_up = false,
+            Chance::HostUp => {
+                self.host_is_up = true;
+                // what was left undone is not taken up again
+                self.old.iter_mut().for_each(|server| server.task = None);
+            }
+            Chance::SomebodyStarts => {
+                if self.old.is_some() && !self.runs && self.host_is_up {
+                    self.ask_host("start", "a person");
+                }
+            }
+            Chance::SomebodyStops => {
+                if self.old.is_some() && self.runs && self.host_is_up {
+                    self.ask_host("stop", "a person");
+                }
+            }
+            Chance::ProblemClears => {
+                self.problem = ProblemSeen::Cleared {
+                    held: 1000,
+                    doubt: None,
+                }
+            }
+            Chance::ProblemComesBack => self.problem = ProblemSeen::There,
+            Chance::DetectorFallsSilent => self.problem = ProblemSeen::Stale,
+            Chance::DetectorSpeaks => {
+                if self.problem == ProblemSeen::Stale {
+                    self.problem = ProblemSeen::There;
+                }
+            }
+            Chance::ServerFails => {
+                if !self.record.phase.is_committed() {
+                    self.new
+                        .iter_mut()
+                        .for_each(|server| server.status = "ERROR".to_owned());
+                }
+            }
+            Chance::LatePort => {
+                // what was sent comes within the settling time, or never
+                let sent = self
+                    .record
+                    .replacement
+                    .as_ref()
+                    .and_then(|one| one.ports_at);
+                let late = sent.is_some_and(|sent| seconds_between(sent, at(self.second)) < 50);
+                if late {
+                    self.port("late");
+                }
+            }
+            Chance::ReplacementSick | Chance::ReplacementWell => {
+                let ready = match chance {
+                    Chance::ReplacementSick => Status::No,
+                    _ => Status::Yes,
+                };
+                self.new_node.iter_mut().for_each(|node| node.ready = ready);
+            }
+            Chance::Retry => self.request.retry = Some(self.second.to_string()),
+            Chance::Stop => self.hands.stop = Stop::Stopped(String::new()),
+            Chance::Pause => self.hands.pool_paused = Some(String::new()),
+            Chance::GoOn => {
+                self.hands.stop = Stop::Runs;
+                self.hands.pool_paused = None;
+            }
+            Chance::Reject => self.hands.reject = Some(String::new()),
+            Chance::Delete => self.hands.deleted = true,
+            Chance::Owned => self.owned = true,
+            Chance::LetGo => self.owned = false,
+            Chance::Crowded => self.hands.turn = Turn::After(String::new()),
+            Chance::Alone => self.hands.turn = Turn::Free,
+            Chance::NodeReboots => {
+                let heard = self.is_heard();
+                if let (true, Some(node), Some(grant)) = (heard, &mut self.node, &self.record.grant)
+                {
+                    self.request.accepted_grant = Some(grant.id.clone());
+                    node.boot_id = crate::name::BootId::parse(format!("boot-{}", self.second)).ok();
+                }
+            }
+            Chance::GuestComes => {
+                if self
+                    .new_node
+                    .as_ref()
+                    .is_some_and(|node| !node.unschedulable)
+                {
+                    self.guests.push(owned(&format!("guest-{}", self.second)));
+                }
+            }
+            Chance::PodComes => {
+                if self.old.is_some() && self.node.is_some() {
+                    self.pods.push(owned(&format!("late-{}", self.second)));
+                }
+            }
+            Chance::LongTime => self.second += 200,
+        }
+    }
+}
