@@ -1,6 +1,7 @@
 //! Nodes that are not heard, in the world, with both real engines: what is booted, what is replaced, and what nobody may touch
 //! before it is proven that the machine is off.
 
+mod database;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 const SICK: &str = "worker-1";
-const VOLUME: &str = "kubernetes.io/csi/cinder.csi.openstack.org^data-db-0";
 
 struct Stage {
     scene: Scene,
@@ -62,18 +62,8 @@ impl Stage {
         for name in ["worker-2", "worker-3"] {
             stage.cordon(name, true).await?;
         }
-        let database = json!({
-            "metadata": {"name": "db"},
-            "spec": {
-                "replicas": 1, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
-                "template": {
-                    "metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": "none:1"}]},
-                },
-                "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
-            },
-        });
         let sets: Api<StatefulSet> = Api::namespaced(stage.scene.api.client("a person"), "default");
-        sets.create(&PostParams::default(), &serde_json::from_value(database)?)
+        sets.create(&PostParams::default(), &database::wanted()?)
             .await?;
         stage
             .until("the database runs", |stage| stage.holders() == [SICK])
@@ -105,14 +95,7 @@ impl Stage {
 
     /// The nodes to which the database's volume is attached.
     fn holders(&self) -> Vec<String> {
-        let nodes: Vec<Node> = self.scene.api.all("nodes");
-        let holds = |node: &Node| {
-            let status = node.status.iter();
-            let mut volumes = status.flat_map(|status| status.volumes_attached.iter().flatten());
-            volumes.any(|volume| volume.name == VOLUME)
-        };
-        let holders = nodes.iter().filter(|node| holds(node));
-        holders.map(ResourceExt::name_any).collect()
+        database::holders(&self.scene)
     }
 
     fn repair(&self) -> Option<NodeRepair> {

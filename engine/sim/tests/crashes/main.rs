@@ -2,6 +2,8 @@
 //! are not listed anywhere, they are what a good run of the same seed sends. Whatever befalls it, the story ends as the good
 //! run does: with one adopted server or none, nothing of ours left over, and no pod lost below its budget.
 
+#[path = "../database/mod.rs"]
+mod database;
 #[path = "../policy/mod.rs"]
 mod policy;
 #[path = "../rbac/mod.rs"]
@@ -36,7 +38,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::rbac::Deed;
 use crate::stage::{SICK, Stage};
-use crate::stories::{STORIES, Story, holders};
+use crate::stories::{STORIES, Story};
 use crate::tap::{Blow, Tap};
 
 /// A leftover is 2 h old when it is collected, and is looked for every 10 min.
@@ -140,7 +142,7 @@ async fn ends_well(story: &Story, stage: &Stage) -> Result<()> {
         .boxed();
     let over = async {
         loop {
-            let held = holders(stage);
+            let held = database::holders(&stage.scene);
             if held.len() > 1 {
                 note(format!("{held:?} have the volume"));
             }
@@ -248,7 +250,13 @@ fn matrix(story: &Story, blows: impl Fn(usize) -> Vec<Blow>) -> Result<()> {
     for (index, point) in good.points.iter().enumerate() {
         for blow in blows(index) {
             runs += 1;
-            if let Err(error) = play(story, &policies, Some((index, blow))) {
+            let told = play(story, &policies, Some((index, blow)));
+            let told = told.and_then(|told| {
+                let met = told.points.get(index);
+                ensure!(met == Some(point), "the blow fell at {met:?}");
+                Ok(())
+            });
+            if let Err(error) = told {
                 failed.push(format!("{blow:?} at {index}, {point}: {error:#}"));
             }
         }

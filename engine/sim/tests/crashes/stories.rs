@@ -3,14 +3,15 @@
 use anyhow::{Context, Result, ensure};
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use rectifier_core::repair::Phase;
 use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::openstack::Fault;
 use serde_json::json;
 
+use crate::database;
 use crate::stage::{SICK, Stage};
 
 type Deeds = for<'a> fn(&'a Stage) -> BoxFuture<'a, Result<()>>;
@@ -110,19 +111,13 @@ async fn has_a_database(stage: &Stage) -> Result<()> {
             .change_node(name, json!({"spec": {"unschedulable": true}}))
             .await?;
     }
-    let database = json!({
-        "metadata": {"name": "db"},
-        "spec": {
-            "replicas": 1, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
-            "template": {
-                "metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": "none:1"}]},
-            },
-            "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
-        },
-    });
-    stage.make::<StatefulSet>(database).await?;
+    let sets: Api<StatefulSet> = Api::namespaced(stage.client.clone(), "default");
+    sets.create(&PostParams::default(), &database::wanted()?)
+        .await?;
     stage
-        .until("the database runs", || holders(stage) == [SICK])
+        .until("the database runs", || {
+            database::holders(&stage.scene) == [SICK]
+        })
         .await?;
     for name in ["worker-2", "worker-3"] {
         stage
@@ -130,23 +125,6 @@ async fn has_a_database(stage: &Stage) -> Result<()> {
             .await?;
     }
     Ok(())
-}
-
-/// The nodes that a volume is attached to.
-pub(crate) fn holders(stage: &Stage) -> Vec<String> {
-    let nodes: Vec<Node> = stage.scene.api.all("nodes");
-    let holds = |node: &&Node| {
-        let mut volumes = node
-            .status
-            .iter()
-            .flat_map(|status| status.volumes_attached.iter().flatten());
-        volumes.next().is_some()
-    };
-    nodes
-        .iter()
-        .filter(holds)
-        .map(ResourceExt::name_any)
-        .collect()
 }
 
 /// A pod runs on the replacement already when a person uncordons the sick node.
