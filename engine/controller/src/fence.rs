@@ -5,6 +5,7 @@
 //! each act both are read again: the Lease must name this process and this term, and the repair must be the very version
 //! whose intent is about to be carried out. What is left is the time of one request that is already under way.
 
+use futures::try_join;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
 use kube::api::Api;
@@ -38,12 +39,10 @@ pub(crate) fn is_older(recorded: i64, ours: i64) -> Result<bool, Error> {
 /// [`Error::NotLeading`] if the Lease is not ours, [`Error::Lost`] if the repair is another than the one whose intent was
 /// written: nothing may be done.
 pub(crate) async fn check(ctx: &Context, term: i64, repair: &NodeRepair) -> Result<(), Error> {
-    leading(ctx, term).await?;
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
-    let now = repairs
-        .get_opt(&repair.name_any())
-        .await
-        .map_err(api("get noderepair"))?;
+    let name = repair.name_any();
+    let now = async { repairs.get_opt(&name).await.map_err(api("get noderepair")) };
+    let ((), now) = try_join!(leading(ctx, term), now)?;
     unchanged(repair, now.as_ref(), term)
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures::join;
 use jiff::Timestamp;
+use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;
-use rectifier_core::repair::{Act, Phase, Stop, decide};
+use rectifier_core::repair::{Act, Phase, Seen, Stop, decide};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -56,33 +58,59 @@ pub(crate) async fn pass(
     let pool = pool.as_ref().and_then(|pool| pool.metadata.name.as_deref());
     ctx.telemetry
         .wrote(pool.unwrap_or_default(), &seen.record, &next.record);
-    // Events; after a kill between the two lines the successor tells what the record says
-    if taken_over || next.is_news(&seen.record) {
-        event::tell(ctx, &seen, &next.record).await;
-    }
-    if let Some(todo) = &next.act {
-        if todo.step().is_some_and(|step| ctx.switches.skips(step)) {
-            return Ok(Some(ctx.settings.poll));
+    // Events, beside what they tell of: they hold nothing up; after a kill the successor tells what the record says
+    let told = async {
+        if taken_over || next.is_news(&seen.record) {
+            event::tell(ctx, &seen, &next.record).await;
         }
-        // reads: the Lease and the NodeRepair, right before what may not be taken back
-        fence::check(ctx, term, &repair).await?;
-        // reads: the stop switch; what it says is told by the next pass
-        if todo.is_intrusive() && stop::read(ctx).await != Stop::Runs {
-            return Ok(Some(ctx.settings.poll));
+    };
+    let acted = async {
+        match &next.act {
+            Some(todo) => carry_out(ctx, cluster, term, &repair, &seen, todo).await,
+            None => Ok(()),
         }
-        // side effects: idempotent, believed only when the next pass sees them
-        let done = act::perform(ctx, cluster, &repair, &seen, todo).await;
-        if let Err(error) = &done {
-            event::failed(ctx, cluster, &seen, error).await;
-        }
-        done?;
-    }
+    };
+    let ((), acted) = join!(told, acted);
+    acted?;
     Ok(again(
         ctx,
         next.record.phase,
         seen.record.phase,
         next.act.as_ref(),
     ))
+}
+
+/// Does what the record says is about to be done, if nobody forbids it now.
+async fn carry_out(
+    ctx: &Context,
+    cluster: &Cluster,
+    term: i64,
+    repair: &NodeRepair,
+    seen: &Seen,
+    todo: &Act,
+) -> Result<(), Error> {
+    if todo.step().is_some_and(|step| ctx.switches.skips(step)) {
+        return Ok(());
+    }
+    let stop = async {
+        match todo.is_intrusive() {
+            true => stop::read(ctx).await,
+            false => Stop::Runs,
+        }
+    };
+    // reads: the Lease and the NodeRepair, right before what may not be taken back; and the stop switch, of which the next
+    // pass tells
+    let (fence, stop) = join!(fence::check(ctx, term, repair), stop);
+    fence?;
+    if stop != Stop::Runs {
+        return Ok(());
+    }
+    // side effects: idempotent, believed only when the next pass sees them
+    let done = act::perform(ctx, cluster, repair, seen, todo).await;
+    if let Err(error) = &done {
+        event::failed(ctx, cluster, seen, error).await;
+    }
+    done
 }
 
 fn again(ctx: &Context, phase: Phase, before: Phase, acted: Option<&Act>) -> Again {

@@ -124,7 +124,7 @@ impl Stage {
             .collect()
     }
 
-    /// Looks every half second, for three hours at most: at no moment do two nodes have the volume.
+    /// Looks often enough to meet each phase, for three hours at most: at no moment do two nodes have the volume.
     async fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(3 * 3600) {
@@ -136,7 +136,7 @@ impl Stage {
             if let Some(ended) = self.engines.try_join_next() {
                 bail!("an engine ended: {ended:?}");
             }
-            sleep(Duration::from_millis(500)).await;
+            sleep(Duration::from_millis(50)).await;
         }
         bail!(
             "waited in vain until {what}: {:?}, {:#?}",

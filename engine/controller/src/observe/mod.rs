@@ -13,6 +13,7 @@ mod volume;
 
 pub(crate) use further::further;
 
+use futures::{FutureExt, try_join};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -50,48 +51,64 @@ pub(crate) async fn repair(
     let name = NodeName::parse(&request.node)?;
     let wanted = needs(&record);
     let node = read_node(ctx, cluster, &name).await?;
-    let now = ctx.now();
-    let problem = cluster.problem(&name, &request.problem.kind, now);
+    let read = ctx.now();
+    let problem = cluster.problem(&name, &request.problem.kind, read);
     let (pool, provisioning) = pool::of_repair(cluster, &name, &record);
-    let cloud = if wanted.cloud {
-        let provisioning = provisioning.as_ref();
-        cloud::look(ctx, cluster, &record, node.as_ref(), provisioning, wanted).await?
-    } else {
-        CloudSeen::NotAsked
-    };
     let silent = node
         .as_ref()
         .is_some_and(|node| node.ready == Status::Unknown);
-    Ok(Seen {
-        now: ctx.now(),
-        heartbeat: if wanted.heartbeat && silent {
-            heartbeat(ctx, &name).await?
-        } else {
-            None
+    // none of these rests on another, and the cloud alone may take longer than all the rest
+    let (cloud, heartbeat, hands, pods, archive, evidence) = try_join!(
+        async {
+            let provisioning = provisioning.as_ref();
+            match wanted.cloud {
+                true => {
+                    cloud::look(ctx, cluster, &record, node.as_ref(), provisioning, wanted).await
+                }
+                false => Ok(CloudSeen::NotAsked),
+            }
         },
+        async {
+            match wanted.heartbeat && silent {
+                true => heartbeat(ctx, &name).await,
+                false => Ok(None),
+            }
+        },
+        hands(ctx, cluster, repair, &record, &name).map(Ok),
+        async {
+            match wanted.pods {
+                true => Ok(Some(seen_of(&pods(ctx, &name).await?)?)),
+                false => Ok(None),
+            }
+        },
+        async {
+            match wanted.archive {
+                true => archive(ctx, &name).await,
+                false => Ok(Vec::new()),
+            }
+        },
+        async {
+            match wanted.evidence && !is_settled(&record) {
+                true => Ok(evidence::look(ctx, repair).await),
+                false => Ok(EvidenceSeen::NotAsked),
+            }
+        },
+    )?;
+    Ok(Seen {
+        // after all of them: what is done next counts its time from here
+        now: ctx.now(),
+        heartbeat,
         repair_uid: Uid::parse(repair.metadata.uid.clone().unwrap_or_default())?,
-        hands: hands(ctx, cluster, repair, &record, &name).await,
+        hands,
         pool,
         problem,
-        pods: if wanted.pods {
-            Some(seen_of(&pods(ctx, &name).await?)?)
-        } else {
-            None
-        },
+        pods,
         held_back: cluster.held_back(&name),
-        archive: if wanted.archive {
-            archive(ctx, &name).await?
-        } else {
-            Vec::new()
-        },
-        watched: seconds_between(since, now),
+        archive,
+        watched: seconds_between(since, read),
         node,
         cloud,
-        evidence: if wanted.evidence && !is_settled(&record) {
-            evidence::look(ctx, repair).await
-        } else {
-            EvidenceSeen::NotAsked
-        },
+        evidence,
         advice: None,
         more: More::default(),
         request,

@@ -40,6 +40,7 @@ pub(crate) async fn run(nodes: usize, report: &mut (dyn Report + Send)) -> Resul
         let repair = cordoned(&site, &mut log, &node)
             .await
             .with_context(|| format!("repair {number}, of {node}"))?;
+        site.booted(&node, number).await?;
         if number >= WARM_UP {
             all.add(&site, &repair, floor)?;
         }

@@ -124,6 +124,16 @@ impl Site {
         Ok(())
     }
 
+    /// The node has booted: what its problem was before counts no more, so that the next one has the whole of its grace.
+    pub(crate) async fn booted(&self, node: &str, boot: usize) -> Result<()> {
+        let boot = format!("{boot:08}-0000-4000-8000-000000000000");
+        let patch = Patch::Strategic(json!({"status": {"nodeInfo": {"bootID": boot}}}));
+        self.nodes()
+            .patch_status(node, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
     /// Whether new pods may go to that node.
     pub(crate) async fn schedulable(&self, node: &str, is: bool) -> Result<()> {
         let patch = Patch::Merge(json!({"spec": {"unschedulable": !is}}));
