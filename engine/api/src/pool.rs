@@ -6,7 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use rectifier_core::repair::{Condition, LastResort, NodeOwner};
+use rectifier_core::repair::{Condition, LastResort, NodeOwner, Part};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +155,20 @@ pub struct Provisioning {
     /// The address at which a new node reaches the API server, e.g. `https://10.0.0.10:6443`.
     #[schemars(length(min = 1, max = 1024))]
     pub api_server: String,
+    /// The id of the image of new servers, in place of the sick one's: a repair rolls it forward. A server that boots from a
+    /// volume is replaced by one that boots from this image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub image: Option<String>,
+    /// The id of their flavor, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub flavor: Option<String>,
+    /// What new servers are made without, though the sick one has it. Without this word a server that has it is not replaced:
+    /// a person is asked before anything is touched.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub without: Vec<Part>,
     /// Labels that are copied from the sick node, by name or by prefix ending in `/`. Kubelet may set only some.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 317)))]

@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::repair::Lack;
 
 /// A cloud that servers are repaired on.
 ///
@@ -69,6 +70,9 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// [`CloudError::NotFound`] if the server is gone.
     async fn template(&self, server: &ServerId) -> Result<ServerTemplate, CloudError>;
+
+    /// What of a shape there is not, or not for this user: each in words, or as what a server can be made without.
+    async fn missing(&self, shape: &Shape) -> Result<Vec<Lack>, CloudError>;
 
     /// Makes the port of this name, or takes up the one that is there; then sets its tags.
     ///

@@ -32,6 +32,10 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// the calls of one pass take together, each of which waits half a minute at most when all is well.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is moved once"
+)]
 enum Seen {
     Node(Event<SlimNode>),
     Repair(Event<SlimRepair>),

@@ -23,6 +23,7 @@ mod pass;
 mod persist;
 mod pools;
 mod retention;
+pub mod similar;
 mod slim;
 mod stop;
 mod telemetry;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::try_join;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::Api;
@@ -92,10 +93,13 @@ pub(crate) async fn open_if_due(
         return Ok(early.iter().map(left).min());
     }
     let mut again = early.iter().map(left).min();
-    let Some(present) = observe::read_node(ctx, cluster, node).await? else {
+    let (present, archive) = try_join!(
+        observe::read_node(ctx, cluster, node),
+        observe::archive(ctx, node)
+    )?;
+    let Some(present) = present else {
         return Ok(None);
     };
-    let archive = observe::archive(ctx, node).await?;
     for (kind, sight) in due {
         let veto = history::veto(&archive, present.uid.as_str(), kind.as_str(), ctx.now());
         let Some(until) = veto else {

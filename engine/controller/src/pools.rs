@@ -328,6 +328,9 @@ mod tests {
         let mut how = Provisioning {
             user_data: "{{ token }} {{ nodename }}".to_owned(),
             api_server: "https://x".to_owned(),
+            image: None,
+            flavor: None,
+            without: Vec::new(),
             copy_labels: Vec::new(),
             copy_taints: Vec::new(),
             ignore_taints: Vec::new(),

@@ -113,7 +113,7 @@ reasons! {
     /// Pods and their volumes are looked at before anything is touched.
     Preflight => "looking what a replacement of this node would lose",
     /// Something on the node would be lost, or cannot leave it.
-    PreflightRefused => "nothing is touched: pods would be lost, or could never leave this node",
+    PreflightRefused => "nothing is touched: a replacement of this node would lose something",
     /// The grant stands open.
     GrantOffered => "a reboot is offered to the node engine",
     /// The grant was accepted.

@@ -1,9 +1,9 @@
-//! Nova and Neutron in memory, at their wire, below [`rectifier_cloud::openstack::OpenStack`].
+//! Nova, Neutron and Glance in memory, at their wire, below [`rectifier_cloud::openstack::OpenStack`].
 //!
 //! ```text
 //! transport ─► front door ──────► compute, network ─► state ─────────► life
-//!              faults; a request  paths, bodies,      servers, ports,  what a server becomes
-//!              lands at a drawn   answers             hosts, actions   as time passes
+//!              faults; a request  image: paths,       servers, ports,  what a server becomes
+//!              lands at a drawn   bodies, answers     hosts, actions   as time passes
 //!              time
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! that are gone.
 
 mod compute;
+mod image;
 mod life;
 mod network;
 mod record;
@@ -78,6 +79,8 @@ pub enum Fault {
     HostStopped(String),
     /// The cell of a host is down: of its servers Nova tells the id alone, and in a list that is filtered not even that.
     CellDown(String),
+    /// The image is deleted.
+    ImageGone,
     /// A host loses its power for a moment: the servers on it are off then, and the cloud says so.
     HostRestarted(String),
     /// The next request of this kind is met by this at the front door.
@@ -89,6 +92,23 @@ pub enum Fault {
         /// What happens to it.
         effect: Effect,
     },
+}
+
+/// Something that a server has beside what every one has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extra {
+    /// A floating address.
+    FloatingIp(String),
+    /// Its first port is a trunk.
+    Trunk,
+    /// A volume of this id is attached to it.
+    Volume(String),
+    /// It boots from a volume of this id.
+    BootVolume(String),
+    /// It was made with this key pair, of whoever made it.
+    Key(String),
+    /// A description.
+    Description(String),
 }
 
 /// What happens to a request at the front door.
@@ -224,6 +244,11 @@ impl World {
     /// A server that somebody else made: on the network, with a port that Nova made, in a zone if one is named.
     pub fn foreign_server(&self, name: &str, zone: Option<&str>) -> String {
         self.now(|state| state.foreign_server(name, zone))
+    }
+
+    /// Gives a server something.
+    pub fn give(&self, server: &str, extra: Extra) {
+        self.now(|state| state.give(server, extra));
     }
 
     /// The same, with the id that it has. It has none of its own if that is another's already.

@@ -1,7 +1,8 @@
 //! The real controller in the world: what it does about the pods of a node that is replaced, and what it wants of the
-//! replacement before.
+//! replacement, and of the server that it is to be like, before.
 
 mod drains;
+mod likeness;
 mod policy;
 mod stage;
 mod uncommitted;
@@ -31,5 +32,9 @@ played! {
     drains::the_server_goes_when_the_pods_are_ready_elsewhere
     drains::pods_that_do_not_come_up_elsewhere_hold_the_server_for_a_while_only
     uncommitted::a_replacement_is_committed_when_it_has_the_drivers_and_daemons
+    likeness::what_cannot_be_copied_is_named_before_anything_is_touched
+    likeness::a_server_that_boots_from_a_volume_is_replaced_where_the_pool_names_an_image
+    likeness::an_image_that_is_gone_is_no_base
+    likeness::what_the_pool_says_of_new_servers_holds_and_all_else_is_copied
     uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
 }

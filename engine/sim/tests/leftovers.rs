@@ -81,6 +81,7 @@ impl Project {
         ];
         let server = ServerSpec {
             name: format!("late-{}", thing.repair),
+            description: None,
             shape: self.template.shape.clone(),
             ports: vec![made.id],
             user_data: "it never joins".to_owned(),

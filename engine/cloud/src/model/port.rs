@@ -26,6 +26,8 @@ pub struct Port {
     pub addresses: Vec<IpAddr>,
     /// What a port similar to it needs.
     pub template: PortTemplate,
+    /// It is the parent of a trunk: further networks reach the server through it.
+    pub is_trunk: bool,
 }
 
 /// What a similar port needs.
@@ -44,6 +46,10 @@ pub struct PortTemplate {
     pub port_security: Option<bool>,
     /// How the port reaches the server, e.g. `direct`; absent for the usual `normal`.
     pub vnic_type: Option<String>,
+    /// The id of its own quality-of-service policy; a network's is its ports' without it.
+    pub qos_policy: Option<String>,
+    /// Options of its DHCP answers, as the network service tells them.
+    pub dhcp_options: Vec<serde_json::Value>,
 }
 
 /// Addresses that a port may send from besides its own.

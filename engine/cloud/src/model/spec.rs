@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rectifier_core::name::PortId;
+use rectifier_core::repair::Lack;
 
 use super::port::PortTemplate;
 
@@ -13,12 +14,15 @@ pub struct ServerTemplate {
     pub shape: Shape,
     /// Its ports, in the order in which they were made: the first is usually the node's address.
     pub ports: Vec<PortTemplate>,
+    /// Its description.
+    pub description: Option<String>,
     /// Its metadata.
     pub metadata: BTreeMap<String, String>,
     /// Its tags. Ours are among them, if a repair made the server: they are not to be copied.
     pub tags: Vec<String>,
-    /// The ids of its volumes. A volume may be a PersistentVolume's: it is never copied, never deleted.
-    pub volumes: Vec<String>,
+    /// What it has and a server made of all this would not have. A volume may be a PersistentVolume's: it is never copied,
+    /// never deleted.
+    pub lacks: Vec<Lack>,
 }
 
 /// The part of a server that is copied as it is.
@@ -26,7 +30,7 @@ pub struct ServerTemplate {
 pub struct Shape {
     /// The flavor's id.
     pub flavor: String,
-    /// The image's id. Absent: the server boots from a volume, and this version makes no such server.
+    /// The image's id. Absent: the server boots from a volume, and none is made like it.
     pub image: Option<String>,
     /// The name of its key pair.
     pub key_name: Option<String>,
@@ -45,6 +49,8 @@ pub struct ServerSpec {
     pub name: String,
     /// Flavor, image, zone and so on.
     pub shape: Shape,
+    /// What people read of it.
+    pub description: Option<String>,
     /// Ports made before, their ids recorded; the first is the first interface.
     pub ports: Vec<PortId>,
     /// What its first boot reads, as it is (it is encoded on the way); at most 49 149 bytes.

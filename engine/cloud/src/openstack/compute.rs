@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rectifier_core::name::ServerId;
+use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
 
-use super::transport::{Method, Microversion, Request, Service};
+use super::transport::{Method, Microversion, Request, Response, Service};
 use super::types::{
-    ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ServerAnswer, ServerRecord,
+    ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ImageAnswer, ServerAnswer,
+    ServerRecord,
 };
 use super::writes::{CREATE_SERVER, DELETE_SERVER, REBOOT_SERVER, SET_METADATA};
 use super::{OpenStack, answer, read, valid_tags};
 use crate::error::{Call, CloudError};
-use crate::model::{InstanceAction, Reboot, Server, ServerSpec, ServerTemplate, Shape};
+use crate::model::{
+    AddressKind, InstanceAction, Reboot, Server, ServerSpec, ServerTemplate, Shape,
+};
 
 /// Train (2019), which every supported cloud has: tags in a create need 2.52, events without admin rights
 /// 2.51, server groups in the answer 2.71.
@@ -123,8 +127,9 @@ impl OpenStack {
                     status: 200,
                     why: "no flavor id".to_owned(),
                 })?;
-        let ports = self.template_ports(CALL, server).await?;
-        let volumes = record.volumes();
+        let (ports, mut lacks) = self.template_ports(CALL, server).await?;
+        lacks.extend(record.volumes().into_iter().map(Lack::Volume));
+        let description = record.description.clone();
         let mut shape = Shape {
             flavor,
             image: record.image(),
@@ -134,14 +139,59 @@ impl OpenStack {
             config_drive: record.config_drive(),
         };
         let described = record.into_server().map_err(|error| garbled(CALL, error))?;
-        shape.zone = described.zone;
+        lacks.extend(floating(&described));
+        shape.zone = described.zone.clone();
         Ok(ServerTemplate {
             shape,
             ports,
             metadata: described.metadata,
             tags: described.tags,
-            volumes,
+            // Nova's own word for a server that nobody described
+            description: description.filter(|words| !words.is_empty() && *words != described.name),
+            lacks,
         })
+    }
+
+    /// The shape is asked about part by part: Nova would refuse a server without one of them, but only once its ports are
+    /// made, and without a word of what else is missing.
+    pub(super) async fn missing_of(&self, shape: &Shape) -> Result<Vec<Lack>, CloudError> {
+        let mut lacks = Vec::new();
+        let flavor = compute(Method::Get, ["flavors", &shape.flavor]);
+        if self.found(read("describe flavor"), flavor).await?.is_none() {
+            lacks.push(Lack::Base(format!("its flavor {} is gone", shape.flavor)));
+        }
+        match &shape.image {
+            Some(image) => lacks.extend(self.missing_image(image).await?),
+            None => lacks.push(Lack::Base("it boots from a volume".to_owned())),
+        }
+        if let Some(name) = &shape.key_name {
+            let key = compute(Method::Get, ["os-keypairs", name]);
+            if self.found(read("describe key pair"), key).await?.is_none() {
+                lacks.push(Lack::KeyPair(name.clone()));
+            }
+        }
+        Ok(lacks)
+    }
+
+    async fn missing_image(&self, image: &str) -> Result<Option<Lack>, CloudError> {
+        const CALL: Call = read("describe image");
+        let request = Request::new(Service::Image, Method::Get, ["images", image]);
+        let Some(response) = self.found(CALL, request).await? else {
+            return Ok(Some(Lack::Base(format!("its image {image} is gone"))));
+        };
+        let status = answer::body::<ImageAnswer>(CALL, &response)?.status;
+        // An image in any other is not given out: being made, deactivated by an administrator, deleted.
+        let lack = || Lack::Base(format!("its image {image} is {status}"));
+        Ok((status != "active").then(lack))
+    }
+
+    /// `None`: there is no such thing, in the service's own words.
+    async fn found(&self, call: Call, request: Request) -> Result<Option<Response>, CloudError> {
+        match self.ask(call, request).await {
+            Ok(response) => Ok(Some(response)),
+            Err(CloudError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn post_server(&self, spec: &ServerSpec) -> Result<ServerId, CloudError> {
@@ -235,6 +285,12 @@ impl OpenStack {
     }
 }
 
+fn floating(server: &Server) -> impl Iterator<Item = Lack> {
+    let all = server.addresses.iter();
+    all.filter(|address| address.kind == AddressKind::Floating)
+        .map(|address| Lack::FloatingIp(address.ip.to_string()))
+}
+
 fn garbled(call: Call, error: impl std::fmt::Display) -> CloudError {
     CloudError::Garbled {
         call,
@@ -275,6 +331,9 @@ fn create_body(call: Call, spec: &ServerSpec) -> Result<Value, CloudError> {
     }
     if shape.config_drive {
         set("config_drive", json!(true));
+    }
+    if let Some(words) = &spec.description {
+        set("description", json!(words));
     }
     if let Some(key) = &shape.key_name {
         set("key_name", json!(key));

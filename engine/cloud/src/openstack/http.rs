@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use osauth::services::{COMPUTE, NETWORK};
+use osauth::services::{COMPUTE, IMAGE, NETWORK};
 use osauth::{CloudConfig, ErrorKind, Session};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
@@ -193,6 +193,7 @@ impl Http {
         let address = match request.service {
             Service::Compute => session.get_endpoint(COMPUTE, &request.path).await,
             Service::Network => session.get_endpoint(NETWORK, &request.path).await,
+            Service::Image => session.get_endpoint(IMAGE, &request.path).await,
         }
         .map_err(before_sending)?;
         let method = match request.method {

@@ -1,4 +1,4 @@
-//! OpenStack: Nova for servers, Neutron for their ports.
+//! OpenStack: Nova for servers, Neutron for their ports, Glance for what becomes of images.
 //!
 //! ```text
 //!   impl Cloud            this file: the calls by name
@@ -24,14 +24,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::repair::Lack;
 use serde_json::json;
 
-use self::transport::{Request, Response, Transport};
+use self::transport::{Request, Response, Service, Transport};
 pub use self::writes::WRITES;
 use self::writes::{START_SERVER, STOP_SERVER};
 use crate::Cloud;
 use crate::error::{Call, CloudError};
-use crate::model::{InstanceAction, Port, PortSpec, Reboot, Server, ServerSpec, ServerTemplate};
+use crate::model::{
+    InstanceAction, Port, PortSpec, Reboot, Server, ServerSpec, ServerTemplate, Shape,
+};
 
 /// An OpenStack cloud, seen from one project.
 #[derive(Clone)]
@@ -116,6 +119,11 @@ impl OpenStack {
             id,
             "answer"
         );
+        // Glance has a web page for its errors; by the id it is known that it is Glance's.
+        if service == Service::Image && response.status == 404 && id.is_some() {
+            let message = "there is no such image".to_owned();
+            return Err(CloudError::NotFound { call, message });
+        }
         answer::accepted(call, response)
     }
 
@@ -150,6 +158,10 @@ impl Cloud for OpenStack {
 
     async fn template(&self, server: &ServerId) -> Result<ServerTemplate, CloudError> {
         self.server_template(server).await
+    }
+
+    async fn missing(&self, shape: &Shape) -> Result<Vec<Lack>, CloudError> {
+        self.missing_of(shape).await
     }
 
     async fn create_port(&self, spec: &PortSpec) -> Result<Port, CloudError> {

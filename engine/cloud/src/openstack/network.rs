@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
 
 use super::transport::{Method, Request, Response, Service};
@@ -87,15 +88,19 @@ impl OpenStack {
         self.ask_gone(DELETE_PORT, request).await
     }
 
-    /// What ports like those of this server need.
+    /// What ports like those of this server need, and would lack.
     pub(super) async fn template_ports(
         &self,
         call: Call,
         server: &ServerId,
-    ) -> Result<Vec<PortTemplate>, CloudError> {
+    ) -> Result<(Vec<PortTemplate>, Vec<Lack>), CloudError> {
+        let mut lacks = Vec::new();
         let mut defaults: HashMap<String, Option<bool>> = HashMap::new();
         let mut templates = Vec::new();
         for port in self.ports(call, "device_id", server.as_str()).await? {
+            if port.is_trunk {
+                lacks.push(Lack::Trunk(port.id.to_string()));
+            }
             let mut template = port.template;
             let default = match defaults.get(&template.network) {
                 Some(known) => *known,
@@ -114,7 +119,7 @@ impl OpenStack {
             }
             templates.push(template);
         }
-        Ok(templates)
+        Ok((templates, lacks))
     }
 }
 
@@ -158,6 +163,12 @@ fn create_body(spec: &PortSpec) -> Value {
     }
     if let Some(kind) = &template.vnic_type {
         set("binding:vnic_type", json!(kind));
+    }
+    if let Some(policy) = &template.qos_policy {
+        set("qos_policy_id", json!(policy));
+    }
+    if !template.dhcp_options.is_empty() {
+        set("extra_dhcp_opts", json!(template.dhcp_options));
     }
     json!({"port": port})
 }

@@ -17,6 +17,8 @@ pub enum Service {
     Compute,
     /// Neutron.
     Network,
+    /// Glance.
+    Image,
 }
 
 /// What to do.

@@ -66,6 +66,7 @@ pub(super) struct ServerRecord {
     /// An object, or `""` for a server that boots from a volume.
     image: Option<serde_json::Value>,
     pub(super) key_name: Option<String>,
+    pub(super) description: Option<String>,
     /// `"True"` or `""`.
     config_drive: Option<String>,
     pub(super) server_groups: Option<Vec<String>>,
@@ -209,6 +210,11 @@ impl From<ActionRecord> for InstanceAction {
 }
 
 #[derive(Deserialize)]
+pub(super) struct ImageAnswer {
+    pub(super) status: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct ConsoleAnswer {
     pub(super) output: Option<String>,
 }
@@ -245,6 +251,9 @@ pub(super) struct PortRecord {
     port_security_enabled: Option<bool>,
     #[serde(rename = "binding:vnic_type")]
     vnic_type: Option<String>,
+    qos_policy_id: Option<String>,
+    extra_dhcp_opts: Option<Vec<serde_json::Value>>,
+    trunk_details: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -297,7 +306,10 @@ impl PortRecord {
                     .collect(),
                 port_security: self.port_security_enabled,
                 vnic_type: self.vnic_type.filter(|kind| kind != "normal"),
+                qos_policy: self.qos_policy_id,
+                dhcp_options: self.extra_dhcp_opts.unwrap_or_default(),
             },
+            is_trunk: self.trunk_details.is_some_and(|details| !details.is_null()),
         })
     }
 }

@@ -32,6 +32,7 @@ async fn create(answer: Scene) -> CloudError {
             server_group: None,
             config_drive: false,
         },
+        description: None,
         ports: vec![PortId::parse("p").unwrap()],
         user_data: String::new(),
         metadata: BTreeMap::new(),

@@ -1,8 +1,11 @@
 //! Servers, ports and actions as they are described.
 
 use jiff::Timestamp;
-use rectifier_cloud::{AddressPair, Cloud, PowerState, Retry, Server, ServerStatus};
+use rectifier_cloud::{
+    AddressPair, Cloud, CloudError, PowerState, Retry, Server, ServerStatus, Shape,
+};
 use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::repair::Lack;
 
 use crate::replay::{cloud, fixture_text, scene, text};
 
@@ -95,7 +98,7 @@ async fn a_similar_server_needs_flavor_image_zone_and_ports_like_these() {
         (shape.zone.as_deref(), shape.config_drive),
         (Some("nova"), true)
     );
-    assert!(template.volumes.is_empty());
+    assert!(template.lacks.is_empty());
 
     let [port] = &template.ports[..] else {
         panic!("one port: {template:?}")
@@ -143,8 +146,8 @@ async fn a_server_that_boots_from_a_volume_has_no_image() {
     ]);
     let template = cloud.template(&id()).await.unwrap();
     assert_eq!(
-        (template.shape.image, template.volumes),
-        (None, vec!["v1".to_owned()])
+        (template.shape.image, template.lacks),
+        (None, vec![Lack::Volume("v1".to_owned())])
     );
 }
 
@@ -212,4 +215,67 @@ async fn an_action_without_events_has_succeeded_in_nothing() {
     ]);
     let actions = cloud.actions(&id()).await.unwrap();
     assert!(actions[0].events.is_empty() && !actions[0].succeeded("compute_terminate_instance"));
+}
+
+#[tokio::test]
+async fn what_a_similar_server_would_lack_is_told() {
+    let floating = fixture_text("server-active").replacen(
+        "\"OS-EXT-IPS:type\": \"fixed\"",
+        "\"OS-EXT-IPS:type\": \"floating\"",
+        1,
+    );
+    let trunk =
+        fixture_text("ports").replacen("\"status\":", "\"trunk_details\": {}, \"status\":", 1);
+    let (cloud, _) = cloud([
+        scene(GET, 200, "server-with-flavor-id"),
+        text(GET, 200, &floating),
+        text("GET network/ports", 200, &trunk),
+        scene(
+            "GET network/networks/84a5ff8f-3c7c-4b2f-850d-2b19cf1aca1b",
+            200,
+            "network",
+        ),
+    ]);
+    let template = cloud.template(&id()).await.unwrap();
+    let [Lack::Trunk(_), Lack::FloatingIp(_)] = &template.lacks[..] else {
+        panic!("{:?}", template.lacks)
+    };
+}
+
+#[tokio::test]
+async fn what_is_gone_is_told_by_the_services_own_words() {
+    let shape = Shape {
+        flavor: "f".to_owned(),
+        image: Some("i".to_owned()),
+        key_name: Some("k".to_owned()),
+        zone: None,
+        server_group: None,
+        config_drive: false,
+    };
+    let page = "<html>404 Not Found</html>";
+    let gone = r#"{"itemNotFound": {"code": 404, "message": "it could not be found"}}"#;
+    let (told, _) = cloud([
+        text("GET compute/flavors/f", 404, gone),
+        text("GET image/images/i", 404, page).header("x-openstack-request-id", "req-1"),
+        text("GET compute/os-keypairs/k", 404, gone),
+    ]);
+    assert_eq!(told.missing(&shape).await.unwrap().len(), 3);
+
+    // a stranger's page is no word of Glance's
+    let (told, _) = cloud([
+        text("GET compute/flavors/f", 200, "{}"),
+        text("GET image/images/i", 404, page),
+    ]);
+    assert!(matches!(
+        told.missing(&shape).await,
+        Err(CloudError::Garbled { .. })
+    ));
+
+    let (told, _) = cloud([
+        text("GET compute/flavors/f", 200, "{}"),
+        text("GET image/images/i", 200, r#"{"status": "deactivated"}"#),
+        text("GET compute/os-keypairs/k", 200, "{}"),
+    ]);
+    let lacks = told.missing(&shape).await.unwrap();
+    assert_eq!(lacks, [Lack::Base("its image i is deactivated".to_owned())]);
 }

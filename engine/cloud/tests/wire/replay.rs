@@ -110,6 +110,7 @@ fn line(request: &Request) -> String {
     let service = match request.service {
         Service::Compute => "compute",
         Service::Network => "network",
+        Service::Image => "image",
     };
     format!("{method} {service}/{}", request.path.join("/"))
 }

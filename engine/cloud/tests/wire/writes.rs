@@ -28,6 +28,8 @@ fn port_spec() -> PortSpec {
             }],
             port_security: None,
             vnic_type: Some("direct".to_owned()),
+            qos_policy: Some("q".to_owned()),
+            dhcp_options: vec![json!({"opt_name": "mtu", "opt_value": "1400"})],
         },
     }
 }
@@ -43,6 +45,7 @@ fn server_spec() -> ServerSpec {
             server_group: Some("sg".to_owned()),
             config_drive: true,
         },
+        description: Some("rack 7".to_owned()),
         ports: vec![PortId::parse("p1").unwrap(), PortId::parse("p2").unwrap()],
         user_data: "#cloud-config\n".to_owned(),
         metadata: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
@@ -71,6 +74,8 @@ async fn a_port_is_made_with_its_name_and_then_tagged() {
         "security_groups": ["g"],
         "allowed_address_pairs": [{"ip_address": "10.244.0.0/16"}],
         "binding:vnic_type": "direct",
+        "qos_policy_id": "q",
+        "extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "1400"}],
     }});
     assert_eq!(asked.at(1).body, Some(body));
     assert_eq!(asked.at(2).body, Some(json!({"tags": ["rectifier:11365"]})));
@@ -108,6 +113,7 @@ async fn a_server_is_made_with_its_ports_and_tags_in_one_request() {
     let body = json!({
         "server": {
             "name": "node-2",
+            "description": "rack 7",
             "flavorRef": "f",
             "imageRef": "i",
             "networks": [{"port": "p1"}, {"port": "p2"}],

@@ -1,11 +1,8 @@
 //! The similar server: the sick one's shape, on ports of its own that exist before it does.
 
-use std::collections::BTreeMap;
-
 use rectifier_api::NodeRepair;
-use rectifier_cloud::{PortSpec, ServerSpec, ServerTemplate};
-use rectifier_core::leftovers::PROVISIONAL;
-use rectifier_core::name::{NodeName, PortId, ServerId};
+use rectifier_cloud::{PortSpec, ServerTemplate};
+use rectifier_core::name::{NodeName, ServerId};
 use rectifier_core::repair::{Replacement, Seen};
 
 use super::{marks, token, user_data};
@@ -13,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, cloud};
 use crate::observe::pool;
+use crate::similar;
 
 /// Makes the ports of this attempt. Each is found again by its name.
 pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Result<(), Error> {
@@ -52,24 +50,9 @@ pub(super) async fn server(
     let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
     let template = template(ctx, seen).await?;
     let token = token::issue(ctx, replacement, seen).await?;
-    let spec = ServerSpec {
-        name: replacement.name.clone(),
-        user_data: user_data::render(ctx, &provisioning, replacement, seen, &token).await?,
-        ports: replacement
-            .ports
-            .iter()
-            .map(PortId::parse)
-            .collect::<Result<_, _>>()?,
-        metadata: metadata(ctx, seen, &template),
-        tags: template
-            .tags
-            .iter()
-            .filter(|tag| !tag.starts_with("rectifier-"))
-            .cloned()
-            .chain([replacement.tag.clone()])
-            .collect(),
-        shape: template.shape,
-    };
+    let user_data = user_data::render(ctx, &provisioning, replacement, seen, &token).await?;
+    let whose = (ctx.settings.cluster.as_str(), seen.repair_uid.as_str());
+    let spec = similar::spec(&template, &provisioning, replacement, whose, user_data)?;
     let id = ctx
         .cloud
         .create_server(&spec)
@@ -77,17 +60,6 @@ pub(super) async fn server(
         .map_err(cloud("create server"))?;
     tracing::info!(node = %seen.request.node, server = %id, name = spec.name, "the cloud took the replacement's creation");
     Ok(())
-}
-
-fn metadata(ctx: &Context, seen: &Seen, template: &ServerTemplate) -> BTreeMap<String, String> {
-    let ours = [
-        (marks::CLUSTER, ctx.settings.cluster.clone()),
-        (marks::REPAIR, seen.repair_uid.to_string()),
-        (marks::STATE, PROVISIONAL.to_owned()),
-    ];
-    let mut metadata = template.metadata.clone();
-    metadata.extend(ours.map(|(key, value)| (key.to_owned(), value)));
-    metadata
 }
 
 async fn template(ctx: &Context, seen: &Seen) -> Result<ServerTemplate, Error> {

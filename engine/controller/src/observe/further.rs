@@ -9,13 +9,14 @@ use kube::api::Api;
 use rectifier_core::name::NodeName;
 use rectifier_core::repair::fitness::Fitness;
 use rectifier_core::repair::owners::OwnerRef;
-use rectifier_core::repair::{self, CloudSeen, Further, NodeSeen, Seen};
+use rectifier_core::repair::{self, CloudSeen, Further, Lack, NodeSeen, Seen};
 
-use super::{owner, pods, seen_of, volume};
+use super::{owner, pods, pool, seen_of, volume};
 use crate::abreast::abreast;
 use crate::cluster::Cluster;
 use crate::context::Context;
-use crate::error::{Error, api};
+use crate::error::{Error, api, chain};
+use crate::similar;
 
 /// Completes a look.
 pub(crate) async fn further(
@@ -25,6 +26,7 @@ pub(crate) async fn further(
 ) -> Result<(), Error> {
     let Further {
         losses,
+        likeness,
         owners,
         fitness,
         guests,
@@ -34,6 +36,10 @@ pub(crate) async fn further(
         let bound = pods(ctx, &name).await?;
         let pods = volume::of_pods(ctx, cluster, seen.node.as_ref(), &bound).await?;
         seen.pods = Some(pods);
+    }
+    if likeness {
+        let name = NodeName::parse(&seen.request.node)?;
+        seen.more.lacks = lacks(ctx, cluster, &name, seen).await;
     }
     if let Some(owners) = owners {
         seen.more.owners = Some(owner::all(ctx, &owners).await?);
@@ -45,6 +51,22 @@ pub(crate) async fn further(
         seen.more.guests = Some(seen_of(&pods(ctx, &node.name).await?)?);
     }
     Ok(())
+}
+
+/// `None`: it is not known of which server, or there is no provisioning; then nothing is made.
+async fn lacks(
+    ctx: &Context,
+    cluster: &Cluster,
+    name: &NodeName,
+    seen: &Seen,
+) -> Option<Result<Vec<Lack>, String>> {
+    let CloudSeen::Fresh(view) = &seen.cloud else {
+        return None;
+    };
+    let server = view.server.as_ref()?;
+    let provisioning = pool::of(cluster, name).1?;
+    let lacks = similar::lacks(ctx.cloud.as_ref(), &server.id, &provisioning);
+    Some(lacks.await.map_err(|error| chain(&error)))
 }
 
 /// The replacement's node.

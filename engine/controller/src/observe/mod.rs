@@ -50,16 +50,16 @@ pub(crate) async fn repair(
     let record = repair.status.clone().unwrap_or_default();
     let name = NodeName::parse(&request.node)?;
     let wanted = needs(&record);
-    let node = read_node(ctx, cluster, &name).await?;
-    let read = ctx.now();
-    let problem = cluster.problem(&name, &request.problem.kind, read);
-    let (pool, provisioning) = pool::of_repair(cluster, &name, &record);
-    let silent = node
-        .as_ref()
-        .is_some_and(|node| node.ready == Status::Unknown);
-    // none of these rests on another, and the cloud alone may take longer than all the rest
-    let (cloud, heartbeat, hands, pods, archive, evidence) = try_join!(
-        async {
+    let of_node = async {
+        let node = read_node(ctx, cluster, &name).await?;
+        let read = ctx.now();
+        // whose pool it is says what was just read
+        let (pool, provisioning) = pool::of_repair(cluster, &name, &record);
+        let problem = cluster.problem(&name, &request.problem.kind, read);
+        let silent = node
+            .as_ref()
+            .is_some_and(|node| node.ready == Status::Unknown);
+        let cloud = async {
             let provisioning = provisioning.as_ref();
             match wanted.cloud {
                 true => {
@@ -67,33 +67,38 @@ pub(crate) async fn repair(
                 }
                 false => Ok(CloudSeen::NotAsked),
             }
-        },
-        async {
+        };
+        let heartbeat = async {
             match wanted.heartbeat && silent {
                 true => heartbeat(ctx, &name).await,
                 false => Ok(None),
             }
-        },
-        hands(ctx, cluster, repair, &record, &name).map(Ok),
-        async {
-            match wanted.pods {
-                true => Ok(Some(seen_of(&pods(ctx, &name).await?)?)),
-                false => Ok(None),
-            }
-        },
-        async {
-            match wanted.archive {
-                true => archive(ctx, &name).await,
-                false => Ok(Vec::new()),
-            }
-        },
-        async {
-            match wanted.evidence && !is_settled(&record) {
-                true => Ok(evidence::look(ctx, repair).await),
-                false => Ok(EvidenceSeen::NotAsked),
-            }
-        },
-    )?;
+        };
+        let (cloud, heartbeat) = try_join!(cloud, heartbeat)?;
+        Ok::<_, Error>((node, read, problem, pool, cloud, heartbeat))
+    };
+    let pods = async {
+        match wanted.pods {
+            true => Ok(Some(seen_of(&pods(ctx, &name).await?)?)),
+            false => Ok(None),
+        }
+    };
+    let archive = async {
+        match wanted.archive {
+            true => archive(ctx, &name).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let evidence = async {
+        match wanted.evidence && !is_settled(&record) {
+            true => Ok(evidence::look(ctx, repair).await),
+            false => Ok(EvidenceSeen::NotAsked),
+        }
+    };
+    let hands = hands(ctx, cluster, repair, &record, &name).map(Ok);
+    // none of these rests on another, and the cloud alone may take longer than all the rest
+    let ((node, read, problem, pool, cloud, heartbeat), hands, pods, archive, evidence) =
+        try_join!(of_node, hands, pods, archive, evidence)?;
     Ok(Seen {
         // after all of them: what is done next counts its time from here
         now: ctx.now(),

@@ -57,6 +57,11 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
         approves: pool.spec.mode == Mode::Approve,
         ignores: pool.spec.ignore_owners.clone(),
         provisions: pool.spec.provisioning.is_some(),
+        without: pool
+            .spec
+            .provisioning
+            .as_ref()
+            .map_or(Vec::new(), |how| how.without.clone()),
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,

@@ -3,6 +3,7 @@
 
 use super::drain::PodSeen;
 use super::fitness::Fitness;
+use super::likeness::Lack;
 use super::owners::{OwnerRef, OwnerSeen};
 use super::seen::Seen;
 use super::{Phase, guests, preflight, replace};
@@ -13,6 +14,8 @@ use crate::reason::Reason;
 pub struct Further {
     /// The sick node's pods with their volumes, as `Seen::pods`.
     pub losses: bool,
+    /// What a similar server would not have: `More::lacks`.
+    pub likeness: bool,
     /// How many Ready pods these have, and how many they want: `More::owners`.
     pub owners: Option<Vec<OwnerRef>>,
     /// What both nodes have beside their Node objects.
@@ -24,6 +27,8 @@ pub struct Further {
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct More {
+    /// What a server similar to the sick one would not have; or why the cloud does not say.
+    pub lacks: Option<Result<Vec<Lack>, String>>,
     /// Those who make the node's pods, without those that are gone, or of which it is not known how many they have.
     pub owners: Option<Vec<OwnerSeen>>,
     /// What both nodes have beside their Node objects.
@@ -34,8 +39,10 @@ pub struct More {
 
 /// What is to be read yet, by what was seen.
 pub fn further(seen: &Seen) -> Further {
+    let preflight = preflight::is_due(seen);
     Further {
-        losses: preflight::is_due(seen),
+        losses: preflight && seen.pods.is_none(),
+        likeness: preflight && seen.more.lacks.is_none(),
         owners: owners(seen),
         fitness: seen.record.phase == Phase::Joining
             && seen.more.fitness.is_none()

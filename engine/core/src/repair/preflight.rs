@@ -1,8 +1,9 @@
-//! Before anything is touched: what on this node would be lost, or could never leave it? A node that is half drained when
-//! that shows is worse than one that is sick.
+//! Before anything is touched: what on this node would be lost, or could never leave it; and what of its server would a
+//! similar one not have? A node that is half drained when that shows is worse than one that is sick.
 
 use super::drain::{self, PodSeen};
 use super::eviction::listed;
+use super::likeness::{self, Lack};
 use super::next::Next;
 use super::seen::{Rules, Seen};
 use super::{Phase, judge};
@@ -11,20 +12,25 @@ use crate::reason::Reason;
 /// A person, naming what the pool does not allow to be lost; `None` if there is nothing of it. It is looked at anew at each
 /// try.
 pub(super) fn refuse(seen: &Seen, rules: &Rules) -> Option<Next> {
-    let Some(pods) = &seen.pods else {
+    let (Some(pods), Some(lacks)) = (&seen.pods, &seen.more.lacks) else {
         return Some(Next::wait(seen, Reason::Preflight, ""));
     };
+    let lacks = match lacks {
+        Ok(lacks) => lacks,
+        Err(why) => return Some(Next::wait(seen, Reason::CloudUnavailable, why)),
+    };
     let forbidden = drain::plan(pods, rules.drain).forbidden;
-    if forbidden.is_empty() {
+    let pods = forbidden.iter().map(|pod| word(pod, rules));
+    let lacks = likeness::forbidden(lacks, rules, seen.node.as_ref());
+    let words: Vec<String> = lacks.map(Lack::to_string).chain(pods).collect();
+    if words.is_empty() {
         return None;
     }
-    let words: Vec<String> = forbidden.iter().map(|pod| word(pod, rules)).collect();
-    let detail = format!("{}: {}", forbidden.len(), listed(&words, words.len()));
     Some(Next::enter(
         seen,
         Phase::NeedsHuman,
         Reason::PreflightRefused,
-        detail,
+        format!("{}: {}", words.len(), listed(&words, words.len())),
     ))
 }
 
@@ -35,7 +41,5 @@ fn word(pod: &PodSeen, rules: &Rules) -> String {
 
 /// Is a replacement decided on, but for this look?
 pub(super) fn is_due(seen: &Seen) -> bool {
-    seen.record.phase == Phase::Judging
-        && seen.pods.is_none()
-        && judge::judging(seen).reason == Reason::Preflight
+    seen.record.phase == Phase::Judging && judge::judging(seen).reason == Reason::Preflight
 }

@@ -10,6 +10,7 @@ use super::evidence::EvidenceSeen;
 use super::further::More;
 use super::hands::Hands;
 use super::history::Archived;
+use super::likeness::Part;
 use super::owner::NodeOwner;
 use super::record::{Record, Request};
 use super::told::Doubt;
@@ -88,6 +89,8 @@ pub struct Rules {
     pub ignores: Vec<NodeOwner>,
     /// Can replacements be made?
     pub provisions: bool,
+    /// What they may be made without.
+    pub without: Vec<Part>,
     /// How pods leave.
     pub drain: DrainRules,
     /// They must have left within so many seconds; else `last_resort`.

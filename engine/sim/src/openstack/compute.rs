@@ -10,6 +10,9 @@ use super::life::Step;
 use super::state::{Action, NETWORK_NAME, PROJECT, Server, State, USER};
 use super::wire::{Answer, is_since, nova, page, query};
 
+/// The key pairs of the project's one user.
+const KEYS: [&str; 1] = ["ops"];
+
 pub(super) fn answer(state: &mut State, request: &Request, path: &[&str], id: &str) -> Answer {
     let body = request.body.as_ref().unwrap_or(&Value::Null);
     match (request.method, path) {
@@ -46,6 +49,24 @@ pub(super) fn answer(state: &mut State, request: &Request, path: &[&str], id: &s
                 200,
                 Some(json!({"instanceAction": action_told(server, action, true)})),
             ))
+        }
+        (Method::Get, ["flavors", id]) => {
+            let found = state.flavors.iter().find(|(_, known)| known == id);
+            let (name, id) = found.ok_or_else(|| {
+                nova(
+                    "itemNotFound",
+                    404,
+                    format!("Flavor {id} could not be found."),
+                )
+            })?;
+            Ok((200, Some(json!({"flavor": {"id": id, "name": name}}))))
+        }
+        (Method::Get, ["os-keypairs", name]) if KEYS.contains(name) => {
+            Ok((200, Some(json!({"keypair": {"name": name}}))))
+        }
+        (Method::Get, ["os-keypairs", name]) => {
+            let why = format!("Keypair {name} not found for user {USER}");
+            Err(nova("itemNotFound", 404, why))
         }
         (Method::Post, ["servers", server, "metadata"]) => {
             let server = there_mut(state, server)?;
@@ -128,11 +149,17 @@ fn whole_name(pattern: &str) -> Result<String, (u16, Value)> {
 fn create(state: &mut State, body: &Value, request: &str) -> Answer {
     let wanted = &body["server"];
     let bad = |why: String| Err(nova("badRequest", 400, why));
+    if let Some(key) = wanted["key_name"]
+        .as_str()
+        .filter(|key| !KEYS.contains(key))
+    {
+        return bad(format!("Invalid key_name provided: {key}"));
+    }
     let flavor = wanted["flavorRef"].as_str().unwrap_or_default();
     if !state.flavors.iter().any(|(_, id)| id == flavor) {
         return bad(format!("Flavor {flavor} could not be found."));
     }
-    if wanted["imageRef"] != state.image {
+    if wanted["imageRef"] != state.image || state.image_is_gone {
         return bad("Can not find requested image".to_owned());
     }
     if let Some(zone) = wanted["availability_zone"].as_str()
@@ -197,6 +224,9 @@ pub(super) fn make(state: &mut State, wanted: &Value, hints: &Value, request: &s
         flavor: flavor.unwrap_or_default(),
         image: state.image.clone(),
         key: wanted["key_name"].clone(),
+        description: wanted["description"].clone(),
+        floating: Vec::new(),
+        volumes: Vec::new(),
         config_drive: wanted["config_drive"] == true,
         group: hints["group"].as_str().map(str::to_owned),
         metadata: metadata.into_iter().collect::<BTreeMap<_, _>>(),
@@ -352,7 +382,7 @@ fn told(state: &State, id: &str, server: &Server, request: &Request) -> Value {
         .filter(|port| port.device == id)
         .collect();
     ports.sort_by_key(|port| port.number);
-    let addresses: Vec<Value> = ports
+    let mut addresses: Vec<Value> = ports
         .into_iter()
         .map(|port| {
             json!({
@@ -360,6 +390,12 @@ fn told(state: &State, id: &str, server: &Server, request: &Request) -> Value {
             })
         })
         .collect();
+    addresses.extend(
+        server
+            .floating
+            .iter()
+            .map(|ip| json!({"version": 4, "addr": ip, "OS-EXT-IPS:type": "floating"})),
+    );
     let addresses = match addresses.is_empty() {
         true => json!({}),
         false => json!({NETWORK_NAME: addresses}),
@@ -368,14 +404,20 @@ fn told(state: &State, id: &str, server: &Server, request: &Request) -> Value {
         .host
         .and_then(|at| state.hosts.get(at))
         .map(|host| host.zone.as_str());
+    let image = match server.image.is_empty() {
+        true => json!(""),
+        false => json!({"id": server.image}),
+    };
+    let volumes: Value = server.volumes.iter().map(|id| json!({"id": id})).collect();
     let mut told = json!({
         "id": id, "name": server.name, "status": server.status, "created": seconds(server.created),
-        "tenant_id": PROJECT, "user_id": USER, "flavor": flavor, "image": {"id": server.image},
+        "tenant_id": PROJECT, "user_id": USER, "flavor": flavor, "image": image,
+        "description": server.description,
         "metadata": server.metadata, "tags": server.tags, "addresses": addresses, "locked": false,
         "key_name": server.key, "config_drive": if server.config_drive { "True" } else { "" },
         "OS-EXT-AZ:availability_zone": zone.unwrap_or_default(),
         "OS-EXT-STS:task_state": server.task, "OS-EXT-STS:vm_state": server.vm,
-        "OS-EXT-STS:power_state": server.power, "os-extended-volumes:volumes_attached": [],
+        "OS-EXT-STS:power_state": server.power, "os-extended-volumes:volumes_attached": volumes,
     });
     if is_since(request, 71) {
         told["server_groups"] = server.group.iter().cloned().collect();

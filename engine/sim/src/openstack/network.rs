@@ -142,6 +142,7 @@ fn blank(state: &mut State, created: Timestamp) -> (String, Port) {
         security: true,
         vnic: "normal".to_owned(),
         tags: Vec::new(),
+        is_trunk: false,
         is_novas: false,
     };
     (id, port)
@@ -159,7 +160,7 @@ impl State {
 }
 
 fn told(state: &State, id: &str, port: &Port) -> Value {
-    json!({
+    let mut told = json!({
         "id": id, "name": port.name, "description": port.description, "network_id": state.network, "project_id": PROJECT, "tenant_id": PROJECT,
         "mac_address": port.mac, "admin_state_up": true, "status": port.status, "device_id": port.device,
         "device_owner": if port.device.is_empty() { "" } else { "compute:nova" },
@@ -167,5 +168,9 @@ fn told(state: &State, id: &str, port: &Port) -> Value {
         "port_security_enabled": port.security, "security_groups": port.groups, "binding:vnic_type": port.vnic,
         "allowed_address_pairs": port.pairs, "tags": port.tags,
         "created_at": Timestamp::from_second(port.created.as_second()).unwrap_or(port.created).to_string(),
-    })
+    });
+    if port.is_trunk {
+        told["trunk_details"] = json!({"trunk_id": id, "sub_ports": []});
+    }
+    told
 }

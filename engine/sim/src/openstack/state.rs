@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::life::Step;
-use super::{Effect, Fault, Machine, Options, Stock};
+use super::{Effect, Extra, Fault, Machine, Options, Stock};
 
 pub(super) const NETWORK_NAME: &str = "demo-net";
 pub(super) const PROJECT: &str = "02e73efde420472499f86711c01eb367";
@@ -24,6 +24,7 @@ pub(super) struct State {
     pub(super) zones: Vec<String>,
     pub(super) flavors: Vec<(String, String)>,
     pub(super) image: String,
+    pub(super) image_is_gone: bool,
     pub(super) network: String,
     pub(super) subnet: String,
     pub(super) group: String,
@@ -63,6 +64,9 @@ pub(super) struct Server {
     pub(super) flavor: (String, String),
     pub(super) image: String,
     pub(super) key: Value,
+    pub(super) description: Value,
+    pub(super) floating: Vec<String>,
+    pub(super) volumes: Vec<String>,
     pub(super) config_drive: bool,
     pub(super) group: Option<String>,
     pub(super) metadata: BTreeMap<String, Value>,
@@ -107,6 +111,7 @@ pub(super) struct Port {
     pub(super) security: bool,
     pub(super) vnic: String,
     pub(super) tags: Vec<Value>,
+    pub(super) is_trunk: bool,
     /// It goes with its server.
     pub(super) is_novas: bool,
 }
@@ -131,6 +136,7 @@ impl State {
             zones: options.zones.clone(),
             flavors: flavors.into(),
             image,
+            image_is_gone: false,
             network,
             subnet,
             group,
@@ -167,6 +173,7 @@ impl State {
                 let hosts = self.hosts.iter_mut().filter(|host| host.name == name);
                 hosts.for_each(|host| host.is_known = false);
             }
+            Fault::ImageGone => self.image_is_gone = true,
             Fault::HostRestarted(name) => self.restart_host(&name),
             Fault::Door { .. } => self.door.push(fault),
         }
@@ -273,6 +280,28 @@ impl State {
         self.settle(self.now, self.wall);
         self.step = usual;
         id
+    }
+
+    pub(super) fn give(&mut self, id: &str, extra: Extra) {
+        let Some(server) = self.servers.get_mut(id) else {
+            return;
+        };
+        match extra {
+            Extra::FloatingIp(ip) => server.floating.push(ip),
+            Extra::Volume(id) => server.volumes.push(id),
+            Extra::BootVolume(id) => {
+                server.volumes.push(id);
+                server.image.clear();
+            }
+            Extra::Key(name) => server.key = name.into(),
+            Extra::Description(words) => server.description = words.into(),
+            Extra::Trunk => {
+                let mut ports = self.ports.values_mut();
+                if let Some(port) = ports.find(|port| port.device == id) {
+                    port.is_trunk = true;
+                }
+            }
+        }
     }
 
     /// Gives a server another id, unless that is taken; its id then.

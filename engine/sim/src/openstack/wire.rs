@@ -4,7 +4,7 @@ use rectifier_cloud::openstack::transport::{Microversion, Request, Response, Ser
 use serde_json::{Value, json};
 
 use super::state::State;
-use super::{compute, network};
+use super::{compute, image, network};
 
 /// An answer in the service's own words: its status, and JSON or nothing.
 pub(super) type Answer = Result<(u16, Option<Value>), (u16, Value)>;
@@ -16,6 +16,7 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Response {
     let answer = match request.service {
         Service::Compute => compute::answer(state, request, &path, &id),
         Service::Network => network::answer(state, request, &path),
+        Service::Image => image::answer(state, request, &path),
     };
     let (status, body) = match answer {
         Ok(answer) => answer,

@@ -4,6 +4,7 @@
 
 #[path = "../database/mod.rs"]
 mod database;
+mod fault;
 #[path = "../policy/mod.rs"]
 mod policy;
 #[path = "../rbac/mod.rs"]
@@ -36,6 +37,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::fault::Fault;
 use crate::rbac::Deed;
 use crate::stage::{SICK, Stage};
 use crate::stories::{STORIES, Story};
@@ -51,29 +53,42 @@ const STOPS_ITSELF: Duration = Duration::from_secs(15);
 /// What a run asked for.
 struct Told {
     points: Vec<String>,
+    asked: Vec<String>,
     deeds: BTreeSet<Deed>,
     calls: BTreeSet<&'static str>,
 }
 
-fn play(story: &Story, policies: &Arc<dyn Advisor>, blow: Option<(usize, Blow)>) -> Result<Told> {
+/// What befalls the controller in a run.
+#[derive(Debug, Clone, Copy)]
+enum Strike {
+    Nothing,
+    Blow(usize, Blow),
+    Fault(usize, Fault),
+}
+
+fn play(story: &Story, policies: &Arc<dyn Advisor>, strike: Strike) -> Result<Told> {
     in_virtual_time(async {
         let stage = Stage::set(policies.clone()).await?;
         // of what only passes the time as little as may be: there are hundreds of runs
         let short = json!({"timing": {"unready": 60, "owners": 60, "join": 300}});
         stage.pool(short).await?;
         (story.begins)(&stage).await?;
-        run(story, &stage, blow).await
+        run(story, &stage, strike).await
     })?
 }
 
-async fn run(story: &Story, stage: &Stage, mut blow: Option<(usize, Blow)>) -> Result<Told> {
+async fn run(story: &Story, stage: &Stage, strike: Strike) -> Result<Told> {
+    let (first, mut blow) = match strike {
+        Strike::Nothing => (Tap::default(), None),
+        Strike::Blow(at, blow) => (Tap::new(Some((at, blow))), Some((at, blow))),
+        Strike::Fault(at, fault) => (Tap::faulty((at, fault)), None),
+    };
     let mut ends = Box::pin(async {
         if let Some(goes_on) = story.goes_on {
             goes_on(stage).await?;
         }
         ends_well(story, stage).await
     });
-    let first = Tap::new(blow);
     let (mut tap, mut identity) = (first.clone(), "controller-0");
     let mut cut_off = JoinSet::new();
     loop {
@@ -127,6 +142,7 @@ async fn run(story: &Story, stage: &Stage, mut blow: Option<(usize, Blow)>) -> R
     }
     Ok(Told {
         points: first.points(),
+        asked: first.asked(),
         deeds: first.deeds(),
         calls: first.calls(),
     })
@@ -244,13 +260,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Each point of a story meets these.
 fn matrix(story: &Story, blows: impl Fn(usize) -> Vec<Blow>) -> Result<()> {
     let policies = policy::shipped()?;
-    let good =
-        play(story, &policies, None).with_context(|| format!("{}: the good run", story.name))?;
+    let good = play(story, &policies, Strike::Nothing)
+        .with_context(|| format!("{}: the good run", story.name))?;
     let (mut runs, mut failed) = (0, Vec::new());
     for (index, point) in good.points.iter().enumerate() {
         for blow in blows(index) {
             runs += 1;
-            let told = play(story, &policies, Some((index, blow)));
+            let told = play(story, &policies, Strike::Blow(index, blow));
             let told = told.and_then(|told| {
                 let met = told.points.get(index);
                 ensure!(met == Some(point), "the blow fell at {met:?}");
@@ -270,6 +286,56 @@ fn matrix(story: &Story, blows: impl Fn(usize) -> Vec<Blow>) -> Result<()> {
         failed.join("\n")
     );
     Ok(())
+}
+
+/// Each request to the cloud of a story's good run meets these.
+fn faults(story: &Story, faults: impl Fn(usize) -> Vec<Fault>) -> Result<()> {
+    let policies = policy::shipped()?;
+    let good = play(story, &policies, Strike::Nothing).context("the good run")?;
+    let (mut runs, mut failed) = (0, Vec::new());
+    for (index, asked) in good.asked.iter().enumerate() {
+        for fault in faults(index) {
+            runs += 1;
+            let told = play(story, &policies, Strike::Fault(index, fault));
+            let told = told.and_then(|told| {
+                let met = told.asked.get(index);
+                ensure!(met == Some(asked), "the fault befell {met:?}");
+                Ok(())
+            });
+            if let Err(error) = told {
+                failed.push(format!("{fault:?} at {index}, {asked}: {error:#}"));
+            }
+        }
+    }
+    let (name, requests) = (story.name, good.asked.len());
+    println!("{name}: {requests} requests to the cloud, {runs} faults");
+    ensure!(
+        failed.is_empty(),
+        "{name}: {} of {runs} ended otherwise:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    Ok(())
+}
+
+/// Each request meets one of all the faults, each fault a tenth of all the requests.
+#[test]
+fn a_node_is_replaced_whatever_befalls_a_request_to_the_cloud() -> Result<()> {
+    faults(&STORIES[0], |index| {
+        vec![Fault::ALL[index % Fault::ALL.len()]]
+    })
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_node_is_replaced_whatever_befalls_each_request_to_the_cloud() -> Result<()> {
+    faults(&STORIES[0], |_| Fault::ALL.into())
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_dead_node_is_replaced_whatever_befalls_each_request_to_the_cloud() -> Result<()> {
+    faults(&STORIES[3], |_| Fault::ALL.into())
 }
 
 macro_rules! told {
@@ -304,7 +370,7 @@ fn every_change_that_the_controller_may_make_is_a_point_of_some_story() -> Resul
     let policies = policy::shipped()?;
     let (mut deeds, mut calls) = (BTreeSet::new(), BTreeSet::new());
     for story in &STORIES {
-        let told = play(story, &policies, None).with_context(|| story.name)?;
+        let told = play(story, &policies, Strike::Nothing).with_context(|| story.name)?;
         deeds.extend(told.deeds);
         calls.extend(told.calls);
     }

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
+use crate::fault::Fault;
 use crate::rbac::Deed;
 
 /// What befalls the controller at one of its points: a request of its own that changes something.
@@ -64,6 +65,9 @@ struct State {
     deeds: BTreeSet<Deed>,
     calls: BTreeSet<&'static str>,
     blow: Option<(usize, Blow)>,
+    /// What was asked of the cloud, in its order.
+    asked: Vec<String>,
+    fault: Option<(usize, Fault)>,
     away_until: Option<Instant>,
     is_cut_off: bool,
     /// Requests whose sender is gone.
@@ -97,6 +101,27 @@ impl Tap {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The request to the cloud of this index, counted from 0, meets this.
+    pub(crate) fn faulty(fault: (usize, Fault)) -> Self {
+        let tap = Self::default();
+        tap.state().fault = Some(fault);
+        tap
+    }
+
+    /// The requests to the cloud, in their order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+
+    /// Notes a request to the cloud. What befalls it.
+    fn ask(&self, what: String) -> Option<Fault> {
+        let mut state = self.state();
+        let at = state.asked.len();
+        state.asked.push(what);
+        let due = state.fault.take_if(|(index, _)| *index == at);
+        due.map(|(_, fault)| fault)
     }
 
     /// When the blow has fallen.
@@ -261,12 +286,16 @@ impl Transport for ToCloud {
         &self,
         request: transport::Request,
     ) -> Result<transport::Response, TransportError> {
+        let first = request.path.first().map_or("", String::as_str);
+        let asked = format!("{:?} {first}", request.method);
+        if let Some(fault) = self.tap.ask(asked) {
+            return fault.befalls(&self.cloud, request).await;
+        }
         let point = (request.method != Method::Get).then(|| {
             let body = request.body.iter().flat_map(|body| body.as_object());
             let what = body.flat_map(|body| body.keys()).next();
-            let path = request.path.first().map_or("", String::as_str);
             format!(
-                "{:?} {path} {}",
+                "{:?} {first} {}",
                 request.method,
                 what.map_or("", String::as_str)
             )

@@ -11,6 +11,7 @@ use rectifier_cloud::{
     ServerStatus, Shape,
 };
 use rectifier_core::name::ServerId;
+use rectifier_core::repair::Lack;
 
 /// Nova cannot be watched.
 const POLL: Duration = Duration::from_millis(250);
@@ -96,6 +97,8 @@ impl Suite<'_> {
             address_pairs: Vec::new(),
             port_security: None,
             vnic_type: None,
+            qos_policy: None,
+            dhcp_options: Vec::new(),
         };
         let spec = PortSpec {
             name: format!("{name}-0"),
@@ -110,6 +113,7 @@ impl Suite<'_> {
         ServerSpec {
             name: format!("{name}.example"),
             shape: self.shape.clone(),
+            description: Some(format!("{name}, of the suite")),
             ports: vec![port.id.clone()],
             user_data: "#cloud-config\n".to_owned(),
             metadata: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
@@ -266,6 +270,27 @@ impl Suite<'_> {
         ensure!(
             !like.subnets.is_empty() && !like.security_groups.is_empty(),
             "{template:?}"
+        );
+
+        ensure!(template.lacks.is_empty(), "{template:?}");
+        let missing = cloud.missing(&template.shape).await?;
+        ensure!(missing.is_empty(), "{missing:?}");
+        let unknown = "6c3ac1b5-65ae-4a42-a09c-000000000000";
+        let nothing = Shape {
+            flavor: unknown.to_owned(),
+            image: Some(unknown.to_owned()),
+            key_name: Some("nobodys".to_owned()),
+            ..template.shape.clone()
+        };
+        let missing = cloud.missing(&nothing).await?;
+        ensure!(
+            missing
+                == [
+                    Lack::Base(format!("its flavor {unknown} is gone")),
+                    Lack::Base(format!("its image {unknown} is gone")),
+                    Lack::KeyPair("nobodys".to_owned()),
+                ],
+            "{missing:?}"
         );
 
         let spec = PortSpec {

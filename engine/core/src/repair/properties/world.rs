@@ -212,6 +212,7 @@ impl World {
         let mut seen = self.look(cloud_down);
         let Further {
             losses,
+            likeness,
             owners,
             fitness,
             guests,
@@ -220,6 +221,10 @@ impl World {
             seen.pods = Some(self.pods.clone());
         }
         seen.more = More {
+            lacks: likeness.then(|| match cloud_down {
+                true => Err("down".to_owned()),
+                false => Ok(Vec::new()),
+            }),
             owners: owners.map(|owners| {
                 let seen = owners.into_iter().map(|owner| OwnerSeen {
                     owner,

@@ -23,6 +23,7 @@ pub(in crate::repair) fn rules() -> Rules {
         approves: false,
         ignores: Vec::new(),
         provisions: true,
+        without: Vec::new(),
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
@@ -130,7 +131,10 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
         }),
         evidence: EvidenceSeen::default(),
         advice: None,
-        more: More::default(),
+        more: More {
+            lacks: Some(Ok(Vec::new())),
+            ..More::default()
+        },
     }
 }
 
