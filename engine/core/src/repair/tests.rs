@@ -12,6 +12,7 @@ mod drained;
 mod fit;
 mod fixture;
 mod hands;
+mod needs;
 mod owned;
 mod person;
 mod ports;
