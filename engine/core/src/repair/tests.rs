@@ -359,3 +359,20 @@ fn every_phase_answers_whatever_is_seen() {
         }
     }
 }
+
+#[test]
+fn the_nodes_engine_is_left_alone_until_its_deadline_and_not_without_one() {
+    for (deadline, phase, reason) in [
+        (Some(at(101)), Phase::HealingInNode, Reason::HealingInNode),
+        (Some(at(100)), Phase::Judging, Reason::AgentOverdue),
+        (Some(at(99)), Phase::Judging, Reason::AgentOverdue),
+        (None, Phase::Judging, Reason::AgentOverdue),
+    ] {
+        let mut healing = seen(Phase::HealingInNode);
+        healing.node = Some(node());
+        healing.request.asks = Asks::InNode;
+        healing.request.deadline = deadline;
+        let next = decide(&healing).unwrap();
+        assert_eq!((next.record.phase, next.reason), (phase, reason));
+    }
+}

@@ -450,3 +450,52 @@ fn a_hard_reboot_is_believed_when_another_boot_is_seen() {
     seen.now = at(90 + 600);
     assert_eq!(step(&seen), (Phase::Judging, Reason::BootOverdue, None));
 }
+
+#[test]
+fn only_a_stop_of_an_earlier_try_is_taken_for_ours_when_one_is_begun() {
+    let begun = |tried: bool, by_us: bool| {
+        let mut draining = silent(Phase::Draining);
+        draining.record.since = Some(at(0));
+        draining.pods = Some(vec![pod(Some(30), true)]);
+        if tried {
+            draining.record.steps.push(StepRecord {
+                phase: Phase::Stopping,
+                at: at(0),
+                reason: Reason::Stopping,
+                detail: String::new(),
+            });
+        }
+        stopped(&mut draining, false, false);
+        if !by_us {
+            draining.record.power.as_mut().unwrap().posted_at = None;
+        }
+        let record = decide(&draining).unwrap().record;
+        assert_eq!(record.phase, Phase::Stopping);
+        record.power.unwrap()
+    };
+    let ours = Power {
+        before: Some("req-create".to_owned()),
+        posted_at: Some(at(50)),
+        ..Power::default()
+    };
+    let anew = Power {
+        before: Some(STOP.to_owned()),
+        ..Power::default()
+    };
+    assert_eq!(begun(true, true), ours);
+    assert_eq!(begun(true, false), anew, "it was not asked for");
+    assert_eq!(begun(false, true), anew, "it was for another step");
+    assert_eq!(begun(false, false), anew);
+}
+
+#[test]
+fn while_a_stop_is_awaited_it_is_told_what_the_server_does() {
+    let mut stopping = silent(Phase::Stopping);
+    stopped(&mut stopping, false, false);
+    let message = |seen: &Seen| decide(seen).unwrap().record.message;
+    assert!(message(&stopping).ends_with(": ACTIVE"));
+    edit(&mut stopping, |view| {
+        view.server.as_mut().unwrap().task = Some("powering-off".to_owned());
+    });
+    assert!(message(&stopping).ends_with(": ACTIVE: powering-off"));
+}
