@@ -422,6 +422,12 @@ fn a_reboot_that_its_host_never_did_is_told_as_such() {
         (phase, reason),
         (Phase::NeedsHuman, Reason::HostUnreachable)
     );
+    // locked meanwhile: that is no word about its host
+    edit(&mut seen, |view| {
+        let server = view.server.as_mut().unwrap();
+        (server.task, server.locked) = (None, true);
+    });
+    assert_eq!(step(&seen), (Phase::Judging, Reason::ServerBusy, None));
 }
 
 #[test]
