@@ -143,6 +143,24 @@ fn no_step_is_overdue_for_a_time_in_which_no_engine_was_there_or_the_cloud_was_a
 }
 
 #[test]
+fn a_step_that_ends_its_phase_is_taken_however_late_it_is() {
+    let mut drained = replaced(Phase::Draining);
+    drained.now = at(90 + 3600);
+    let next = decide(&drained).unwrap();
+    assert_eq!(next.record.phase, Phase::AwaitingOwners);
+    // nor is a repair late whose pool stops it
+    let mut observed = seen(Phase::RebootDraining);
+    observed.pods = Some(vec![pod(Owner::Controller)]);
+    observed.pool.as_mut().unwrap().acts = false;
+    observed.now = at(90 + 3600);
+    let next = decide(&observed).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::RebootDraining, Reason::PoolObserves)
+    );
+}
+
+#[test]
 fn a_drain_before_a_reboot_that_takes_too_long_is_shown_to_a_person() {
     let mut held = seen(Phase::RebootDraining);
     held.pods = Some(vec![pod(Owner::Nobody)]);
