@@ -17,6 +17,7 @@ mod next;
 mod owned;
 mod person;
 mod ports;
+mod power;
 mod reboot;
 mod taken_back;
 mod told;

@@ -272,3 +272,23 @@ fn a_daemon_that_cannot_be_there_makes_the_bar_not_impossible() {
     };
     is_committed(&with_daemons(late, &[], &[("net", 2)]));
 }
+
+#[test]
+fn it_must_have_been_ready_for_a_while_on_the_very_server_that_was_made() {
+    let mut seen = joined();
+    new(&mut seen, |node| node.ready_held = 29);
+    lacks(&seen, "it must be Ready for 30 s");
+    new(&mut seen, |node| node.ready_held = 30);
+    is_committed(&seen);
+    let mut unready = seen.clone();
+    new(&mut unready, |node| node.ready = Status::Unknown);
+    lacks(&unready, "it is not Ready");
+    let mut another = seen.clone();
+    new(&mut another, |node| node.server = None);
+    lacks(&another, "its providerID is not our server's");
+    let mut building = seen;
+    if let CloudSeen::Fresh(view) = &mut building.cloud {
+        view.replacements[0].status = "BUILD".to_owned();
+    }
+    lacks(&building, "its server is BUILD");
+}
