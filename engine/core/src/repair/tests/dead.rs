@@ -93,6 +93,16 @@ fn a_machine_that_ends_no_pods_is_stopped() {
     );
     draining.pods = Some(vec![pod(None, false)]);
     assert_eq!(step(&draining).0, Phase::Stopping);
+    let kept = PodSeen {
+        owner: drain::Owner::Nobody,
+        ..pod(None, false)
+    };
+    draining.pods = Some(vec![pod(Some(30), true), kept]);
+    assert_eq!(
+        step(&draining).0,
+        Phase::Draining,
+        "nor is what the pool's rules keep there"
+    );
 }
 
 #[test]

@@ -110,11 +110,17 @@ fn a_taint_that_the_sick_node_bears_too_or_that_the_pool_names_does_not() {
     old(&mut seen, |node| node.taints.push(taint.to_owned()));
     is_committed(&seen);
     // but an agent that has gone on the sick node must be there on the new one
-    let mut agent = joined();
-    let taint = "node.cilium.io/agent-not-ready:NoSchedule";
-    old(&mut agent, |node| node.taints.push(taint.to_owned()));
-    new(&mut agent, |node| node.taints.push(taint.to_owned()));
-    lacks(&agent, taint);
+    for taint in [
+        "node.cilium.io/agent-not-ready:NoSchedule",
+        "example.com/uninitialized:NoExecute",
+        "node.kubernetes.io/network-unavailable:NoSchedule",
+        "node.cloudprovider.kubernetes.io/shutdown:NoSchedule",
+    ] {
+        let mut agent = joined();
+        old(&mut agent, |node| node.taints.push(taint.to_owned()));
+        new(&mut agent, |node| node.taints.push(taint.to_owned()));
+        lacks(&agent, taint);
+    }
 }
 
 #[test]
@@ -166,6 +172,31 @@ fn it_must_have_no_less_to_give() {
             false => lacks(&seen, &format!("its allocatable {name} is")),
         }
     }
+}
+
+#[test]
+fn how_much_it_has_less_is_told_and_how_much_that_may_be_is_bounded() {
+    let mib = GIB / 1024;
+    let compared = |name: &str, had: u64, has: u64| {
+        let mut seen = joined();
+        old(&mut seen, |node| {
+            node.allocatable = [(name.to_owned(), had)].into()
+        });
+        new(&mut seen, |node| {
+            node.allocatable = [(name.to_owned(), has)].into()
+        });
+        seen
+    };
+    let lack = "its allocatable cpu is 3.050, less than 4";
+    lacks(&compared("cpu", 4000, 3050), lack);
+    // of little memory 64 MiB, of much a fiftieth
+    is_committed(&compared("memory", GIB, GIB - 64 * mib));
+    lacks(&compared("memory", GIB, GIB - 64 * mib - 1), "memory");
+    is_committed(&compared("memory", 100 * GIB, 98 * GIB));
+    lacks(&compared("memory", 100 * GIB, 98 * GIB - 1), "memory");
+    // what lies on its disks and how many volumes a driver takes do not count
+    is_committed(&compared("ephemeral-storage", 9000, 1000));
+    is_committed(&compared("attachable-volumes-csi", 9000, 1000));
 }
 
 #[test]
