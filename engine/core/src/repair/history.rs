@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_veto_holds_for_a_day_and_for_the_same_problem_of_the_same_node_alone() {
         let archive = [uncordoned(0)];
-        let day = i64::from(REMEMBERED);
+        let day = 24 * 3600;
         assert_eq!(veto(&archive, NODE_UID, KIND, at(60)), Some(at(day)));
         assert_eq!(veto(&archive, NODE_UID, KIND, at(day)), None);
         assert_eq!(veto(&archive, NODE_UID, "DiskReadOnly", at(60)), None);
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn only_what_was_really_rebooted_on_this_node_within_a_day_counts() {
-        let day = i64::from(REMEMBERED);
+        let day = 24 * 3600;
         let judging = |now: i64, problem: &str, node_uid: &str, all: Vec<Tried>| {
             let mut judging = seen(Phase::Judging);
             judging.now = at(now);

@@ -234,3 +234,99 @@ fn a_policy_that_waits_when_the_attempts_are_used_up_does_not_wait_for_ever() {
     );
     assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
 }
+
+#[test]
+fn a_repair_for_another_problem_keeps_us_away_while_the_control_plane_works_on_it() {
+    for (phase, asks, withdrawn, begins) in [
+        (Phase::HealingInNode, Asks::InNode, false, true),
+        (Phase::HealingInNode, Asks::Reboot, false, false),
+        (Phase::Judging, Asks::InNode, false, false),
+        (Phase::Judging, Asks::Escalate, true, true),
+        (Phase::Cancelled, Asks::Escalate, false, true),
+    ] {
+        let mut seen = Seen {
+            repair: repair(asks, phase),
+            ..ill(0)
+        };
+        let other = seen.repair.value.as_mut().unwrap();
+        other.problem = "KernelDeadlock".to_owned();
+        other.withdrawn = withdrawn;
+        let plan = go(&Memory::default(), &seen, restart("containerd.service"));
+        assert_eq!(
+            plan.begin.is_some(),
+            begins,
+            "{phase:?} {asks:?} {withdrawn}"
+        );
+    }
+}
+
+#[test]
+fn the_problem_that_asks_for_most_is_made_known_first_and_then_the_oldest() {
+    let asking = |all: &[(&str, i64, Asks)]| {
+        let one = episode(&outlived()).clone();
+        let mut memory = Memory::default();
+        let mut seen = ill(100);
+        for (name, since, asks) in all {
+            let mut episode = one.clone();
+            episode.problem.kind = (*name).to_owned();
+            episode.problem.since = at(*since);
+            episode.handover.as_mut().unwrap().asks = *asks;
+            memory.episodes.insert(kind(name), episode);
+            seen.conditions.push(SeenCondition {
+                kind: kind(name),
+                ..condition(Status::Yes, 0)
+            });
+        }
+        match go(&memory, &seen, wait()).repair {
+            Some(RepairWrite::Open { problem, .. }) => problem.kind,
+            other => panic!("{other:?}"),
+        }
+    };
+    let old = ("A", 1, Asks::InNode);
+    let young = ("B", 2, Asks::InNode);
+    assert_eq!(asking(&[old, young]), "A");
+    assert_eq!(asking(&[("A", 3, Asks::InNode), young]), "B");
+    assert_eq!(asking(&[old, ("B", 2, Asks::Reboot)]), "B");
+}
+
+#[test]
+fn another_repair_in_the_place_of_ours_hands_the_episode_back() {
+    let memory = announced(Asks::InNode, Phase::HealingInNode);
+    let mut seen = Seen {
+        repair: repair(Asks::InNode, Phase::HealingInNode),
+        ..ill(100)
+    };
+    let plan = go(&memory, &seen, wait());
+    assert_eq!(episode(&plan).problem.since, at(0));
+    seen.repair.value.as_mut().unwrap().uid = "later".to_owned();
+    let plan = go(&memory, &seen, wait());
+    assert_eq!(episode(&plan).problem.since, at(100));
+}
+
+#[test]
+fn what_waits_for_the_api_server_says_so_once() {
+    let away = |t| Seen {
+        repair: Watched::default(),
+        ..ill(t)
+    };
+    let told = |plan: &Plan| {
+        let held = |word: &&Word| {
+            matches!(
+                word.news,
+                News::Held {
+                    reason: Reason::ApiUnavailable,
+                    ..
+                }
+            )
+        };
+        plan.news.iter().filter(held).count()
+    };
+    let plan = go(&outlived().memory, &away(70), wait());
+    assert_eq!((plan.repair.clone(), told(&plan)), (None, 1));
+    let plan = go(&plan.memory, &away(80), wait());
+    assert_eq!(told(&plan), 0);
+    // one that the control plane knows waits for nothing
+    let known = announced(Asks::InNode, Phase::HealingInNode);
+    assert_eq!(told(&go(&known, &away(80), wait())), 0);
+    assert_eq!(told(&go(&Memory::default(), &away(0), wait())), 0);
+}
