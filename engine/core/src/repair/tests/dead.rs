@@ -272,8 +272,12 @@ fn a_stop_that_is_held_up_by_something_else_is_no_word_about_its_host() {
     edit(&mut stopping, |view| {
         view.replacement_node.as_mut().unwrap().ready = Status::No;
     });
-    let (phase, reason, _) = step(&stopping);
-    assert_eq!((phase, reason), (Phase::NeedsHuman, Reason::Overdue));
+    let next = decide(&stopping).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::NeedsHuman, Reason::Overdue)
+    );
+    assert!(!next.record.message.contains("confirmed-dead"));
 }
 
 #[test]

@@ -269,6 +269,18 @@ fn the_last_resort_ends_too() {
 }
 
 #[test]
+fn there_is_no_last_resort_for_those_that_are_leaving() {
+    let mut seen = late(LastResort::Delete, 3600);
+    seen.pods = Some(vec![PodSeen {
+        leaving: Some(at(90 + 3600)),
+        ..pod("web")
+    }]);
+    let next = decide(&seen).unwrap();
+    assert_eq!((next.act, next.reason), (None, Reason::Evicting));
+    assert!(next.record.message.ends_with("default/web"));
+}
+
+#[test]
 fn before_the_commit_no_last_resort_deletes_a_pod() {
     let mut seen = late(LastResort::Delete, 3600);
     seen.record.phase = Phase::RebootDraining;

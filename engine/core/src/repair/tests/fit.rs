@@ -72,6 +72,7 @@ fn what_costs_to_read_is_read_when_all_else_is_well() {
     assert_eq!(decide(&seen).unwrap().record.phase, Phase::Joining);
     new(&mut seen, |node| node.ready = Status::No);
     assert!(!further(&seen).fitness);
+    assert!(!further(&joined()).fitness, "it was read");
     is_committed(&joined());
 }
 
@@ -266,6 +267,10 @@ fn it_must_run_the_daemons() {
     let there = [("net", 2)];
     let lack = "it lacks a Ready pod of the DaemonSet kube-system/net";
     lacks(&with_daemons(daemon("net", true), &[], &there), lack);
+    let others = [daemon("log", true)];
+    lacks(&with_daemons(daemon("net", true), &others, &there), lack);
+    let all = [daemon("log", true), daemon("net", true)];
+    is_committed(&with_daemons(daemon("net", true), &all, &there));
     let starting = [daemon("net", false)];
     lacks(&with_daemons(daemon("net", true), &starting, &there), lack);
     let leaving = [PodSeen {

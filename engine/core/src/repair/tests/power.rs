@@ -156,3 +156,12 @@ fn a_policy_is_told_which_rungs_are_closed_and_why() {
     assert_eq!(reboot, Reason::RebootedAlready.text());
     assert_eq!(replace, "");
 }
+
+#[test]
+fn nothing_is_asked_of_a_machine_before_its_evidence_was_tried_for() {
+    let mut seen = asked(40);
+    seen.evidence = EvidenceSeen::Absent;
+    let next = decide(&seen).unwrap();
+    assert_eq!(next.act, Some(Act::CollectEvidence));
+    assert_eq!(next.record.power.unwrap().posted_at, None);
+}

@@ -28,6 +28,12 @@ fn pods_leave_a_replacement_by_eviction_before_it_is_deleted() {
     for phase in BOTH {
         let mut seen = taken_back(phase, &[pod("guest")]);
         assert!(further(&seen).guests);
+        assert!(!further(&taken_back(Phase::Joining, &[])).guests);
+        let mut alone = seen.clone();
+        if let CloudSeen::Fresh(view) = &mut alone.cloud {
+            view.replacements.clear();
+        }
+        assert!(!further(&alone).guests, "no server, no pod");
         let next = decide(&seen).unwrap();
         assert_eq!(
             next.act,
