@@ -108,6 +108,7 @@ fn a_lost_journal_escalates_and_touches_nothing() {
         (plan.begin.clone(), episode(&plan).asks()),
         (None, Some(Asks::Escalate))
     );
+    assert_eq!(held(&plan), None, "there is no more to say");
     // What appears after the first full look has no lost past.
     let memory = go(&Memory::lost(), &healthy(0), wait()).memory;
     assert!(

@@ -70,6 +70,11 @@ fn what_is_asked_is_raised_until_it_is_seen() {
     };
     let plan = go(&memory, &seen(70), Remedy::Escalate);
     assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
+    let why = News::Held {
+        reason: Reason::PolicyDecided,
+        detail: "because".to_owned(),
+    };
+    assert!(plan.news.iter().any(|word| word.news == why));
     let plan = go(&plan.memory, &seen(73), wait());
     assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
     let seen = Seen {
