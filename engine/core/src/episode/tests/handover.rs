@@ -335,3 +335,65 @@ fn what_waits_for_the_api_server_says_so_once() {
     assert_eq!(told(&go(&known, &away(80), wait())), 0);
     assert_eq!(told(&go(&Memory::default(), &away(0), wait())), 0);
 }
+
+#[test]
+fn only_a_problem_that_is_there_is_made_known_and_once() {
+    let memory = go(&Memory::default(), &ill(0), wait()).memory;
+    let memory = go(&memory, &healthy(10), wait()).memory;
+    let plan = go(&memory, &healthy(40), wait());
+    assert_eq!((episode(&plan).asks(), plan.repair.clone()), (None, None));
+    let known = announced(Asks::InNode, Phase::HealingInNode);
+    let seen = Seen {
+        repair: repair(Asks::InNode, Phase::HealingInNode),
+        ..ill(100)
+    };
+    let plan = go(&known, &seen, wait());
+    let asked = |word: &Word| matches!(word.news, News::Asked { .. });
+    assert!(!plan.news.iter().any(asked), "{:?}", plan.news);
+}
+
+#[test]
+fn a_first_attempt_that_is_over_is_made_known_at_once_and_one_under_way_is_not() {
+    let begun = go(&Memory::default(), &ill(0), restart("containerd.service")).memory;
+    let under_way = Seen {
+        carrying_out: true,
+        ..ill(1)
+    };
+    assert_eq!(go(&begun, &under_way, wait()).repair, None);
+    let ended = Some(Ended {
+        problem: kind(KIND),
+        result: Err("timeout".to_owned()),
+    });
+    let plan = go(&begun, &Seen { ended, ..ill(1) }, wait());
+    assert!(matches!(plan.repair, Some(RepairWrite::Open { .. })));
+}
+
+#[test]
+fn what_is_gone_told_or_no_longer_ours_is_not_withdrawn() {
+    let healed = Memory {
+        withdraw: Some("repair-uid".to_owned()),
+        ..Memory::default()
+    };
+    let becomes = |phase, change: fn(&mut RepairSeen)| {
+        let mut seen = Seen {
+            repair: repair(Asks::InNode, phase),
+            ..healthy(100)
+        };
+        change(seen.repair.value.as_mut().unwrap());
+        let plan = go(&healed, &seen, wait());
+        (plan.repair, plan.memory.withdraw)
+    };
+    for phase in [Phase::HealingInNode, Phase::Judging, Phase::Joining] {
+        let (write, still) = becomes(phase, |_| {});
+        assert_eq!(write, Some(RepairWrite::Withdraw), "{phase:?}");
+        assert!(still.is_some(), "until it is seen");
+    }
+    let done = (None, None);
+    for phase in [Phase::Cancelled, Phase::Recovered, Phase::Draining] {
+        assert_eq!(becomes(phase, |_| {}), done, "{phase:?}");
+    }
+    let judging = Phase::Judging;
+    assert_eq!(becomes(judging, |repair| repair.withdrawn = true), done);
+    let later = |repair: &mut RepairSeen| repair.uid = "later".to_owned();
+    assert_eq!(becomes(judging, later), done);
+}

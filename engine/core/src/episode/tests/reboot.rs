@@ -167,3 +167,47 @@ fn a_reboot_is_no_unit_and_counts_apart() {
     assert_eq!((episode.attempts.len(), episode.tried()), (2, 1));
     assert_eq!(episode.reboot().unwrap().grant.as_deref(), Some("grant-1"));
 }
+
+#[test]
+fn no_grant_is_taken_while_another_remedy_is_under_way() {
+    let memory = reboot_asked();
+    let carrying_out = Seen {
+        carrying_out: true,
+        ..offered(100, |_| {})
+    };
+    let plan = go(&memory, &carrying_out, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None));
+    // one of another problem, whose end is not known yet
+    let mut running = memory.clone();
+    let mut other = running.episodes[&kind(KIND)].clone();
+    (other.problem.kind, other.handover) = ("KernelDeadlock".to_owned(), None);
+    other.attempts[0].course = Course::Begun;
+    running.episodes.insert(kind("KernelDeadlock"), other);
+    let mut busy = offered(100, |_| {});
+    busy.units.values_mut().for_each(|unit| unit.busy = true);
+    let plan = go(&running, &busy, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None));
+}
+
+#[test]
+fn who_asked_for_a_reboot_touches_nothing_before_it_nor_after_it() {
+    let asked = reboot_asked();
+    assert!(questions(&asked, &ill(70), &limits()).is_empty());
+    let memory = go(&asked, &offered(100, |_| {}), Remedy::Reboot).memory;
+    let booted = |t| Seen {
+        boot: Some(boot("boot-2")),
+        ..offered(t, |repair| repair.phase = Phase::Settling)
+    };
+    let memory = go(&memory, &booted(130), wait()).memory;
+    let memory = go(&memory, &booted(190), wait()).memory;
+    let away = Seen {
+        repair: Watched::default(),
+        ..booted(300)
+    };
+    let plan = go(&memory, &away, restart("containerd.service"));
+    assert_eq!(outcome(&plan), Outcome::NoEffect);
+    assert_eq!(
+        (plan.begin.clone(), episode(&plan).stands),
+        (None, Some(Reason::ControlPlaneWorks))
+    );
+}

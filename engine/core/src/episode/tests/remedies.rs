@@ -203,6 +203,7 @@ fn what_is_remembered_of_attempts_is_bounded_and_refusals_go_first() {
     };
     crate::episode::apply::push(&mut full, ended(63, Outcome::NoEffect));
     assert_eq!(began(&full), (0..64).collect::<Vec<_>>());
+    assert_eq!(full.tried(), 63, "a refusal was no try");
     crate::episode::apply::push(&mut full, ended(64, Outcome::NoEffect));
     assert_eq!(
         (full.attempts.len(), began(&full).contains(&5)),
@@ -439,4 +440,20 @@ fn one_remedy_is_under_way_at_a_time_whatever_the_problems() {
         (tried(&plan), held(&plan)),
         (vec![0], Some(Reason::AnotherRemedyRuns))
     );
+}
+
+#[test]
+fn a_closed_gate_says_why() {
+    use crate::episode::guard::{Closed, gate};
+    use crate::policy::Gate;
+    let closed = |detail: &str| {
+        gate(Err(Closed {
+            reason: Reason::TooSoon,
+            detail: detail.to_owned(),
+        }))
+    };
+    let text = Reason::TooSoon.text();
+    assert_eq!(gate(Ok(())), Gate::Open);
+    assert_eq!(closed(""), Gate::Closed(text.to_owned()));
+    assert_eq!(closed("30 s"), Gate::Closed(format!("{text}: 30 s")));
 }
