@@ -65,6 +65,8 @@ fn absence_of_a_condition_keeps_the_episode_open() {
         restart("containerd.service"),
     );
     assert_eq!(plan.memory.episodes.len(), 1);
+    let plan = go(&plan.memory, &ill(100_001), wait());
+    assert_eq!(episode(&plan).recurrences, 0, "it was not seen to go");
 }
 
 #[test]

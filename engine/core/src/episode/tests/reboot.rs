@@ -211,3 +211,14 @@ fn who_asked_for_a_reboot_touches_nothing_before_it_nor_after_it() {
         (None, Some(Reason::ControlPlaneWorks))
     );
 }
+
+#[test]
+fn no_reboot_is_asked_for_while_the_boot_is_not_known() {
+    let blind = Seen {
+        boot: None,
+        ..ill(64)
+    };
+    let plan = go(&outlived().memory, &blind, Remedy::Reboot);
+    assert_eq!(episode(&plan).asks(), Some(Asks::InNode));
+    assert_eq!(episode(&plan).stands, Some(Reason::BootUnknown));
+}

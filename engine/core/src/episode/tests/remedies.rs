@@ -457,3 +457,21 @@ fn a_closed_gate_says_why() {
     assert_eq!(closed(""), Gate::Closed(text.to_owned()));
     assert_eq!(closed("30 s"), Gate::Closed(format!("{text}: 30 s")));
 }
+
+#[test]
+fn a_policy_is_told_the_day_of_the_week_and_the_minute_of_the_day() {
+    // 2027-01-15, a Friday, at 08:00
+    for (t, weekday, minute) in [
+        (0, 5, 480),
+        (59, 5, 480),
+        (60, 5, 481),
+        (16 * 3600 - 1, 5, 1439),
+        (16 * 3600, 6, 0),
+        (2 * 86_400, 7, 480),
+        (3 * 86_400, 1, 480),
+    ] {
+        let memory = see(Memory::default(), &ill(t), &limits(), &mut Vec::new());
+        let now = &questions(&memory, &ill(t), &limits())[&kind(KIND)].now;
+        assert_eq!((now.weekday, now.minute_of_day), (weekday, minute), "{t}");
+    }
+}
