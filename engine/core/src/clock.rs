@@ -13,3 +13,16 @@ pub trait Clock: Send + Sync {
 pub fn seconds_between(earlier: Timestamp, later: Timestamp) -> u32 {
     u32::try_from(later.duration_since(earlier).as_secs().max(0)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_in_whole_seconds_and_never_negative() {
+        let at = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap();
+        assert_eq!(seconds_between(at(0), at(2_999)), 2);
+        assert_eq!(seconds_between(at(2_999), at(0)), 0);
+        assert_eq!(seconds_between(Timestamp::MIN, Timestamp::MAX), u32::MAX);
+    }
+}

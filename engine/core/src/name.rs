@@ -176,10 +176,32 @@ mod tests {
 
     #[test]
     fn a_node_name_is_what_the_api_server_takes() {
-        for text in ["", "Node", "a..b", "-a", "a/b", &"a".repeat(254)] {
+        for text in [
+            "",
+            "Node",
+            "a..b",
+            ".a",
+            "-a",
+            "a-",
+            "a_b",
+            "a/b",
+            &"a".repeat(254),
+        ] {
             assert!(NodeName::parse(text).is_err(), "{text}");
         }
-        assert!(NodeName::parse("worker-1.example.com").is_ok());
+        for text in ["worker-1.example.com", "1", &"a".repeat(253)] {
+            assert!(NodeName::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_visible_word_that_can_stand_in_a_path() {
+        for text in ["", "a b", "a/b", "../a", "a\n", "\u{e4}", &"a".repeat(65)] {
+            assert!(ServerId::parse(text).is_err(), "{text}");
+        }
+        for text in ["8c1f-2", &"a".repeat(64)] {
+            assert!(ServerId::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -72,3 +72,27 @@ impl Switches {
         self.off == Some(step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_is_known_by_its_own_name() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_label(step.label()), Some(step));
+        }
+        assert_eq!(Step::from_label("detec"), None);
+        assert_eq!(Step::from_label(""), None);
+    }
+
+    #[test]
+    fn only_the_step_that_is_switched_off_is_left_out() {
+        for off in Step::ALL {
+            for step in Step::ALL {
+                assert_eq!(Switches::without(off).skips(step), step == off);
+                assert!(!Switches::default().skips(step));
+            }
+        }
+    }
+}

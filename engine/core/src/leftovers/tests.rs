@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn late() -> Timestamp {
-    at(i64::from(AGE) + 1)
+    at(2 * 3600 + 1)
 }
 
 fn server() -> ServerFound {
@@ -51,7 +51,7 @@ fn taken(server: ServerFound, port: PortFound, named: &Named, now: Timestamp) ->
 fn what_nobody_names_is_taken_after_two_hours_and_not_before() {
     let nobody = Named::default();
     assert_eq!(taken(server(), port(), &nobody, late()), (true, true));
-    let early = at(i64::from(AGE));
+    let early = at(2 * 3600);
     assert_eq!(taken(server(), port(), &nobody, early), (false, false));
     let (mut ageless, mut ageless_port) = (server(), port());
     (ageless.created, ageless_port.created) = (None, None);
@@ -125,6 +125,36 @@ fn what_a_node_or_an_open_repair_names_is_not_taken() {
 }
 
 #[test]
+fn of_an_open_repair_also_the_sick_server_and_its_ports_are_named() {
+    let sick = |phase| {
+        let mut named = Named::default();
+        named.repair(
+            "another",
+            &Record {
+                phase,
+                server_id: Some("s".to_owned()),
+                server_ports: vec!["p".to_owned()],
+                ..Record::default()
+            },
+        );
+        taken(server(), port(), &named, late())
+    };
+    assert_eq!(sick(Phase::DeletingServer), (false, false));
+    for over in [Phase::Replaced, Phase::Recovered, Phase::Cancelled] {
+        assert_eq!(sick(over), (true, true), "{over:?}");
+    }
+}
+
+#[test]
+fn a_server_of_which_nothing_is_known_is_not_taken() {
+    let nobody = Named::default();
+    let mut found = server();
+    assert!(takes_server(&found, &nobody, CLUSTER, late()));
+    found.known = false;
+    assert!(!takes_server(&found, &nobody, CLUSTER, late()));
+}
+
+#[test]
 fn of_a_repair_that_is_over_only_the_replacement_that_serves_is_named() {
     let over = |phase, attempt: &str| {
         let record = Record {
@@ -170,6 +200,9 @@ fn a_name_that_is_not_ours_says_no_repair() {
         "rectifier-a-b-0",
         "x-a-1-0",
         "rectifier-a-1-x",
+        "rectifier-a-1-",
+        "rectifier-a--1",
+        "rectifier--1-0",
     ] {
         assert_eq!(repair_of(other), None, "{other}");
     }

@@ -82,3 +82,6 @@ pub enum Advice {
     /// No policy handles this condition at this site, or all declined.
     None,
 }
+
+#[cfg(test)]
+mod tests;

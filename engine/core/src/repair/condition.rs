@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(progressing.last_transition_time, at(1));
         assert_eq!(progressing.observed_generation, Some(2));
         assert_eq!(progressing.reason, "Evicting");
+        assert_eq!(progressing.message, Reason::Evicting.text());
         record.phase = Phase::Replaced;
         record.conditions = conditions(&record, Some(2), at(3));
         assert_eq!(record.conditions[0].last_transition_time, at(3));

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_veto_holds_for_a_day_and_for_the_same_problem_of_the_same_node_alone() {
         let archive = [uncordoned(0)];
-        let day = i64::from(REMEMBERED);
+        let day = 24 * 3600;
         assert_eq!(veto(&archive, NODE_UID, KIND, at(60)), Some(at(day)));
         assert_eq!(veto(&archive, NODE_UID, KIND, at(day)), None);
         assert_eq!(veto(&archive, NODE_UID, "DiskReadOnly", at(60)), None);
@@ -212,7 +212,7 @@ mod tests {
         judging.now = at(i64::from(REMEMBERED) + 50);
         judging.archive = vec![Archived {
             tried: vec![
-                tried(Rung::Replace, 0, Outcome::Failed),
+                tried(Rung::Replace, 50, Outcome::Failed),
                 tried(Rung::Replace, 60, Outcome::Running),
             ],
             ..uncordoned(70)
@@ -220,6 +220,8 @@ mod tests {
         judging.record.tried = vec![tried(Rung::Replace, 100, Outcome::Failed)];
         let counted: Vec<Outcome> = attempts(&judging).iter().map(|one| one.outcome).collect();
         assert_eq!(counted, [Outcome::Unknown, Outcome::Failed]);
+        judging.record.retried_at = Some(at(100));
+        assert_eq!(attempts(&judging).len(), 1, "it was tried then");
         judging.record.retried_at = Some(at(101));
         assert!(attempts(&judging).is_empty(), "a person's try begins anew");
     }
@@ -243,5 +245,65 @@ mod tests {
         assert!(may_reboot(&judging));
         judging.archive = vec![before("Other", 3)];
         assert!(!may_reboot(&judging), "nor for ever new problems");
+    }
+
+    #[test]
+    fn only_what_was_really_rebooted_on_this_node_within_a_day_counts() {
+        let day = 24 * 3600;
+        let judging = |now: i64, problem: &str, node_uid: &str, all: Vec<Tried>| {
+            let mut judging = seen(Phase::Judging);
+            judging.now = at(now);
+            judging.archive = vec![Archived {
+                problem: problem.to_owned(),
+                node_uid: node_uid.to_owned(),
+                tried: all,
+                ..uncordoned(50)
+            }];
+            (may_reboot(&judging), may_hard_reboot(&judging))
+        };
+        let thrice = |rung, outcome| vec![tried(rung, 0, outcome); 3];
+        let reboots = || thrice(Rung::Reboot, Outcome::NoEffect);
+        let by_cloud = || thrice(Rung::HardReboot, Outcome::NoEffect);
+        for (now, problem, node_uid, all, may) in [
+            (60, KIND, NODE_UID, reboots(), (false, true)),
+            (60, "Other", NODE_UID, reboots(), (false, true)),
+            (day - 1, "Other", NODE_UID, reboots(), (false, true)),
+            (day, "Other", NODE_UID, reboots(), (true, true)),
+            (60, "Other", "another", reboots(), (true, true)),
+            (60, KIND, "another", reboots(), (true, true)),
+            (60, KIND, NODE_UID, by_cloud(), (true, false)),
+            (60, "Other", NODE_UID, by_cloud(), (true, true)),
+            (day, KIND, NODE_UID, by_cloud(), (true, true)),
+        ] {
+            let what = format!("{now} {problem} {node_uid} {:?}", all[0].rung);
+            assert_eq!(judging(now, problem, node_uid, all), may, "{what}");
+        }
+        for rung in [Rung::Reboot, Rung::HardReboot] {
+            let refused = thrice(rung, Outcome::Refused);
+            assert_eq!(judging(60, KIND, NODE_UID, refused), (true, true));
+        }
+    }
+
+    #[test]
+    fn an_offer_that_nobody_took_is_not_made_again_before_a_person_asks() {
+        let mut judging = seen(Phase::Judging);
+        judging.record.tried = vec![tried(Rung::Replace, 50, Outcome::Refused)];
+        assert!(may_reboot(&judging));
+        judging.record.tried = vec![tried(Rung::Reboot, 50, Outcome::Refused)];
+        assert!(!may_reboot(&judging));
+        judging.record.retried_at = Some(at(51));
+        assert!(may_reboot(&judging));
+    }
+
+    #[test]
+    fn only_replacements_that_failed_are_counted_as_such() {
+        let mut judging = seen(Phase::Judging);
+        judging.record.tried = vec![
+            tried(Rung::Replace, 1, Outcome::Failed),
+            tried(Rung::Replace, 2, Outcome::Refused),
+            tried(Rung::HardReboot, 3, Outcome::Failed),
+            tried(Rung::Reboot, 4, Outcome::NoEffect),
+        ];
+        assert_eq!(failed_replacements(&judging), 1);
     }
 }

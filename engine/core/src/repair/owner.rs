@@ -156,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn the_annotations_that_are_watched_are_those_that_are_signs() {
+        let annotations: Vec<&str> = owner_annotations().collect();
+        assert_eq!(
+            annotations,
+            [
+                "cluster.x-k8s.io/machine",
+                "machine.openshift.io/machine",
+                "node.machine.sapcloud.io/last-applied-anno-labels-taints",
+                "weave.works/kured-reboot-in-progress",
+            ]
+        );
+    }
+
+    #[test]
     fn a_sign_where_its_owner_does_not_leave_it_is_none() {
         let mut other = node();
         other

@@ -389,4 +389,19 @@ mod tests {
         assert!(long.len() <= 63, "{long}");
         assert_ne!(replacement_name("worker-1", uid, 2), first);
     }
+
+    #[test]
+    fn only_a_suffix_of_ours_is_taken_off_a_name() {
+        let uid = "6f1c2a3b-0000-4000-8000-000000000000";
+        for node in [
+            "web-rabc",
+            "web-rabcdef0",
+            "web-xabcdef",
+            "web-rabcdeg",
+            "web-abcdef0",
+            "rabcdef",
+        ] {
+            assert_eq!(replacement_name(node, uid, 1), format!("{node}-r6f1c21"));
+        }
+    }
 }

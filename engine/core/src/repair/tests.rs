@@ -12,9 +12,13 @@ mod drained;
 mod fit;
 mod fixture;
 mod hands;
+mod needs;
+mod next;
 mod owned;
 mod person;
 mod ports;
+mod power;
+mod reboot;
 mod taken_back;
 mod told;
 mod volumes;
@@ -357,4 +361,75 @@ fn every_phase_answers_whatever_is_seen() {
             }
         }
     }
+}
+
+#[test]
+fn the_nodes_engine_is_left_alone_until_its_deadline_and_not_without_one() {
+    for (deadline, phase, reason) in [
+        (Some(at(101)), Phase::HealingInNode, Reason::HealingInNode),
+        (Some(at(100)), Phase::Judging, Reason::AgentOverdue),
+        (Some(at(99)), Phase::Judging, Reason::AgentOverdue),
+        (None, Phase::Judging, Reason::AgentOverdue),
+    ] {
+        let mut healing = seen(Phase::HealingInNode);
+        healing.node = Some(node());
+        healing.request.asks = Asks::InNode;
+        healing.request.deadline = deadline;
+        let next = decide(&healing).unwrap();
+        assert_eq!((next.record.phase, next.reason), (phase, reason));
+    }
+}
+
+#[test]
+fn a_policy_that_waits_is_not_heard_again_before_its_time() {
+    let judged = |until: Option<i64>, remedy| {
+        let mut judging = Seen {
+            advice: advised(remedy),
+            ..seen(Phase::Judging)
+        };
+        judging.record.wait_until = until.map(at);
+        decide(&judging).unwrap()
+    };
+    let said = judged(None, Remedy::Wait(20));
+    assert_eq!((said.act, said.reason), (None, Reason::PolicyWaits));
+    assert_eq!(said.record.wait_until, Some(at(120)));
+    let early = judged(Some(101), Remedy::Replace);
+    assert_eq!((early.act, early.reason), (None, Reason::PolicyWaits));
+    for over in [100, 99] {
+        let next = judged(Some(over), Remedy::Replace);
+        assert_eq!(next.act, Some(Act::Cordon), "{over}");
+    }
+}
+
+#[test]
+fn the_first_step_under_our_cordon_is_that_of_the_rung() {
+    for (rung, phase) in [
+        (Rung::Reboot, Phase::RebootDraining),
+        (Rung::HardReboot, Phase::RebootDraining),
+        (Rung::Replace, Phase::CreatingPorts),
+    ] {
+        let mut cordoning = seen(Phase::Cordoning);
+        cordoning.record.rung = Some(rung);
+        cordoning.record.drain = Some(drain::Progress::default());
+        let next = decide(&cordoning).unwrap();
+        assert_eq!((next.record.phase, next.act), (phase, None), "{rung:?}");
+        let begins_anew = phase != Phase::RebootDraining || next.record.drain.is_none();
+        assert!(begins_anew, "an earlier drain is not this one");
+    }
+    for by in [None, Some("another-repair")] {
+        let theirs = Seen {
+            node: Some(cordoned(by)),
+            ..seen(Phase::Cordoning)
+        };
+        let next = decide(&theirs).unwrap();
+        assert_eq!(
+            (next.record.phase, next.reason),
+            (Phase::RollingBack, Reason::CordonedByOther)
+        );
+    }
+    let uncordoned = Seen {
+        node: Some(node()),
+        ..seen(Phase::Cordoning)
+    };
+    assert_eq!(decide(&uncordoned).unwrap().act, Some(Act::Cordon));
 }

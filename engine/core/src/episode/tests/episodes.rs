@@ -65,6 +65,8 @@ fn absence_of_a_condition_keeps_the_episode_open() {
         restart("containerd.service"),
     );
     assert_eq!(plan.memory.episodes.len(), 1);
+    let plan = go(&plan.memory, &ill(100_001), wait());
+    assert_eq!(episode(&plan).recurrences, 0, "it was not seen to go");
 }
 
 #[test]
@@ -108,6 +110,7 @@ fn a_lost_journal_escalates_and_touches_nothing() {
         (plan.begin.clone(), episode(&plan).asks()),
         (None, Some(Asks::Escalate))
     );
+    assert_eq!(held(&plan), None, "there is no more to say");
     // What appears after the first full look has no lost past.
     let memory = go(&Memory::lost(), &healthy(0), wait()).memory;
     assert!(

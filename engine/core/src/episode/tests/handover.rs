@@ -70,6 +70,11 @@ fn what_is_asked_is_raised_until_it_is_seen() {
     };
     let plan = go(&memory, &seen(70), Remedy::Escalate);
     assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
+    let why = News::Held {
+        reason: Reason::PolicyDecided,
+        detail: "because".to_owned(),
+    };
+    assert!(plan.news.iter().any(|word| word.news == why));
     let plan = go(&plan.memory, &seen(73), wait());
     assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
     let seen = Seen {
@@ -233,4 +238,162 @@ fn a_policy_that_waits_when_the_attempts_are_used_up_does_not_wait_for_ever() {
         &advice(Remedy::Wait(600)),
     );
     assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
+}
+
+#[test]
+fn a_repair_for_another_problem_keeps_us_away_while_the_control_plane_works_on_it() {
+    for (phase, asks, withdrawn, begins) in [
+        (Phase::HealingInNode, Asks::InNode, false, true),
+        (Phase::HealingInNode, Asks::Reboot, false, false),
+        (Phase::Judging, Asks::InNode, false, false),
+        (Phase::Judging, Asks::Escalate, true, true),
+        (Phase::Cancelled, Asks::Escalate, false, true),
+    ] {
+        let mut seen = Seen {
+            repair: repair(asks, phase),
+            ..ill(0)
+        };
+        let other = seen.repair.value.as_mut().unwrap();
+        other.problem = "KernelDeadlock".to_owned();
+        other.withdrawn = withdrawn;
+        let plan = go(&Memory::default(), &seen, restart("containerd.service"));
+        assert_eq!(
+            plan.begin.is_some(),
+            begins,
+            "{phase:?} {asks:?} {withdrawn}"
+        );
+    }
+}
+
+#[test]
+fn the_problem_that_asks_for_most_is_made_known_first_and_then_the_oldest() {
+    let asking = |all: &[(&str, i64, Asks)]| {
+        let one = episode(&outlived()).clone();
+        let mut memory = Memory::default();
+        let mut seen = ill(100);
+        for (name, since, asks) in all {
+            let mut episode = one.clone();
+            episode.problem.kind = (*name).to_owned();
+            episode.problem.since = at(*since);
+            episode.handover.as_mut().unwrap().asks = *asks;
+            memory.episodes.insert(kind(name), episode);
+            seen.conditions.push(SeenCondition {
+                kind: kind(name),
+                ..condition(Status::Yes, 0)
+            });
+        }
+        match go(&memory, &seen, wait()).repair {
+            Some(RepairWrite::Open { problem, .. }) => problem.kind,
+            other => panic!("{other:?}"),
+        }
+    };
+    let old = ("A", 1, Asks::InNode);
+    let young = ("B", 2, Asks::InNode);
+    assert_eq!(asking(&[old, young]), "A");
+    assert_eq!(asking(&[("A", 3, Asks::InNode), young]), "B");
+    assert_eq!(asking(&[old, ("B", 2, Asks::Reboot)]), "B");
+}
+
+#[test]
+fn another_repair_in_the_place_of_ours_hands_the_episode_back() {
+    let memory = announced(Asks::InNode, Phase::HealingInNode);
+    let mut seen = Seen {
+        repair: repair(Asks::InNode, Phase::HealingInNode),
+        ..ill(100)
+    };
+    let plan = go(&memory, &seen, wait());
+    assert_eq!(episode(&plan).problem.since, at(0));
+    seen.repair.value.as_mut().unwrap().uid = "later".to_owned();
+    let plan = go(&memory, &seen, wait());
+    assert_eq!(episode(&plan).problem.since, at(100));
+}
+
+#[test]
+fn what_waits_for_the_api_server_says_so_once() {
+    let away = |t| Seen {
+        repair: Watched::default(),
+        ..ill(t)
+    };
+    let told = |plan: &Plan| {
+        let held = |word: &&Word| {
+            matches!(
+                word.news,
+                News::Held {
+                    reason: Reason::ApiUnavailable,
+                    ..
+                }
+            )
+        };
+        plan.news.iter().filter(held).count()
+    };
+    let plan = go(&outlived().memory, &away(70), wait());
+    assert_eq!((plan.repair.clone(), told(&plan)), (None, 1));
+    let plan = go(&plan.memory, &away(80), wait());
+    assert_eq!(told(&plan), 0);
+    // one that the control plane knows waits for nothing
+    let known = announced(Asks::InNode, Phase::HealingInNode);
+    assert_eq!(told(&go(&known, &away(80), wait())), 0);
+    assert_eq!(told(&go(&Memory::default(), &away(0), wait())), 0);
+}
+
+#[test]
+fn only_a_problem_that_is_there_is_made_known_and_once() {
+    let memory = go(&Memory::default(), &ill(0), wait()).memory;
+    let memory = go(&memory, &healthy(10), wait()).memory;
+    let plan = go(&memory, &healthy(40), wait());
+    assert_eq!((episode(&plan).asks(), plan.repair.clone()), (None, None));
+    let known = announced(Asks::InNode, Phase::HealingInNode);
+    let seen = Seen {
+        repair: repair(Asks::InNode, Phase::HealingInNode),
+        ..ill(100)
+    };
+    let plan = go(&known, &seen, wait());
+    let asked = |word: &Word| matches!(word.news, News::Asked { .. });
+    assert!(!plan.news.iter().any(asked), "{:?}", plan.news);
+}
+
+#[test]
+fn a_first_attempt_that_is_over_is_made_known_at_once_and_one_under_way_is_not() {
+    let begun = go(&Memory::default(), &ill(0), restart("containerd.service")).memory;
+    let under_way = Seen {
+        carrying_out: true,
+        ..ill(1)
+    };
+    assert_eq!(go(&begun, &under_way, wait()).repair, None);
+    let ended = Some(Ended {
+        problem: kind(KIND),
+        result: Err("timeout".to_owned()),
+    });
+    let plan = go(&begun, &Seen { ended, ..ill(1) }, wait());
+    assert!(matches!(plan.repair, Some(RepairWrite::Open { .. })));
+}
+
+#[test]
+fn what_is_gone_told_or_no_longer_ours_is_not_withdrawn() {
+    let healed = Memory {
+        withdraw: Some("repair-uid".to_owned()),
+        ..Memory::default()
+    };
+    let becomes = |phase, change: fn(&mut RepairSeen)| {
+        let mut seen = Seen {
+            repair: repair(Asks::InNode, phase),
+            ..healthy(100)
+        };
+        change(seen.repair.value.as_mut().unwrap());
+        let plan = go(&healed, &seen, wait());
+        (plan.repair, plan.memory.withdraw)
+    };
+    for phase in [Phase::HealingInNode, Phase::Judging, Phase::Joining] {
+        let (write, still) = becomes(phase, |_| {});
+        assert_eq!(write, Some(RepairWrite::Withdraw), "{phase:?}");
+        assert!(still.is_some(), "until it is seen");
+    }
+    let done = (None, None);
+    for phase in [Phase::Cancelled, Phase::Recovered, Phase::Draining] {
+        assert_eq!(becomes(phase, |_| {}), done, "{phase:?}");
+    }
+    let judging = Phase::Judging;
+    assert_eq!(becomes(judging, |repair| repair.withdrawn = true), done);
+    let later = |repair: &mut RepairSeen| repair.uid = "later".to_owned();
+    assert_eq!(becomes(judging, later), done);
 }

@@ -53,9 +53,18 @@ fn a_reboot_needs_a_grant_for_this_boot() {
     let other_node: fn(&mut RepairSeen) =
         |repair| repair.grant.as_mut().unwrap().node_uid = "other".to_owned();
     let expired: fn(&mut RepairSeen) = |repair| repair.grant.as_mut().unwrap().until = at(99);
+    let just_expired: fn(&mut RepairSeen) = |repair| repair.grant.as_mut().unwrap().until = at(100);
     let taken: fn(&mut RepairSeen) = |repair| repair.accepted_grant = Some("grant-1".to_owned());
     let closed: fn(&mut RepairSeen) = |repair| repair.phase = Phase::Judging;
-    for change in [none, other_boot, other_node, expired, taken, closed] {
+    for change in [
+        none,
+        other_boot,
+        other_node,
+        expired,
+        just_expired,
+        taken,
+        closed,
+    ] {
         assert_eq!(
             go(&memory, &offered(100, change), Remedy::Reboot).begin,
             None
@@ -85,6 +94,8 @@ fn a_grant_is_used_once() {
     // The engine was killed and started again; the object still shows the offer.
     let plan = go(&memory, &offered(103, |_| {}), Remedy::Reboot);
     assert_eq!((plan.begin, plan.repair), (None, None));
+    let plan = go(&plan.memory, &offered(399, |_| {}), Remedy::Reboot);
+    assert_eq!(outcome(&plan), Outcome::Running);
     // No new boot came.
     let plan = go(&plan.memory, &offered(400, |_| {}), Remedy::Reboot);
     assert_eq!(outcome(&plan), Outcome::Failed);
@@ -126,4 +137,88 @@ fn a_new_boot_ends_the_reboot_and_the_condition_decides_what_it_was_worth() {
             ..
         }
     ));
+}
+
+#[test]
+fn only_the_grant_that_was_lost_is_offered_again() {
+    let begun = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot).memory;
+    let attempts = |memory: &Memory| memory.episodes[&kind(KIND)].attempts.len();
+    let mut another = begun.clone();
+    another.unbegin_reboot("grant-0");
+    assert_eq!(attempts(&another), attempts(&begun));
+    let mut lost = begun.clone();
+    lost.unbegin_reboot("grant-1");
+    assert_eq!(attempts(&lost), attempts(&begun) - 1);
+    // what was carried out is not forgotten
+    let mut booted = begun.clone();
+    for episode in booted.episodes.values_mut() {
+        for attempt in &mut episode.attempts {
+            attempt.course = Course::Settling { since: at(101) };
+        }
+    }
+    booted.unbegin_reboot("grant-1");
+    assert_eq!(attempts(&booted), attempts(&begun));
+}
+
+#[test]
+fn a_reboot_is_no_unit_and_counts_apart() {
+    let begun = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot);
+    let episode = episode(&begun);
+    assert_eq!((episode.attempts.len(), episode.tried()), (2, 1));
+    assert_eq!(episode.reboot().unwrap().grant.as_deref(), Some("grant-1"));
+}
+
+#[test]
+fn no_grant_is_taken_while_another_remedy_is_under_way() {
+    let memory = reboot_asked();
+    let carrying_out = Seen {
+        carrying_out: true,
+        ..offered(100, |_| {})
+    };
+    let plan = go(&memory, &carrying_out, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None));
+    // one of another problem, whose end is not known yet
+    let mut running = memory.clone();
+    let mut other = running.episodes[&kind(KIND)].clone();
+    (other.problem.kind, other.handover) = ("KernelDeadlock".to_owned(), None);
+    other.attempts[0].course = Course::Begun;
+    running.episodes.insert(kind("KernelDeadlock"), other);
+    let mut busy = offered(100, |_| {});
+    busy.units.values_mut().for_each(|unit| unit.busy = true);
+    let plan = go(&running, &busy, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.repair), (None, None));
+}
+
+#[test]
+fn who_asked_for_a_reboot_touches_nothing_before_it_nor_after_it() {
+    let asked = reboot_asked();
+    assert!(questions(&asked, &ill(70), &limits()).is_empty());
+    let memory = go(&asked, &offered(100, |_| {}), Remedy::Reboot).memory;
+    let booted = |t| Seen {
+        boot: Some(boot("boot-2")),
+        ..offered(t, |repair| repair.phase = Phase::Settling)
+    };
+    let memory = go(&memory, &booted(130), wait()).memory;
+    let memory = go(&memory, &booted(190), wait()).memory;
+    let away = Seen {
+        repair: Watched::default(),
+        ..booted(300)
+    };
+    let plan = go(&memory, &away, restart("containerd.service"));
+    assert_eq!(outcome(&plan), Outcome::NoEffect);
+    assert_eq!(
+        (plan.begin.clone(), episode(&plan).stands),
+        (None, Some(Reason::ControlPlaneWorks))
+    );
+}
+
+#[test]
+fn no_reboot_is_asked_for_while_the_boot_is_not_known() {
+    let blind = Seen {
+        boot: None,
+        ..ill(64)
+    };
+    let plan = go(&outlived().memory, &blind, Remedy::Reboot);
+    assert_eq!(episode(&plan).asks(), Some(Asks::InNode));
+    assert_eq!(episode(&plan).stands, Some(Reason::BootUnknown));
 }

@@ -65,11 +65,14 @@ fn a_condition_that_is_gone_is_no_recovery_while_the_unit_has_failed() {
 
 #[test]
 fn a_remedy_whose_effect_nobody_reports_stays_unknown() {
-    let absent = Seen {
+    let absent = |t| Seen {
         conditions: Vec::new(),
-        ..healthy(181)
+        ..healthy(t)
     };
-    assert_eq!(outcome(&go(&settling(), &absent, wait())), Outcome::Unknown);
+    let plan = go(&settling(), &absent(180), wait());
+    assert_eq!(outcome(&plan), Outcome::Running);
+    let plan = go(&settling(), &absent(181), wait());
+    assert_eq!(outcome(&plan), Outcome::Unknown);
 }
 
 #[test]
@@ -116,6 +119,11 @@ fn an_attempt_of_a_killed_engine_is_found_out_from_the_world() {
         }),
         unknown
     );
+    let booted = Seen {
+        boot: Some(boot("boot-2")),
+        ..busy(false, "second")
+    };
+    assert_eq!(course(booted), unknown, "a boot starts it, too");
     assert_eq!(
         course(Seen {
             carrying_out: true,
@@ -123,6 +131,86 @@ fn an_attempt_of_a_killed_engine_is_found_out_from_the_world() {
         }),
         Course::Begun
     );
+    let blind = Seen {
+        units: Default::default(),
+        ..ill(2)
+    };
+    assert_eq!(course(blind), Course::Begun, "systemd was not asked");
+    let of_another = Ended {
+        problem: kind("KernelDeadlock"),
+        result: Ok(String::new()),
+    };
+    assert_eq!(
+        course(Seen {
+            carrying_out: true,
+            ended: Some(of_another),
+            ..ill(2)
+        }),
+        Course::Begun
+    );
+}
+
+#[test]
+fn a_fix_of_a_killed_engine_stays_unknown() {
+    let begun = go(&Memory::default(), &ill(0), fix("sda")).memory;
+    let becomes = |carrying_out, boot_id| {
+        let seen = Seen {
+            carrying_out,
+            boot: boot_id,
+            ..ill(2)
+        };
+        outcome(&go(&begun, &seen, wait()))
+    };
+    let (first, second) = (Some(boot("boot-1")), Some(boot("boot-2")));
+    assert_eq!(becomes(true, first.clone()), Outcome::Running);
+    assert_eq!(becomes(false, None), Outcome::Running);
+    assert_eq!(becomes(false, first), Outcome::Unknown);
+    assert_eq!(becomes(false, second), Outcome::Unknown);
+}
+
+#[test]
+fn an_effect_is_watched_as_long_as_the_policy_says_within_bounds() {
+    for (asked, watched) in [
+        (None, 60),
+        (Some(0), 1),
+        (Some(90), 90),
+        (Some(9_999), 3600),
+    ] {
+        let mut advice = advice(restart("containerd.service"));
+        if let Advice::Decided { decision, .. } = &mut advice {
+            decision.settle = asked;
+        }
+        let plan = pass(&Memory::default(), &ill(0), &limits(), &advice);
+        assert_eq!(episode(&plan).attempts[0].settle, watched, "{asked:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_attempts_is_bounded_and_refusals_go_first() {
+    let ended = |t: i64, outcome| {
+        let mut attempt = episode(&outlived()).attempts[0].clone();
+        attempt.began = at(t);
+        attempt.course = Course::Ended { at: at(t), outcome };
+        attempt
+    };
+    let mut full = episode(&outlived()).clone();
+    full.attempts = (0..63).map(|t| ended(t, Outcome::NoEffect)).collect();
+    full.attempts[5] = ended(5, Outcome::Refused);
+    let began = |episode: &Episode| -> Vec<i64> {
+        let all = episode.attempts.iter();
+        all.map(|attempt| attempt.began.as_second() - at(0).as_second())
+            .collect()
+    };
+    crate::episode::apply::push(&mut full, ended(63, Outcome::NoEffect));
+    assert_eq!(began(&full), (0..64).collect::<Vec<_>>());
+    assert_eq!(full.tried(), 63, "a refusal was no try");
+    crate::episode::apply::push(&mut full, ended(64, Outcome::NoEffect));
+    assert_eq!(
+        (full.attempts.len(), began(&full).contains(&5)),
+        (64, false)
+    );
+    crate::episode::apply::push(&mut full, ended(65, Outcome::NoEffect));
+    assert_eq!((full.attempts.len(), began(&full)[0]), (64, 1));
 }
 
 #[test]
@@ -136,6 +224,9 @@ fn a_unit_that_is_not_allowed_is_never_touched() {
     // Said again, it is neither told nor counted again.
     let plan = go(&plan.memory, &ill(20), restart("sshd.service"));
     assert_eq!((episode(&plan).attempts.len(), plan.news.len()), (1, 0));
+    assert_eq!(plan.repair, None, "nothing was tried that it outlived");
+    let plan = go(&plan.memory, &ill(35), restart("cron.service"));
+    assert_eq!(episode(&plan).attempts.len(), 2, "another one");
 }
 
 #[test]
@@ -144,11 +235,28 @@ fn a_fix_runs_only_with_declared_values() {
         go(&Memory::default(), &ill(0), fix("sda")).begin,
         Some(Begin::Fix { .. })
     ));
-    let plan = go(&Memory::default(), &ill(0), fix("sdb; reboot"));
-    assert_eq!(
-        (plan.begin.clone(), held(&plan)),
-        (None, Some(Reason::FixNotAllowed))
-    );
+    let call = |name: &str, args: &[(&str, &str)]| {
+        let args = args.iter();
+        Remedy::Fix(crate::policy::FixCall {
+            name: crate::name::FixName::parse(name).unwrap(),
+            args: args
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        })
+    };
+    for fix in [
+        fix("sdb; reboot"),
+        call("rescan", &[]),
+        call("rescan", &[("disk", "sda"), ("then", "reboot")]),
+        call("format", &[("disk", "sda")]),
+    ] {
+        let plan = go(&Memory::default(), &ill(0), fix.clone());
+        assert_eq!(
+            (plan.begin.clone(), held(&plan)),
+            (None, Some(Reason::FixNotAllowed)),
+            "{fix:?}"
+        );
+    }
 }
 
 #[test]
@@ -299,4 +407,71 @@ fn no_remedy_begins_under_the_stop_switch_and_the_node_goes_on_when_it_is_gone()
     );
     let plan = go(&plan.memory, &ill(30), restart("containerd.service"));
     assert!(plan.begin.is_some(), "{plan:?}");
+}
+
+#[test]
+fn one_remedy_is_under_way_at_a_time_whatever_the_problems() {
+    let other = SeenCondition {
+        kind: kind("KernelDeadlock"),
+        ..condition(Status::Yes, 0)
+    };
+    let both = |t| {
+        let mut seen = ill(t);
+        seen.conditions.push(other.clone());
+        seen.handled.insert(other.kind.clone());
+        seen
+    };
+    let again = restart("containerd.service");
+    let plan = go(&Memory::default(), &both(0), again.clone());
+    assert!(plan.begin.is_some());
+    assert_eq!(held(&plan), Some(Reason::AnotherRemedyRuns));
+    let tried = |plan: &Plan| -> Vec<usize> {
+        let episodes = plan.memory.episodes.values();
+        episodes.map(|episode| episode.attempts.len()).collect()
+    };
+    assert_eq!(tried(&plan), [1, 0]);
+    // nor does one begin while this process still carries another out
+    let busy = Seen {
+        carrying_out: true,
+        ..ill(0)
+    };
+    let plan = go(&Memory::default(), &busy, again);
+    assert_eq!(
+        (tried(&plan), held(&plan)),
+        (vec![0], Some(Reason::AnotherRemedyRuns))
+    );
+}
+
+#[test]
+fn a_closed_gate_says_why() {
+    use crate::episode::guard::{Closed, gate};
+    use crate::policy::Gate;
+    let closed = |detail: &str| {
+        gate(Err(Closed {
+            reason: Reason::TooSoon,
+            detail: detail.to_owned(),
+        }))
+    };
+    let text = Reason::TooSoon.text();
+    assert_eq!(gate(Ok(())), Gate::Open);
+    assert_eq!(closed(""), Gate::Closed(text.to_owned()));
+    assert_eq!(closed("30 s"), Gate::Closed(format!("{text}: 30 s")));
+}
+
+#[test]
+fn a_policy_is_told_the_day_of_the_week_and_the_minute_of_the_day() {
+    // 2027-01-15, a Friday, at 08:00
+    for (t, weekday, minute) in [
+        (0, 5, 480),
+        (59, 5, 480),
+        (60, 5, 481),
+        (16 * 3600 - 1, 5, 1439),
+        (16 * 3600, 6, 0),
+        (2 * 86_400, 7, 480),
+        (3 * 86_400, 1, 480),
+    ] {
+        let memory = see(Memory::default(), &ill(t), &limits(), &mut Vec::new());
+        let now = &questions(&memory, &ill(t), &limits())[&kind(KIND)].now;
+        assert_eq!((now.weekday, now.minute_of_day), (weekday, minute), "{t}");
+    }
 }

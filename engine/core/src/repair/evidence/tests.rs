@@ -78,8 +78,8 @@ fn a_collection_that_fails_holds_no_repair_for_ever_and_is_told() {
                 "{failing:?}, try {tries}"
             );
             deleting.record = next.record;
+            assert_eq!(is_last_try(&deleting.record), tries == TRIES);
         }
-        assert!(is_last_try(&deleting.record));
         let next = decide(&deleting).unwrap();
         assert_eq!(next.act, deletes(), "{failing:?}");
         let evidence = next.record.evidence.unwrap();
@@ -119,4 +119,17 @@ fn the_last_of_the_pods_is_followed_by_the_evidence() {
     assert_eq!(next.record.phase, Phase::DeletingServer);
     assert_eq!(next.act, Some(Act::CollectEvidence));
     assert!(next.is_news(&awaiting.record));
+}
+
+#[test]
+fn the_words_of_what_is_missing_are_bounded() {
+    let mut deleting = deleting(EvidenceSeen::Unreadable("x".repeat(500)));
+    deleting.record.evidence = Some(Evidence {
+        tries: TRIES,
+        ..Evidence::default()
+    });
+    let evidence = decide(&deleting).unwrap().record.evidence.unwrap();
+    let words = evidence.missing[0].strip_prefix("all of it: xxx").unwrap();
+    assert_eq!(words.len(), WORDS - "all of it: xxx".len());
+    assert_eq!(evidence.tries, TRIES);
 }

@@ -143,6 +143,24 @@ fn no_step_is_overdue_for_a_time_in_which_no_engine_was_there_or_the_cloud_was_a
 }
 
 #[test]
+fn a_step_that_ends_its_phase_is_taken_however_late_it_is() {
+    let mut drained = replaced(Phase::Draining);
+    drained.now = at(90 + 3600);
+    let next = decide(&drained).unwrap();
+    assert_eq!(next.record.phase, Phase::AwaitingOwners);
+    // nor is a repair late whose pool stops it
+    let mut observed = seen(Phase::RebootDraining);
+    observed.pods = Some(vec![pod(Owner::Controller)]);
+    observed.pool.as_mut().unwrap().acts = false;
+    observed.now = at(90 + 3600);
+    let next = decide(&observed).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::RebootDraining, Reason::PoolObserves)
+    );
+}
+
+#[test]
 fn a_drain_before_a_reboot_that_takes_too_long_is_shown_to_a_person() {
     let mut held = seen(Phase::RebootDraining);
     held.pods = Some(vec![pod(Owner::Nobody)]);
@@ -208,8 +226,35 @@ fn another_try_forgets_no_port_of_a_server_that_is_gone() {
 }
 
 #[test]
+fn the_ports_of_the_server_are_written_down_once_before_it_goes() {
+    let mut seen = edit(replaced(Phase::AwaitingOwners), |view| {
+        let server = view.server.as_mut().unwrap();
+        server.ports = ["a", "b"].map(|id| PortId::parse(id).unwrap()).to_vec();
+    });
+    seen.evidence = kept();
+    seen.record.server_ports = vec!["a".to_owned(), "c".to_owned()];
+    let next = decide(&seen).unwrap();
+    assert!(matches!(next.act, Some(Act::DeleteServer(_))));
+    assert_eq!(next.record.server_ports, ["a", "c", "b"]);
+}
+
+#[test]
 fn what_was_not_committed_never_passes_for_committed() {
     let mut forged = replaced(Phase::Draining);
     forged.record.committed_at = None;
     assert!(decide(&forged).is_err());
+}
+
+#[test]
+fn an_emptied_node_lets_its_volumes_go_before_its_server_does() {
+    let mut drained = replaced(Phase::Draining);
+    let node = drained.node.as_mut().unwrap();
+    node.volumes = vec!["data".to_owned()];
+    assert_eq!(decide(&drained).unwrap().record.phase, Phase::Detaching);
+    drained.node = Some(cordoned(Some(REPAIR_UID)));
+    let next = decide(&drained).unwrap();
+    assert_eq!(next.record.phase, Phase::AwaitingOwners);
+    drained.node = None;
+    let next = decide(&drained).unwrap();
+    assert_eq!(next.record.phase, Phase::AwaitingOwners);
 }

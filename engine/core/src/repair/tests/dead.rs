@@ -93,6 +93,16 @@ fn a_machine_that_ends_no_pods_is_stopped() {
     );
     draining.pods = Some(vec![pod(None, false)]);
     assert_eq!(step(&draining).0, Phase::Stopping);
+    let kept = PodSeen {
+        owner: drain::Owner::Nobody,
+        ..pod(None, false)
+    };
+    draining.pods = Some(vec![pod(Some(30), true), kept]);
+    assert_eq!(
+        step(&draining).0,
+        Phase::Draining,
+        "nor is what the pool's rules keep there"
+    );
 }
 
 #[test]
@@ -262,8 +272,12 @@ fn a_stop_that_is_held_up_by_something_else_is_no_word_about_its_host() {
     edit(&mut stopping, |view| {
         view.replacement_node.as_mut().unwrap().ready = Status::No;
     });
-    let (phase, reason, _) = step(&stopping);
-    assert_eq!((phase, reason), (Phase::NeedsHuman, Reason::Overdue));
+    let next = decide(&stopping).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::NeedsHuman, Reason::Overdue)
+    );
+    assert!(!next.record.message.contains("confirmed-dead"));
 }
 
 #[test]
@@ -422,6 +436,12 @@ fn a_reboot_that_its_host_never_did_is_told_as_such() {
         (phase, reason),
         (Phase::NeedsHuman, Reason::HostUnreachable)
     );
+    // locked meanwhile: that is no word about its host
+    edit(&mut seen, |view| {
+        let server = view.server.as_mut().unwrap();
+        (server.task, server.locked) = (None, true);
+    });
+    assert_eq!(step(&seen), (Phase::Judging, Reason::ServerBusy, None));
 }
 
 #[test]
@@ -449,4 +469,53 @@ fn a_hard_reboot_is_believed_when_another_boot_is_seen() {
     assert_eq!(step(&booted).0, Phase::Settling);
     seen.now = at(90 + 600);
     assert_eq!(step(&seen), (Phase::Judging, Reason::BootOverdue, None));
+}
+
+#[test]
+fn only_a_stop_of_an_earlier_try_is_taken_for_ours_when_one_is_begun() {
+    let begun = |tried: bool, by_us: bool| {
+        let mut draining = silent(Phase::Draining);
+        draining.record.since = Some(at(0));
+        draining.pods = Some(vec![pod(Some(30), true)]);
+        if tried {
+            draining.record.steps.push(StepRecord {
+                phase: Phase::Stopping,
+                at: at(0),
+                reason: Reason::Stopping,
+                detail: String::new(),
+            });
+        }
+        stopped(&mut draining, false, false);
+        if !by_us {
+            draining.record.power.as_mut().unwrap().posted_at = None;
+        }
+        let record = decide(&draining).unwrap().record;
+        assert_eq!(record.phase, Phase::Stopping);
+        record.power.unwrap()
+    };
+    let ours = Power {
+        before: Some("req-create".to_owned()),
+        posted_at: Some(at(50)),
+        ..Power::default()
+    };
+    let anew = Power {
+        before: Some(STOP.to_owned()),
+        ..Power::default()
+    };
+    assert_eq!(begun(true, true), ours);
+    assert_eq!(begun(true, false), anew, "it was not asked for");
+    assert_eq!(begun(false, true), anew, "it was for another step");
+    assert_eq!(begun(false, false), anew);
+}
+
+#[test]
+fn while_a_stop_is_awaited_it_is_told_what_the_server_does() {
+    let mut stopping = silent(Phase::Stopping);
+    stopped(&mut stopping, false, false);
+    let message = |seen: &Seen| decide(seen).unwrap().record.message;
+    assert!(message(&stopping).ends_with(": ACTIVE"));
+    edit(&mut stopping, |view| {
+        view.server.as_mut().unwrap().task = Some("powering-off".to_owned());
+    });
+    assert!(message(&stopping).ends_with(": ACTIVE: powering-off"));
 }

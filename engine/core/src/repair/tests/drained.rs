@@ -70,6 +70,39 @@ fn a_pod_that_nobody_makes_again_forbids_the_drain_unless_the_pool_allows_it() {
 }
 
 #[test]
+fn what_a_pool_does_not_allow_to_be_lost_stays() {
+    let alone = PodSeen {
+        owner: Owner::Nobody,
+        ..pod("alone")
+    };
+    let with_data = PodSeen {
+        local_data: true,
+        ..pod("cache")
+    };
+    let on_disk = PodSeen {
+        node_volume: Some("pv-1".to_owned()),
+        ..pod("db")
+    };
+    let pods = [alone, with_data, on_disk, pod("web")];
+    for (unmanaged_pods, local_data, node_volumes, stay) in [
+        (false, false, false, &["alone", "cache", "db"][..]),
+        (true, false, false, &["cache", "db"]),
+        (false, true, false, &["alone", "db"]),
+        (false, false, true, &["alone", "cache"]),
+        (true, true, true, &[]),
+    ] {
+        let rules = DrainRules {
+            unmanaged_pods,
+            local_data,
+            node_volumes,
+        };
+        let plan = plan(&pods, rules);
+        assert_eq!(names(&plan.forbidden), stay);
+        assert_eq!(plan.evict.len(), pods.len() - stay.len());
+    }
+}
+
+#[test]
 fn a_drain_is_not_done_while_a_pod_is_still_leaving() {
     let pods = [PodSeen {
         leaving: Some(Timestamp::UNIX_EPOCH),
@@ -233,6 +266,18 @@ fn when_the_time_is_over_a_person_is_asked_unless_the_pool_says_delete() {
 fn the_last_resort_ends_too() {
     let next = decide(&late(LastResort::Delete, 3600 + 600)).unwrap();
     assert_eq!(next.record.phase, Phase::NeedsHuman);
+}
+
+#[test]
+fn there_is_no_last_resort_for_those_that_are_leaving() {
+    let mut seen = late(LastResort::Delete, 3600);
+    seen.pods = Some(vec![PodSeen {
+        leaving: Some(at(90 + 3600)),
+        ..pod("web")
+    }]);
+    let next = decide(&seen).unwrap();
+    assert_eq!((next.act, next.reason), (None, Reason::Evicting));
+    assert!(next.record.message.ends_with("default/web"));
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn what_costs_to_read_is_read_when_all_else_is_well() {
     assert_eq!(decide(&seen).unwrap().record.phase, Phase::Joining);
     new(&mut seen, |node| node.ready = Status::No);
     assert!(!further(&seen).fitness);
+    assert!(!further(&joined()).fitness, "it was read");
     is_committed(&joined());
 }
 
@@ -110,11 +111,17 @@ fn a_taint_that_the_sick_node_bears_too_or_that_the_pool_names_does_not() {
     old(&mut seen, |node| node.taints.push(taint.to_owned()));
     is_committed(&seen);
     // but an agent that has gone on the sick node must be there on the new one
-    let mut agent = joined();
-    let taint = "node.cilium.io/agent-not-ready:NoSchedule";
-    old(&mut agent, |node| node.taints.push(taint.to_owned()));
-    new(&mut agent, |node| node.taints.push(taint.to_owned()));
-    lacks(&agent, taint);
+    for taint in [
+        "node.cilium.io/agent-not-ready:NoSchedule",
+        "example.com/uninitialized:NoExecute",
+        "node.kubernetes.io/network-unavailable:NoSchedule",
+        "node.cloudprovider.kubernetes.io/shutdown:NoSchedule",
+    ] {
+        let mut agent = joined();
+        old(&mut agent, |node| node.taints.push(taint.to_owned()));
+        new(&mut agent, |node| node.taints.push(taint.to_owned()));
+        lacks(&agent, taint);
+    }
 }
 
 #[test]
@@ -166,6 +173,31 @@ fn it_must_have_no_less_to_give() {
             false => lacks(&seen, &format!("its allocatable {name} is")),
         }
     }
+}
+
+#[test]
+fn how_much_it_has_less_is_told_and_how_much_that_may_be_is_bounded() {
+    let mib = GIB / 1024;
+    let compared = |name: &str, had: u64, has: u64| {
+        let mut seen = joined();
+        old(&mut seen, |node| {
+            node.allocatable = [(name.to_owned(), had)].into()
+        });
+        new(&mut seen, |node| {
+            node.allocatable = [(name.to_owned(), has)].into()
+        });
+        seen
+    };
+    let lack = "its allocatable cpu is 3.050, less than 4";
+    lacks(&compared("cpu", 4000, 3050), lack);
+    // of little memory 64 MiB, of much a fiftieth
+    is_committed(&compared("memory", GIB, GIB - 64 * mib));
+    lacks(&compared("memory", GIB, GIB - 64 * mib - 1), "memory");
+    is_committed(&compared("memory", 100 * GIB, 98 * GIB));
+    lacks(&compared("memory", 100 * GIB, 98 * GIB - 1), "memory");
+    // what lies on its disks and how many volumes a driver takes do not count
+    is_committed(&compared("ephemeral-storage", 9000, 1000));
+    is_committed(&compared("attachable-volumes-csi", 9000, 1000));
 }
 
 #[test]
@@ -235,6 +267,10 @@ fn it_must_run_the_daemons() {
     let there = [("net", 2)];
     let lack = "it lacks a Ready pod of the DaemonSet kube-system/net";
     lacks(&with_daemons(daemon("net", true), &[], &there), lack);
+    let others = [daemon("log", true)];
+    lacks(&with_daemons(daemon("net", true), &others, &there), lack);
+    let all = [daemon("log", true), daemon("net", true)];
+    is_committed(&with_daemons(daemon("net", true), &all, &there));
     let starting = [daemon("net", false)];
     lacks(&with_daemons(daemon("net", true), &starting, &there), lack);
     let leaving = [PodSeen {
@@ -271,4 +307,24 @@ fn a_daemon_that_cannot_be_there_makes_the_bar_not_impossible() {
         ..daemon("net", true)
     };
     is_committed(&with_daemons(late, &[], &[("net", 2)]));
+}
+
+#[test]
+fn it_must_have_been_ready_for_a_while_on_the_very_server_that_was_made() {
+    let mut seen = joined();
+    new(&mut seen, |node| node.ready_held = 29);
+    lacks(&seen, "it must be Ready for 30 s");
+    new(&mut seen, |node| node.ready_held = 30);
+    is_committed(&seen);
+    let mut unready = seen.clone();
+    new(&mut unready, |node| node.ready = Status::Unknown);
+    lacks(&unready, "it is not Ready");
+    let mut another = seen.clone();
+    new(&mut another, |node| node.server = None);
+    lacks(&another, "its providerID is not our server's");
+    let mut building = seen;
+    if let CloudSeen::Fresh(view) = &mut building.cloud {
+        view.replacements[0].status = "BUILD".to_owned();
+    }
+    lacks(&building, "its server is BUILD");
 }

@@ -338,6 +338,10 @@ fn another_owner_keeps_us_away_and_ends_what_we_have_begun() {
             .push("ToBeDeletedByClusterAutoscaler=1767225600:NoSchedule".to_owned());
     };
     called_off_by(own, Reason::OwnedByOther);
+    let mut begun = seen(Phase::RebootDraining);
+    own(&mut begun);
+    let message = decide(&begun).unwrap().record.message;
+    assert!(message.contains("cluster-autoscaler"), "{message}");
     let mut judging = ready_to_begin();
     own(&mut judging);
     let next = decide(&judging).unwrap();
@@ -364,4 +368,26 @@ fn while_another_repair_of_the_pool_runs_none_begins() {
     judging.hands.turn = Turn::Free;
     let next = decide(&judging).unwrap();
     assert!(next.begins(&judging.record));
+}
+
+#[test]
+fn only_after_the_commit_and_only_once_is_a_word_told_to_be_too_late() {
+    let rejected = |phase, committed: Option<i64>| {
+        let mut seen = seen(phase);
+        seen.record.committed_at = committed.map(at);
+        seen.hands.reject = Some(String::new());
+        seen.cloud = CloudSeen::Unavailable("down".to_owned());
+        seen
+    };
+    let message = |seen: &Seen| decide(seen).unwrap().record.message;
+    let discarding = with_replacement(rejected(Phase::RollingBack, None), |_| {});
+    assert_eq!(decide(&discarding).unwrap().act, None);
+    assert!(!message(&discarding).contains("too late"));
+    let over = rejected(Phase::Replaced, Some(50));
+    assert_eq!(message(&over), "", "it is over");
+    let mut resting = rejected(Phase::NeedsHuman, Some(50));
+    let said = message(&resting);
+    assert!(said.ends_with("too late: its replacement is committed"));
+    resting.record.message = said.clone();
+    assert_eq!(message(&resting), said);
 }

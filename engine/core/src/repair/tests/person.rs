@@ -65,10 +65,10 @@ fn the_last_failed_attempt_ends_at_a_person_and_the_cordon_stays() {
     discarding.record.tried = vec![failed(1), failed(2)];
     let next = decide(&discarding).unwrap();
     assert_eq!(next.record.phase, Phase::CreatingPorts);
-    assert_eq!(
-        next.record.replacement.as_ref().map(|one| one.attempt),
-        Some(2)
-    );
+    let second = next.record.replacement.as_ref().unwrap();
+    assert_eq!(second.attempt, 2);
+    assert_eq!(second.name, "worker-1-read002", "a new name");
+    assert_eq!(second.tag, "rectifier-repair-uid-2");
     discarding.record.tried.push(failed(3));
     let next = decide(&discarding).unwrap();
     assert_eq!(

@@ -49,9 +49,17 @@ fn two_ports_of_one_name_are_one_port_and_a_surplus() {
     assert_eq!(next.act, Some(Act::DeleteSurplus(surplus)));
 
     let two = vec![port("a", FIRST), port("c", SECOND)];
-    let next = decide(&with_ports(Phase::CreatingPorts, two, |_| {})).unwrap();
-    assert_eq!(next.act, Some(Act::CreateServer));
-    assert_eq!(next.record.replacement.unwrap().ports, ["a", "c"]);
+    let mut both = with_ports(Phase::CreatingPorts, two, |_| {});
+    // also when the second came late
+    for now in [100, 90 + 600] {
+        both.now = at(now);
+        let next = decide(&both).unwrap();
+        assert_eq!(next.act, Some(Act::CreateServer));
+        assert_eq!(next.record.phase, Phase::CreatingServer);
+        let replacement = next.record.replacement.unwrap();
+        assert_eq!(replacement.ports, ["a", "c"]);
+        assert_eq!(replacement.posted_at, Some(at(now)));
+    }
 }
 
 #[test]
@@ -113,7 +121,10 @@ fn a_replacement_is_not_committed_while_one_of_its_ports_may_still_come() {
         (next.record.phase, next.reason),
         (Phase::Joining, Reason::CreateUncertain)
     );
-    assert_eq!(ready(40).record.phase, Phase::Committed);
+    let committed = ready(40).record;
+    assert_eq!(committed.phase, Phase::Committed);
+    let node_uid = committed.replacement.and_then(|one| one.node_uid);
+    assert_eq!(node_uid.as_deref(), Some("new-node"));
 }
 
 #[test]
@@ -129,4 +140,32 @@ fn what_cannot_be_made_in_time_is_a_failed_attempt_and_not_an_endless_one() {
             (Phase::Discarding, Reason::JoinOverdue, None)
         );
     }
+}
+
+#[test]
+fn a_server_without_ports_is_not_copied() {
+    let mut blind = with_ports(Phase::CreatingPorts, Vec::new(), |_| {});
+    if let CloudSeen::Fresh(view) = &mut blind.cloud {
+        view.ports_wanted = 0;
+    }
+    for (age, phase) in [(599, Phase::CreatingPorts), (600, Phase::Discarding)] {
+        blind.now = at(90 + age);
+        let next = decide(&blind).unwrap();
+        assert_eq!(
+            (next.record.phase, next.reason, next.act),
+            (phase, Reason::ServerUnknown, None)
+        );
+    }
+}
+
+#[test]
+fn the_server_that_bears_the_tag_is_the_one_that_is_recorded() {
+    let mut posted = with_ports(Phase::CreatingServer, Vec::new(), |_| {});
+    if let CloudSeen::Fresh(view) = &mut posted.cloud {
+        view.replacements = vec![server("new", "x")];
+    }
+    let record = decide(&posted).unwrap().record;
+    assert_eq!(record.phase, Phase::Joining);
+    let server_id = record.replacement.and_then(|one| one.server_id);
+    assert_eq!(server_id.as_deref(), Some("new"));
 }

@@ -28,6 +28,12 @@ fn pods_leave_a_replacement_by_eviction_before_it_is_deleted() {
     for phase in BOTH {
         let mut seen = taken_back(phase, &[pod("guest")]);
         assert!(further(&seen).guests);
+        assert!(!further(&taken_back(Phase::Joining, &[])).guests);
+        let mut alone = seen.clone();
+        if let CloudSeen::Fresh(view) = &mut alone.cloud {
+            view.replacements.clear();
+        }
+        assert!(!further(&alone).guests, "no server, no pod");
         let next = decide(&seen).unwrap();
         assert_eq!(
             next.act,
@@ -130,4 +136,72 @@ fn why_it_was_called_off_is_still_known_when_a_guest_has_left() {
     seen.more.guests = Some(Vec::new());
     let next = decide(&seen).unwrap();
     assert_eq!(next.reason, Reason::Withdrawn);
+}
+
+#[test]
+fn whatever_is_left_of_an_attempt_alone_is_removed() {
+    let mut whole = taken_back(Phase::RollingBack, &[]);
+    let CloudSeen::Fresh(view) = &mut whole.cloud else {
+        panic!("a fresh view")
+    };
+    view.ports = vec![PortSeen {
+        id: PortId::parse("port").unwrap(),
+        name: String::new(),
+        device: None,
+    }];
+    let all = view.clone();
+    let nothing = CloudView::default();
+    for phase in BOTH {
+        for left in [
+            CloudView {
+                replacements: all.replacements.clone(),
+                ..nothing.clone()
+            },
+            CloudView {
+                ports: all.ports.clone(),
+                ..nothing.clone()
+            },
+            CloudView {
+                replacement_node: all.replacement_node.clone(),
+                ..nothing.clone()
+            },
+        ] {
+            let removal = Act::RemoveReplacement {
+                servers: left.replacements.iter().map(|one| one.id.clone()).collect(),
+                ports: left.ports.iter().map(|one| one.id.clone()).collect(),
+                node: left.replacement_node.as_ref().map(|one| one.uid.clone()),
+            };
+            let mut seen = taken_back(phase, &[]);
+            seen.cloud = CloudSeen::Fresh(left);
+            let next = decide(&seen).unwrap();
+            assert_eq!((next.act, next.record.phase), (Some(removal), phase));
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_well_again_loses_our_cordon_and_no_other() {
+    let uncordoning = |node| Seen {
+        node,
+        ..seen(Phase::Uncordoning)
+    };
+    let next = decide(&uncordoning(Some(cordoned(Some(REPAIR_UID))))).unwrap();
+    assert_eq!(
+        (next.act, next.record.phase),
+        (Some(Act::Uncordon), Phase::Uncordoning)
+    );
+    let node_with_our_mark = NodeSeen {
+        unschedulable: false,
+        ..cordoned(Some(REPAIR_UID))
+    };
+    for node in [
+        None,
+        Some(node()),
+        Some(cordoned(None)),
+        Some(cordoned(Some("another"))),
+        Some(node_with_our_mark),
+    ] {
+        let next = decide(&uncordoning(node)).unwrap();
+        assert_eq!((next.act, next.record.phase), (None, Phase::Recovered));
+    }
 }

@@ -1,6 +1,8 @@
 //! Conditions that come and go, that a restart of their detector takes back, and that nobody renews any more.
 
-use super::super::told::{Doubt, STEADY, Spell, Told, UNHEARD, is_reset};
+use super::super::told::{
+    Doubt, STEADY, Spell, Told, UNHEARD, freshness, is_detectors, is_renewed, is_reset,
+};
 use super::*;
 
 const GRACE: u32 = 60;
@@ -108,6 +110,8 @@ fn a_boot_that_helped_is_believed_although_it_restarted_the_detector() {
 fn a_detector_can_say_nothing_that_is_older_than_its_start() {
     assert!(is_reset(at(100), [at(100), at(103), at(900)]));
     assert!(is_reset(at(100), [at(97)]), "its monitors begin in turn");
+    assert!(is_reset(at(100), [at(95)]));
+    assert!(!is_reset(at(100), [at(94)]));
     assert!(!is_reset(at(100), [at(100), at(40)]), "it has run since");
     assert!(!is_reset(at(100), []), "nothing to compare with");
 }
@@ -190,4 +194,45 @@ fn a_replacement_that_waits_for_a_dead_detector_alone_is_taken_back() {
     assert_eq!(committing(&joining).record.phase, Phase::Joining);
     joining.record.since = Some(at(100 - 600));
     assert_eq!(committing(&joining).record.phase, Phase::RollingBack);
+}
+
+#[test]
+fn what_the_kubelet_and_the_network_say_is_no_detectors_word() {
+    for (kind, detectors, renewed) in [
+        ("KernelDeadlock", true, true),
+        ("Ready", false, true),
+        ("MemoryPressure", false, true),
+        ("DiskPressure", false, true),
+        ("PIDPressure", false, true),
+        ("NotReady", false, true),
+        ("NetworkUnavailable", false, false),
+    ] {
+        let told = (is_detectors(kind), is_renewed(kind));
+        assert_eq!(told, (detectors, renewed), "{kind}");
+    }
+}
+
+#[test]
+fn a_policy_is_told_when_nobody_speaks_of_the_problem_any_more() {
+    use crate::policy::Freshness;
+    for (problem, told) in [
+        (ProblemSeen::There, Freshness::Fresh),
+        (gone(1), Freshness::Fresh),
+        (ProblemSeen::Stale, Freshness::Stale),
+    ] {
+        let seen = with_problem(Phase::Judging, problem);
+        assert_eq!(freshness(&seen), told, "{problem:?}");
+    }
+}
+
+#[test]
+fn after_the_commit_nothing_rests_on_the_problem_any_more() {
+    for problem in [ProblemSeen::Stale, ProblemSeen::NotReported] {
+        let mut deleting = super::committed::replaced(Phase::DeletingServer);
+        deleting.problem = problem;
+        deleting.request.requested_by = RequestedBy::Conditions;
+        deleting.evidence = kept();
+        let next = decide(&deleting).unwrap();
+        assert!(matches!(next.act, Some(Act::DeleteServer(_))));
+    }
 }

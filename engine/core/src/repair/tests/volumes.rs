@@ -50,6 +50,10 @@ fn a_folder_of_the_host_stays_on_it() {
         is_in("kubernetes.io/hostname", &["worker-1"])
     ));
     assert!(is_stuck(true, Vec::new()), "a hostPath names no node");
+    assert!(
+        !is_stuck(true, is_in("kubernetes.io/hostname", &["worker-2"])),
+        "it is another's"
+    );
     // its label would be on the replacement, the disk would not
     assert!(is_stuck(true, is_in(ZONE, &["az-1"])));
 }
@@ -136,4 +140,46 @@ fn requirements_mean_what_they_mean_to_the_scheduler() {
         let stuck = volume.is_of(&place("worker-1", "az-1"), &[], &[other.clone()]);
         assert_eq!(stuck, !can, "{operator:?} {than}");
     }
+}
+
+#[test]
+fn a_node_is_known_by_its_name_and_by_its_hostname() {
+    let mut node = place("worker-1", "az-1");
+    for (key, value) in [
+        ("kubernetes.io/hostname", "host-1"),
+        ("csi/node", "worker-1"),
+        ("csi/host", "host-1"),
+    ] {
+        node.labels.insert(key.to_owned(), value.to_owned());
+    }
+    for (key, value, stuck) in [
+        ("kubernetes.io/hostname", "host-1", true),
+        ("csi/node", "worker-1", true),
+        ("csi/host", "host-1", true),
+        (ZONE, "az-1", false),
+    ] {
+        let volume = Volume {
+            of_host: false,
+            terms: is_in(key, &[value]),
+        };
+        assert_eq!(volume.is_of(&node, &[], &[]), stuck, "{key}");
+    }
+}
+
+#[test]
+fn a_term_holds_where_its_labels_and_its_fields_hold() {
+    let term = |labels: &[Requirement], key: &str, name: &str| {
+        let term = Term {
+            labels: labels.to_vec(),
+            fields: vec![requirement(key, Operator::In, &[name])],
+        };
+        is_stuck(false, vec![term])
+    };
+    let ssd = [requirement("disk", Operator::In, &["ssd"])];
+    let hdd = [requirement("disk", Operator::In, &["hdd"])];
+    assert!(!term(&[], "metadata.name", "worker-2"));
+    assert!(!term(&ssd, "metadata.name", "worker-2"));
+    assert!(term(&hdd, "metadata.name", "worker-2"));
+    assert!(term(&ssd, "metadata.name", "worker-1"));
+    assert!(term(&ssd, "metadata.uid", "worker-2"), "no such field");
 }
