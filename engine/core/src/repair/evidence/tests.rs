@@ -30,6 +30,7 @@ fn a_server_is_not_deleted_before_its_evidence_was_tried_for() {
     let next = decide(&deleting(EvidenceSeen::Absent)).unwrap();
     assert_eq!(next.act, Some(Act::CollectEvidence));
     assert_eq!(next.reason, Reason::CollectingEvidence);
+    assert_eq!(next.detail, "", "nothing is said of the deletion yet");
     let evidence = next.record.evidence.unwrap();
     assert_eq!(
         (evidence.tries, evidence.at),
@@ -52,7 +53,9 @@ fn what_was_kept_is_written_down_in_the_moment_of_the_intent_to_delete() {
     let next = decide(&deleting).unwrap();
     assert_eq!(next.act, deletes());
     let evidence = next.record.evidence.clone().unwrap();
-    assert_eq!(evidence.config_map, Some(name(REPAIR_UID)));
+    let config_map = evidence.config_map.as_deref();
+    assert_eq!(config_map, Some("rectifier-evidence-repair-uid"));
+    assert_eq!(name(REPAIR_UID), "rectifier-evidence-repair-uid");
     assert_eq!(
         (evidence.at, evidence.missing),
         (Some(deleting.now), missing)
