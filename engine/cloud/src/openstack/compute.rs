@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::transport::{Method, Microversion, Request, Response, Service};
 use super::types::{
-    ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ImageAnswer, ServerAnswer,
-    ServerRecord,
+    ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ImageAnswer, MetadataAnswer,
+    ServerAnswer, ServerRecord,
 };
 use super::writes::{CREATE_SERVER, DELETE_SERVER, REBOOT_SERVER, SET_METADATA};
 use super::{OpenStack, answer, read, valid_tags};
@@ -281,7 +281,9 @@ impl OpenStack {
         // POST adds; PUT would remove all other keys.
         let request = compute(Method::Post, ["servers", server.as_str(), "metadata"])
             .json(json!({"metadata": metadata}));
-        self.ask(SET_METADATA, request).await.map(drop)
+        let response = self.ask(SET_METADATA, request).await?;
+        // a stranger's "all is well" has set nothing
+        answer::body::<MetadataAnswer>(SET_METADATA, &response).map(drop)
     }
 }
 

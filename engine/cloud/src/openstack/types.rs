@@ -210,6 +210,12 @@ impl From<ActionRecord> for InstanceAction {
 }
 
 #[derive(Deserialize)]
+pub(super) struct MetadataAnswer {
+    #[serde(rename = "metadata")]
+    _all: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct ImageAnswer {
     pub(super) status: String,
 }

@@ -184,7 +184,11 @@ async fn acts_say_what_they_mean() {
         text(action, 202, ""),
         text(action, 202, ""),
         text(action, 200, r#"{"output": "login:"}"#),
-        text("POST compute/servers/s/metadata", 200, "{}"),
+        text(
+            "POST compute/servers/s/metadata",
+            200,
+            r#"{"metadata": {"a": "b"}}"#,
+        ),
     ]);
     cloud.reboot(&server, Reboot::Soft).await.unwrap();
     cloud.reboot(&server, Reboot::Hard).await.unwrap();
