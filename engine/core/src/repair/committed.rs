@@ -128,7 +128,7 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
         );
     }
     // Nor does it prove that the machine is off: with its host down a delete is only the database's.
-    if seen.record.proof.is_none() && !dead::confirmed(seen) && dead::deleted(view).is_none() {
+    if !dead::is_ended(seen, view) {
         return Next::wait(seen, Reason::HostUnreachable, dead::NO_PROOF_OF_DELETE);
     }
     if !view.old_ports.is_empty() {

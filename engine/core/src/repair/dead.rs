@@ -128,6 +128,14 @@ pub(super) fn stopping(seen: &Seen) -> Next {
 pub(super) const NO_PROOF_OF_DELETE: &str =
     "the cloud does not know the server any more, and no host has said that it ended it";
 
+/// Is the machine proven to be off, of whose server the cloud does not know any more? Our stop of it proves that no longer
+/// once somebody has started it: a delete that no host reports may have been the database's alone.
+pub(super) fn is_ended(seen: &Seen, view: &CloudView) -> bool {
+    let is_stopped = || our_stop(seen, view).is_some_and(|stop| stop.done);
+    let still = seen.record.proof.is_some() && is_stopped();
+    still || confirmed(seen) || deleted(view).is_some()
+}
+
 /// A person's word, which names the very server.
 pub(super) fn confirmed(seen: &Seen) -> bool {
     let word = seen.request.confirmed_dead.as_ref();

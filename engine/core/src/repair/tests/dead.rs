@@ -193,6 +193,32 @@ fn a_server_that_the_cloud_does_not_know_any_more_is_not_therefore_dead() {
 }
 
 #[test]
+fn a_proof_does_not_outlive_a_start_by_somebody() {
+    let mut seen = silent(Phase::DeletingServer);
+    stopped(&mut seen, true, true);
+    seen.record.proof = Some(format!("stop {STOP}"));
+    // its host is down: of the delete it reports nothing
+    let report = |seen: &mut Seen, done: bool| {
+        edit(seen, |view| {
+            view.server = None;
+            let delete = action("delete", "req-delete", Some("us"), done);
+            view.actions.insert(0, delete);
+        });
+        let next = decide(seen).unwrap();
+        (next.record.phase, next.reason)
+    };
+    let gone = (Phase::DeletingNode, Reason::DeletingNode);
+    assert_eq!(report(&mut seen.clone(), false), gone);
+    edit(&mut seen, |view| {
+        let start = action("start", "req-start", Some("somebody"), true);
+        view.actions.insert(0, start);
+    });
+    let held = (Phase::DeletingServer, Reason::HostUnreachable);
+    assert_eq!(report(&mut seen.clone(), false), held);
+    assert_eq!(report(&mut seen, true), gone);
+}
+
+#[test]
 fn a_host_that_does_not_answer_ends_with_a_person_whose_word_moves_it_on() {
     let mut stopping = silent(Phase::Stopping);
     stopped(&mut stopping, false, false);
