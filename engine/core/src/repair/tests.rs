@@ -19,6 +19,7 @@ mod person;
 mod ports;
 mod power;
 mod reboot;
+mod server;
 mod taken_back;
 mod told;
 mod volumes;

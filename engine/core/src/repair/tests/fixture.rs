@@ -212,3 +212,32 @@ pub(super) fn with_replacement(mut seen: Seen, edit: impl FnOnce(&mut Replacemen
     seen.record.replacement = Some(replacement);
     seen
 }
+
+/// What was done to the server.
+pub(in crate::repair) fn action(
+    action: &str,
+    request: &str,
+    by: Option<&str>,
+    done: bool,
+) -> ActionSeen {
+    ActionSeen {
+        action: action.to_owned(),
+        request: request.to_owned(),
+        by: by.map(str::to_owned),
+        done,
+    }
+}
+
+/// The cloud shows something else.
+pub(in crate::repair) fn edit(seen: &mut Seen, change: impl FnOnce(&mut CloudView)) {
+    match &mut seen.cloud {
+        CloudSeen::Fresh(view) => change(view),
+        CloudSeen::Unavailable(_) | CloudSeen::NotAsked => panic!("a fresh view"),
+    }
+}
+
+/// What is decided.
+pub(in crate::repair) fn step(seen: &Seen) -> (Phase, Reason, Option<Act>) {
+    let next = decide(seen).unwrap();
+    (next.record.phase, next.reason, next.act)
+}

@@ -3,13 +3,6 @@
 use super::*;
 use crate::policy::{Gate, Outcome};
 
-fn edit(seen: &mut Seen, change: impl FnOnce(&mut CloudView)) {
-    match &mut seen.cloud {
-        CloudSeen::Fresh(view) => change(view),
-        CloudSeen::Unavailable(_) | CloudSeen::NotAsked => panic!("a fresh view"),
-    }
-}
-
 fn server_of(seen: &mut Seen, change: impl FnOnce(&mut ServerSeen)) {
     edit(seen, |view| change(view.server.as_mut().unwrap()));
 }
