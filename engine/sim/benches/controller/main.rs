@@ -12,24 +12,19 @@
 //!
 //! Figures are printed, never asserted.
 
+mod api;
+mod node;
+
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{Stream, StreamExt};
-use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
-use kube::client::Body;
 use rectifier_cloud::openstack::OpenStack;
 use rectifier_cloud::openstack::transport::{self, Transport, TransportError};
 use rectifier_controller::{Context as Engine, Settings, Telemetry};
@@ -40,7 +35,9 @@ use rectifier_policy_host::{Advisor, Set};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tower_service::Service;
+
+use crate::api::Api;
+use crate::node::{event, node};
 
 const SIZES: [usize; 2] = [5_000, 15_000];
 const DECISIONS: usize = 1_000;
@@ -163,12 +160,7 @@ struct Running {
 impl Running {
     async fn start(nodes: usize) -> Result<Self> {
         let (tell, told) = mpsc::unbounded_channel();
-        let api = Api(Arc::new(State {
-            nodes,
-            lease: Mutex::default(),
-            watchers: Mutex::default(),
-            tell,
-        }));
+        let api = Api::new(nodes, tell);
         let telemetry = Telemetry::default();
         let ctx = Engine {
             client: Client::new(api.clone(), "default"),
@@ -282,248 +274,6 @@ fn processor() -> Result<f64> {
     let ticks = |at: usize| anyhow::Ok(fields.get(at).context("stat")?.parse::<f64>()?);
     // utime and stime, the 14th and 15th; Linux tells all of them in hundredths of a second
     Ok((ticks(12)? + ticks(13)?) / 100.0)
-}
-
-/// A Node as a kubelet and its cluster write it.
-fn node(n: usize, sick: bool) -> Value {
-    let name = format!("worker-{n:05}.cluster.example");
-    let mut labels = json!({
-        "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-        "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "amd64", "pool": format!("pool-{}", n % 20),
-        "topology.kubernetes.io/zone": format!("az-{}", n % 3), "topology.kubernetes.io/region": "RegionOne",
-        "node.kubernetes.io/instance-type": "m1.large", "topology.cinder.csi.openstack.org/zone": format!("az-{}", n % 3),
-    });
-    for more in 0..5 {
-        labels[format!("feature.node.kubernetes.io/cpu-cpuid.F{more}")] = "true".into();
-    }
-    let condition = |kind: &str, bad: bool, reason: &str| {
-        json!({
-            "type": kind, "status": if bad { "True" } else { "False" }, "reason": reason,
-            "message": format!("{reason}: as the kubelet or the detector words it, which is a line of its own"),
-            "lastHeartbeatTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z",
-        })
-    };
-    let mut conditions = vec![condition(
-        "KernelDeadlock",
-        sick,
-        if sick {
-            "DockerHung"
-        } else {
-            "KernelHasNoDeadlock"
-        },
-    )];
-    for kind in [
-        "MemoryPressure",
-        "DiskPressure",
-        "PIDPressure",
-        "ReadonlyFilesystem",
-        "KubeletUnhealthy",
-        "ContainerRuntimeUnhealthy",
-        "FrequentKubeletRestart",
-        "FrequentContainerdRestart",
-        "FrequentUnregisterNetDevice",
-        "NTPProblem",
-        "NetworkUnavailable",
-    ] {
-        conditions.push(condition(kind, false, &format!("No{kind}")));
-    }
-    let mut ready = condition("Ready", true, "KubeletReady");
-    ready["message"] = "kubelet is posting ready status".into();
-    conditions.push(ready);
-    let images: Vec<Value> = (0..40)
-        .map(|image| {
-            json!({"names": [
-                format!("registry.example/team/image-{image}@sha256:{:064x}", image * 7919 + n % 7),
-                format!("registry.example/team/image-{image}:v1.{image}.0"),
-            ], "sizeBytes": 10_000_000 + image})
-        })
-        .collect();
-    let field = |name: &str| {
-        (
-            format!("f:{name}"),
-            json!({".": {}, "f:reason": {}, "f:message": {}, "f:status": {}}),
-        )
-    };
-    let fields: serde_json::Map<String, Value> =
-        (0..20).map(|n| field(&format!("field-{n}"))).collect();
-    json!({
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {
-            "name": name, "uid": format!("{n:08x}-0000-4000-8000-000000000000"), "resourceVersion": "1", "labels": labels,
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-            "annotations": {
-                "csi.volume.kubernetes.io/nodeid": format!("{{\"cinder.csi.openstack.org\":\"{n:08x}-0000-4000-8000-000000000001\"}}"),
-                "node.alpha.kubernetes.io/ttl": "0", "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-                "projectcalico.org/IPv4Address": format!("10.{}.{}.1/24", n / 256, n % 256),
-            },
-            "managedFields": [
-                {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": fields}},
-                {"manager": "node-problem-detector", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": fields}},
-            ],
-        },
-        "spec": {"providerID": format!("openstack:///{n:08x}-0000-4000-8000-000000000001"), "podCIDR": format!("10.{}.{}.0/24", n / 256, n % 256)},
-        "status": {
-            "addresses": [{"type": "InternalIP", "address": format!("10.0.{}.{}", n / 256, n % 256)}, {"type": "Hostname", "address": name}],
-            "allocatable": {"cpu": "7910m", "memory": "15Gi", "pods": "110", "ephemeral-storage": "95Gi"},
-            "capacity": {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"},
-            "conditions": conditions, "images": images,
-            "nodeInfo": {
-                "bootID": format!("{n:08x}-0000-4000-8000-000000000002"), "machineID": format!("{n:032x}"), "systemUUID": format!("{n:032x}"),
-                "kernelVersion": "6.1.0-30-amd64", "osImage": "Debian GNU/Linux 12", "containerRuntimeVersion": "containerd://2.1.0",
-                "kubeletVersion": "v1.34.0", "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": "amd64",
-            },
-        },
-    })
-}
-
-/// A line of a watch.
-fn event(n: usize, sick: bool, version: usize) -> Bytes {
-    let mut object = node(n, sick);
-    object["metadata"]["resourceVersion"] = (version + 2).to_string().into();
-    format!("{}\n", json!({"type": "MODIFIED", "object": object})).into()
-}
-
-/// The API server.
-#[derive(Clone)]
-struct Api(Arc<State>);
-
-struct State {
-    nodes: usize,
-    lease: Mutex<Option<Value>>,
-    watchers: Mutex<Vec<mpsc::UnboundedSender<Bytes>>>,
-    tell: mpsc::UnboundedSender<Instant>,
-}
-
-type Answered = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn answer(code: u16, body: impl Into<Bytes>) -> Answered {
-    let mut response = Response::new(Full::new(body.into()).boxed_unsync());
-    *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
-    response
-}
-
-fn refuse(code: u16, reason: &str) -> Answered {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code});
-    answer(code, status.to_string())
-}
-
-fn streamed(lines: impl Stream<Item = Bytes> + Send + 'static) -> Answered {
-    let frames = lines.map(|line| Ok(Frame::data(line)));
-    Response::new(StreamBody::new(frames).boxed_unsync())
-}
-
-impl Api {
-    fn send(&self, line: Bytes) {
-        lock(&self.0.watchers).retain(|watcher| watcher.send(line.clone()).is_ok());
-    }
-
-    fn page(&self, query: &BTreeMap<String, String>) -> Answered {
-        let from: usize = query
-            .get("continue")
-            .and_then(|from| from.parse().ok())
-            .unwrap_or(0);
-        let limit: usize = query
-            .get("limit")
-            .and_then(|limit| limit.parse().ok())
-            .unwrap_or(500);
-        let end = self.0.nodes.min(from + limit);
-        let next = if end < self.0.nodes {
-            end.to_string()
-        } else {
-            String::new()
-        };
-        let mut body = format!(
-            r#"{{"kind":"NodeList","apiVersion":"v1","metadata":{{"resourceVersion":"1","continue":"{next}"}},"items":["#
-        );
-        for n in from..end {
-            if n > from {
-                body.push(',');
-            }
-            body.push_str(&node(n, false).to_string());
-        }
-        body.push_str("]}");
-        answer(200, body)
-    }
-
-    fn lease(&self, method: &str, body: &[u8]) -> Answered {
-        let mut lease = lock(&self.0.lease);
-        match (method, &mut *lease) {
-            ("GET", Some(lease)) => answer(200, lease.to_string()),
-            ("GET", None) => refuse(404, "NotFound"),
-            (_, kept) => {
-                let mut new: Value = serde_json::from_slice(body).unwrap_or_default();
-                new["metadata"]["resourceVersion"] = "1".into();
-                let told = new.to_string();
-                *kept = Some(new);
-                answer(200, told)
-            }
-        }
-    }
-
-    async fn serve(self, request: Request<Body>) -> Answered {
-        let (parts, body) = request.into_parts();
-        let query = parts.uri.query().unwrap_or_default();
-        let query: BTreeMap<String, String> = form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let is_watch = query.contains_key("watch");
-        let body = body
-            .collect()
-            .await
-            .map(|body| body.to_bytes())
-            .unwrap_or_default();
-        match parts.uri.path() {
-            path if path.contains("/leases") => self.lease(parts.method.as_str(), &body),
-            "/api/v1/nodes" if is_watch => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                lock(&self.0.watchers).push(sender);
-                streamed(futures::stream::unfold(receiver, async |mut receiver| {
-                    Some((receiver.recv().await?, receiver))
-                }))
-            }
-            "/api/v1/nodes" => self.page(&query),
-            path if path.ends_with("/events") => {
-                self.0.tell.send(Instant::now()).ok();
-                answer(201, body)
-            }
-            path if path.ends_with("/noderepairs") || path.ends_with("/repairpools") => {
-                match is_watch {
-                    true => streamed(futures::stream::pending()),
-                    false => {
-                        let kind = if path.ends_with("pools") {
-                            "RepairPoolList"
-                        } else {
-                            "NodeRepairList"
-                        };
-                        let list = json!({"apiVersion": "rectifier.dev/v1alpha1", "kind": kind, "metadata": {"resourceVersion": "1"}, "items": []});
-                        answer(200, list.to_string())
-                    }
-                }
-            }
-            _ => refuse(404, "NotFound"),
-        }
-    }
-}
-
-impl Service<Request<Body>> for Api {
-    type Response = Answered;
-    type Error = std::convert::Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let api = self.clone();
-        Box::pin(async move { Ok(api.serve(request).await) })
-    }
 }
 
 /// No policy is there.
