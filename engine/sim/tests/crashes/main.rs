@@ -259,56 +259,49 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Each point of a story meets these.
 fn matrix(story: &Story, blows: impl Fn(usize) -> Vec<Blow>) -> Result<()> {
-    let policies = policy::shipped()?;
-    let good = play(story, &policies, Strike::Nothing)
-        .with_context(|| format!("{}: the good run", story.name))?;
-    let (mut runs, mut failed) = (0, Vec::new());
-    for (index, point) in good.points.iter().enumerate() {
-        for blow in blows(index) {
-            runs += 1;
-            let told = play(story, &policies, Strike::Blow(index, blow));
-            let told = told.and_then(|told| {
-                let met = told.points.get(index);
-                ensure!(met == Some(point), "the blow fell at {met:?}");
-                Ok(())
-            });
-            if let Err(error) = told {
-                failed.push(format!("{blow:?} at {index}, {point}: {error:#}"));
-            }
-        }
-    }
-    println!("{}: {} points, {runs} blows", story.name, good.points.len());
-    ensure!(
-        failed.is_empty(),
-        "{}: {} of {runs} ended otherwise:\n{}",
-        story.name,
-        failed.len(),
-        failed.join("\n")
-    );
-    Ok(())
+    let strikes = |at| {
+        blows(at)
+            .into_iter()
+            .map(move |blow| Strike::Blow(at, blow))
+    };
+    meets(story, |told| &told.points, |at| strikes(at).collect())
 }
 
-/// Each request to the cloud of a story's good run meets these.
+/// Each request to the cloud of a story meets these.
 fn faults(story: &Story, faults: impl Fn(usize) -> Vec<Fault>) -> Result<()> {
+    let strikes = |at| {
+        faults(at)
+            .into_iter()
+            .map(move |fault| Strike::Fault(at, fault))
+    };
+    meets(story, |told| &told.asked, |at| strikes(at).collect())
+}
+
+/// Each place of a story's good run meets each of its strikes in a run of its own.
+fn meets(
+    story: &Story,
+    places: fn(&Told) -> &[String],
+    strikes: impl Fn(usize) -> Vec<Strike>,
+) -> Result<()> {
     let policies = policy::shipped()?;
-    let good = play(story, &policies, Strike::Nothing).context("the good run")?;
+    let name = story.name;
+    let good =
+        play(story, &policies, Strike::Nothing).with_context(|| format!("{name}: the good run"))?;
     let (mut runs, mut failed) = (0, Vec::new());
-    for (index, asked) in good.asked.iter().enumerate() {
-        for fault in faults(index) {
+    for (at, place) in places(&good).iter().enumerate() {
+        for strike in strikes(at) {
             runs += 1;
-            let told = play(story, &policies, Strike::Fault(index, fault));
-            let told = told.and_then(|told| {
-                let met = told.asked.get(index);
-                ensure!(met == Some(asked), "the fault befell {met:?}");
+            let told = play(story, &policies, strike).and_then(|told| {
+                let met = places(&told).get(at);
+                ensure!(met == Some(place), "it fell at {met:?}");
                 Ok(())
             });
             if let Err(error) = told {
-                failed.push(format!("{fault:?} at {index}, {asked}: {error:#}"));
+                failed.push(format!("{strike:?}, {place}: {error:#}"));
             }
         }
     }
-    let (name, requests) = (story.name, good.asked.len());
-    println!("{name}: {requests} requests to the cloud, {runs} faults");
+    println!("{name}: {} places, {runs} runs", places(&good).len());
     ensure!(
         failed.is_empty(),
         "{name}: {} of {runs} ended otherwise:\n{}",
