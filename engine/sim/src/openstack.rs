@@ -236,6 +236,11 @@ impl World {
         self.now(|state| state.servers.len())
     }
 
+    /// How many requests about such things have landed, e.g. `images`.
+    pub fn asked_of(&self, what: &str) -> usize {
+        self.now(|state| state.asked.get(what).copied().unwrap_or(0))
+    }
+
     /// The ids of all ports.
     pub fn ports(&self) -> Vec<String> {
         self.now(|state| state.ports.keys().cloned().collect())
@@ -290,18 +295,21 @@ impl World {
     }
 
     fn met(&self, request: &Request) -> Result<Response, TransportError> {
-        self.now(|state| match state.met_at_the_door(request) {
-            Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
-            Some(Effect::Answer { status, headers }) => Ok(Response {
-                status,
-                headers,
-                body: b"<html>somebody else</html>".to_vec(),
-            }),
-            Some(Effect::AnswerLost) => {
-                wire::answer(state, request);
-                Err(TransportError::Lost("connection reset".into()))
+        self.now(|state| {
+            state.count(request);
+            match state.met_at_the_door(request) {
+                Some(Effect::NotSent) => Err(TransportError::NotSent("connection refused".into())),
+                Some(Effect::Answer { status, headers }) => Ok(Response {
+                    status,
+                    headers,
+                    body: b"<html>somebody else</html>".to_vec(),
+                }),
+                Some(Effect::AnswerLost) => {
+                    wire::answer(state, request);
+                    Err(TransportError::Lost("connection reset".into()))
+                }
+                None => Ok(wire::answer(state, request)),
             }
-            None => Ok(wire::answer(state, request)),
         })
     }
 }

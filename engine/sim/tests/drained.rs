@@ -35,6 +35,7 @@ played! {
     likeness::what_cannot_be_copied_is_named_before_anything_is_touched
     likeness::a_server_that_boots_from_a_volume_is_replaced_where_the_pool_names_an_image
     likeness::an_image_that_is_gone_is_no_base
+    likeness::a_repair_that_waits_for_a_person_does_not_ask_the_cloud_all_the_time
     likeness::what_the_pool_says_of_new_servers_holds_and_all_else_is_copied
     uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
 }

@@ -9,6 +9,7 @@
 
 mod archived;
 mod held;
+mod lacks;
 mod listed;
 mod look;
 mod members;
@@ -30,10 +31,12 @@ use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::{HeldBack, PodSeen};
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{Flight, NoRules, ProblemSeen};
+use rectifier_core::repair::{Flight, Lack, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
+pub(crate) use self::lacks::Asked;
+use self::lacks::Lacks;
 use self::listed::Listed;
 pub use self::look::Sick;
 use self::members::{Members, Pool, selecting};
@@ -108,6 +111,7 @@ struct State {
     archived: Listed<String, Archived>,
     turns: Turns,
     held_back: BTreeMap<NodeName, Vec<HeldBack>>,
+    lacks: Lacks,
     held: BTreeMap<NodeName, Reason>,
     told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
     heard: BTreeMap<Kind, Timestamp>,
@@ -179,6 +183,7 @@ impl State {
         self.sick.remove(node);
         self.fresh.remove(node);
         self.held_back.remove(node);
+        self.lacks.forget(node);
         self.held.remove(node);
         self.told.remove(node);
     }
@@ -406,6 +411,27 @@ impl Cluster {
     pub(crate) fn held_back(&self, node: &NodeName) -> Vec<HeldBack> {
         let state = self.state();
         state.held_back.get(node).cloned().unwrap_or_default()
+    }
+
+    /// What a similar server would lack, if it was looked at a short while ago.
+    pub(crate) fn lacks(
+        &self,
+        node: &NodeName,
+        asked: &Asked,
+        now: Timestamp,
+    ) -> Option<Vec<Lack>> {
+        self.state().lacks.known(node, asked, now)
+    }
+
+    /// See [`Self::lacks`].
+    pub(crate) fn keep_lacks(
+        &self,
+        node: &NodeName,
+        asked: Asked,
+        lacks: Vec<Lack>,
+        now: Timestamp,
+    ) {
+        self.state().lacks.keep(node, asked, lacks, now);
     }
 
     /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.

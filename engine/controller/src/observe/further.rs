@@ -13,7 +13,7 @@ use rectifier_core::repair::{self, CloudSeen, Further, Lack, NodeSeen, Seen};
 
 use super::{owner, pods, pool, seen_of, volume};
 use crate::abreast::abreast;
-use crate::cluster::Cluster;
+use crate::cluster::{Asked, Cluster};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
 use crate::similar;
@@ -63,10 +63,21 @@ async fn lacks(
     let CloudSeen::Fresh(view) = &seen.cloud else {
         return None;
     };
-    let server = view.server.as_ref()?;
-    let provisioning = pool::of(cluster, name).1?;
-    let lacks = similar::lacks(ctx.cloud.as_ref(), &server.id, &provisioning);
-    Some(lacks.await.map_err(|error| chain(&error)))
+    let asked = Asked {
+        server: view.server.as_ref()?.id.clone(),
+        provisioning: pool::of(cluster, name).1?,
+        retried_at: seen.record.retried_at,
+    };
+    if let Some(lacks) = cluster.lacks(name, &asked, seen.now) {
+        return Some(Ok(lacks));
+    }
+    let look = similar::lacks(ctx.cloud.as_ref(), &asked.server, &asked.provisioning);
+    let lacks = match look.await {
+        Ok(lacks) => lacks,
+        Err(error) => return Some(Err(chain(&error))),
+    };
+    cluster.keep_lacks(name, asked, lacks.clone(), seen.now);
+    Some(Ok(lacks))
 }
 
 /// The replacement's node.

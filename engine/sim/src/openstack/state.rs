@@ -35,6 +35,8 @@ pub(super) struct State {
     chance: fastrand::Rng,
     step: RangeInclusive<Duration>,
     made: u64,
+    /// How many requests have landed, by the first part of their path.
+    pub(super) asked: BTreeMap<String, usize>,
     pub(super) now: Instant,
     pub(super) wall: Timestamp,
 }
@@ -145,6 +147,7 @@ impl State {
             boot_delay: Duration::ZERO,
             door: Vec::new(),
             step: options.step.clone(),
+            asked: BTreeMap::new(),
             made: 0,
             now: Instant::now(),
             wall: Timestamp::UNIX_EPOCH,
@@ -280,6 +283,11 @@ impl State {
         self.settle(self.now, self.wall);
         self.step = usual;
         id
+    }
+
+    pub(super) fn count(&mut self, request: &Request) {
+        let what = request.path.first().cloned().unwrap_or_default();
+        *self.asked.entry(what).or_default() += 1;
     }
 
     pub(super) fn give(&mut self, id: &str, extra: Extra) {

@@ -37,6 +37,33 @@ async fn is_refused(stage: &Stage, words: &[&str]) -> Result<Record> {
     Ok(refused)
 }
 
+async fn is_replaced(stage: &Stage) -> Result<Record> {
+    let over = stage.until_over().await?;
+    ensure!(over.phase == Phase::Replaced, "{over:?}");
+    Ok(over)
+}
+
+/// Half an hour in which a person is awaited is no half hour of questions.
+pub(crate) async fn a_repair_that_waits_for_a_person_does_not_ask_the_cloud_all_the_time(
+    mut stage: Stage,
+) -> Result<()> {
+    stage.pool(json!({"mode": "Approve"})).await?;
+    stage.start();
+    stage.fall_sick().await?;
+    let waits = || {
+        let record = stage.record();
+        record.is_some_and(|record| record.reason == Some(Reason::AwaitingApproval))
+    };
+    stage.until("a person to be asked", waits).await?;
+    let images = || stage.scene.cloud.asked_of("images");
+    let before = images();
+    ensure!(before == 1, "the image was asked for {before} times");
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let asked = images() - before;
+    ensure!((5..=6).contains(&asked), "it was asked {asked} times");
+    Ok(())
+}
+
 pub(crate) async fn what_cannot_be_copied_is_named_before_anything_is_touched(
     mut stage: Stage,
 ) -> Result<()> {
@@ -65,9 +92,7 @@ pub(crate) async fn what_cannot_be_copied_is_named_before_anything_is_touched(
         .pool(json!({"provisioning": {"without": without}}))
         .await?;
     stage.retry().await?;
-    let over = stage.until_over().await?;
-    ensure!(over.phase == Phase::Replaced, "{over:?}");
-    Ok(())
+    is_replaced(&stage).await.map(drop)
 }
 
 pub(crate) async fn a_server_that_boots_from_a_volume_is_replaced_where_the_pool_names_an_image(
@@ -84,9 +109,7 @@ pub(crate) async fn a_server_that_boots_from_a_volume_is_replaced_where_the_pool
         .pool(json!({"provisioning": {"image": image, "without": ["Volumes"]}}))
         .await?;
     stage.retry().await?;
-    let over = stage.until_over().await?;
-    ensure!(over.phase == Phase::Replaced, "{over:?}");
-    Ok(())
+    is_replaced(&stage).await.map(drop)
 }
 
 pub(crate) async fn an_image_that_is_gone_is_no_base(mut stage: Stage) -> Result<()> {
@@ -121,8 +144,7 @@ pub(crate) async fn what_the_pool_says_of_new_servers_holds_and_all_else_is_copi
         .await?;
     stage.start();
     stage.fall_sick().await?;
-    let over = stage.until_over().await?;
-    ensure!(over.phase == Phase::Replaced, "{over:?}");
+    let over = is_replaced(&stage).await?;
     let name = over.replacement.context("no replacement")?.name;
     let new = cloud.template(&server(&stage, &name).await?.id).await?;
     ensure!(new.shape.flavor == *other, "{new:?}");
