@@ -11,7 +11,8 @@ mod repair;
 pub use client::{ClientError, client};
 pub use crds::crds;
 pub use pool::{
-    Drain, Mode, Provisioning, RepairPool, RepairPoolSpec, RepairPoolStatus, Retention, Timing,
+    Drain, Interface, Mode, Provisioning, RepairPool, RepairPoolSpec, RepairPoolStatus, Retention,
+    Timing,
 };
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 

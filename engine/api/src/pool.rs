@@ -164,6 +164,22 @@ pub struct Provisioning {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub flavor: Option<String>,
+    /// What new servers and their nodes are called, a Jinja template: a host name of at most 63 characters. It sees `base` (the
+    /// sick node's name, without the id that an earlier repair put behind it), `id` (seven characters that are new with every
+    /// attempt, and must be in the name), `node` (the sick node's name) and `pool`. It must be what the new node's kubelet
+    /// registers as.
+    #[serde(default = "name_template")]
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// Availability zones in which a new server is made when no host in the sick one's can take it, tried in this order. None
+    /// is, if a pod of the node has a volume that is not there.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 255)))]
+    pub zones: Vec<String>,
+    /// The interfaces of new servers, in place of the sick one's: the first is the node's address.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub networks: Vec<Interface>,
     /// What new servers are made without, though the sick one has it. Without this word a server that has it is not replaced:
     /// a person is asked before anything is touched.
     #[serde(default)]
@@ -182,6 +198,29 @@ pub struct Provisioning {
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub ignore_taints: Vec<String>,
+}
+
+/// As earlier versions of this engine named them.
+fn name_template() -> String {
+    "{{ base }}-{{ id }}".to_owned()
+}
+
+/// One interface of a new server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Interface {
+    /// The network's id.
+    #[schemars(length(min = 1, max = 255))]
+    pub network: String,
+    /// The ids of the subnets in which it has an address each. None: those of the sick server's interface in this place, if that
+    /// is in the same network; else the cloud chooses.
+    #[serde(default)]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 255)))]
+    pub subnets: Vec<String>,
+    /// The ids of its security groups. None: those of the sick server's interface in this place, as everything else of it.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 255)))]
+    pub security_groups: Vec<String>,
 }
 
 /// Waits and deadlines, in seconds.

@@ -4,6 +4,8 @@
 //! answer; four exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask. It is one file: the compiler of
 //! policies is this same program, started once more.
 
+mod cloud;
+mod cluster;
 mod completion;
 mod demo;
 mod diagnostic;
@@ -28,6 +30,7 @@ Examples:
   rectifier policy new restart-once     a policy from a template, and what tests it
   rectifier policy check DIR            what an engine would say of a directory of policies
   rectifier policy --help               all that can be done with policies
+  rectifier cloud show worker-1         what would take this node's place, as a diff
   rectifier dump -o cluster.json        a cluster in one document, without secrets
   rectifier simulate --from cluster.json --policies DIR --condition KernelDeadlock --on worker-1";
 
@@ -45,6 +48,8 @@ struct Cli {
 enum Command {
     /// Writes, checks, tests and asks policies
     Policy(Box<policy::Arguments>),
+    /// Shows what would be made in OpenStack for a node, and what is left over there
+    Cloud(Box<cloud::Arguments>),
     /// Shows a cluster that breaks and heals itself, in one process: both engines, your policies, no Kubernetes
     Demo(Box<demo::Arguments>),
     /// Reads what decisions rest on of a cluster, and writes one document: no Secrets, and nothing that carries them
@@ -73,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
             Ok(Verdict::Well)
         }
         Command::Policy(arguments) => policy::run(*arguments),
+        Command::Cloud(arguments) => cloud::run(*arguments),
         Command::Demo(arguments) => demo::run(*arguments),
         Command::Dump(arguments) => policy::asking(dump::run(arguments)),
         Command::Simulate(arguments) => simulate::run(&arguments),

@@ -35,6 +35,7 @@ pub use model::{
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rectifier_core::name::{PortId, ServerId};
 use rectifier_core::repair::Lack;
 
@@ -43,6 +44,11 @@ use rectifier_core::repair::Lack;
 /// Every method may be called again with the same arguments at any time; each says what that does.
 #[async_trait]
 pub trait Cloud: Send + Sync {
+    /// The region that is asked, if it was said.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
     /// The server as the cloud describes it now.
     ///
     /// `None` is a 404 that the compute service itself answered, in its own words; a 404 of a proxy or of a
@@ -64,6 +70,9 @@ pub trait Cloud: Send + Sync {
     /// All servers of the project, oldest first; complete, or an error, or told to be not: of a server whose cell is down
     /// nothing is known but its id, and its status is [`ServerStatus::Unknown`].
     async fn servers(&self) -> Result<Vec<Server>, CloudError>;
+
+    /// Servers of the project that were deleted since then, as far as the cloud's database still has them.
+    async fn deleted_since(&self, since: Timestamp) -> Result<Vec<Server>, CloudError>;
 
     /// What a server similar to this one needs.
     ///

@@ -4,12 +4,14 @@
 //! Whatever cannot be read ends a round: a list that failed names nothing, and nothing is taken on half a look. Before
 //! each single deletion the Lease and the thing itself are read again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use kube::Client;
 use kube::ResourceExt;
 use kube::api::Api;
 use rectifier_api::NodeRepair;
-use rectifier_cloud::{Port, Server, ServerStatus};
+use rectifier_cloud::{Cloud, Port, Server, ServerStatus};
 use rectifier_core::leftovers::{
     Found, Leftover, Named, PortFound, ServerFound, leftovers, takes_port, takes_server,
 };
@@ -17,7 +19,7 @@ use rectifier_core::repair::Stop;
 
 use crate::act::marks;
 use crate::context::Context;
-use crate::error::{Error, api, chain, cloud};
+use crate::error::{Error, api, chain, cloud as asked};
 use crate::observe::node::server_of;
 use crate::slim::{SlimNode, in_pages};
 use crate::{fence, stop};
@@ -45,17 +47,17 @@ pub(crate) async fn keep(ctx: Context, term: i64) -> Error {
 
 async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
     let cluster = &ctx.settings.cluster;
-    let found = found(ctx).await?;
+    let found = found(ctx.cloud.as_ref(), cluster).await?;
     // nearly always there is nothing, and no list of all Nodes is needed to know that
     if leftovers(&found, &Named::default(), cluster, ctx.now())?.is_empty() {
         return Ok(());
     }
-    let named = named(ctx).await?;
+    let (named, _) = named(&ctx.client).await?;
     for leftover in leftovers(&found, &named, cluster, ctx.now())? {
         match leftover {
             Leftover::Server(id) => {
                 let now = ctx.cloud.describe(&id).await;
-                let Some(now) = now.map_err(cloud("describe a leftover"))? else {
+                let Some(now) = now.map_err(asked("describe a leftover"))? else {
                     continue;
                 };
                 if !takes_server(&server(&now), &named, cluster, ctx.now()) {
@@ -66,12 +68,12 @@ async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
                 }
                 tracing::info!(server = %id, name = now.name, "deleting a server of ours that no Node and no repair names");
                 let deleted = ctx.cloud.delete_server(&id).await;
-                deleted.map_err(cloud("delete a leftover server"))?;
+                deleted.map_err(asked("delete a leftover server"))?;
                 ctx.telemetry.collected("server");
             }
             Leftover::Port(id) => {
                 let now = ctx.cloud.port(&id).await;
-                let Some(now) = now.map_err(cloud("describe a leftover port"))? else {
+                let Some(now) = now.map_err(asked("describe a leftover port"))? else {
                     continue;
                 };
                 if !takes_port(&port(&now), &named, ctx.now()) {
@@ -82,7 +84,7 @@ async fn collect(ctx: &Context, term: i64) -> Result<(), Error> {
                 }
                 tracing::info!(port = %id, name = now.name, "deleting a port of ours that no repair names");
                 let deleted = ctx.cloud.delete_port(&id).await;
-                deleted.map_err(cloud("delete a leftover port"))?;
+                deleted.map_err(asked("delete a leftover port"))?;
                 ctx.telemetry.collected("port");
             }
         }
@@ -103,11 +105,12 @@ async fn may_delete(ctx: &Context, term: i64) -> Result<bool, Error> {
     Ok(stop == Stop::Runs)
 }
 
-async fn found(ctx: &Context) -> Result<Found, Error> {
-    let servers = ctx.cloud.servers().await.map_err(cloud("list servers"))?;
-    let description = marks::description(&ctx.settings.cluster);
-    let ports = ctx.cloud.ports_by_description(&description).await;
-    let ports = ports.map_err(cloud("list ports"))?;
+pub(crate) async fn found(cloud: &dyn Cloud, cluster: &str) -> Result<Found, Error> {
+    let servers = cloud.servers().await.map_err(asked("list servers"))?;
+    let ports = cloud
+        .ports_by_description(&marks::description(cluster))
+        .await;
+    let ports = ports.map_err(asked("list ports"))?;
     Ok(Found {
         servers: servers.iter().map(server).collect(),
         ports: ports.iter().map(port).collect(),
@@ -122,6 +125,7 @@ fn server(server: &Server) -> ServerFound {
         cluster: mark(marks::CLUSTER),
         repair: mark(marks::REPAIR),
         state: mark(marks::STATE),
+        tags: server.tags.clone(),
         created: server.created,
         known: server.status != ServerStatus::Unknown,
     }
@@ -137,20 +141,24 @@ fn port(port: &Port) -> PortFound {
     }
 }
 
-/// From the API server itself, not from a cache.
-async fn named(ctx: &Context) -> Result<Named, Error> {
+/// What is named, and the servers that repairs have taken away or will; from the API server itself, not from a cache.
+pub(crate) async fn named(client: &Client) -> Result<(Named, BTreeSet<String>), Error> {
     let mut named = Named::default();
-    let nodes: Api<SlimNode> = Api::all(ctx.client.clone());
+    let mut removed = BTreeSet::new();
+    let nodes: Api<SlimNode> = Api::all(client.clone());
     let told = in_pages(&nodes, |node| {
         let server = node.spec.provider_id.as_deref().and_then(server_of);
         named.node(&node.name_any(), server.as_ref());
     });
     told.await.map_err(api("list nodes"))?;
-    let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
+    let repairs: Api<NodeRepair> = Api::all(client.clone());
     let told = in_pages(&repairs, |repair| {
         let record = repair.status.clone().unwrap_or_default();
         named.repair(&repair.uid().unwrap_or_default(), &record);
+        if record.committed_at.is_some() {
+            removed.extend(record.server_id);
+        }
     });
     told.await.map_err(api("list noderepairs"))?;
-    Ok(named)
+    Ok((named, removed))
 }

@@ -7,6 +7,7 @@
 mod abreast;
 mod act;
 mod advise;
+pub mod audit;
 mod cluster;
 mod context;
 mod engine;

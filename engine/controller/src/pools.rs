@@ -18,11 +18,11 @@ use rectifier_core::policy::{SiteKind, Status};
 use rectifier_core::repair::{Condition, PAUSED};
 use serde_json::json;
 
-use crate::act::user_data;
 use crate::cluster::{Cluster, NodeFacts};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
 use crate::fence;
+use crate::similar::template;
 
 /// Changes are gathered for so long. 5 s: a person who looks sees what is, and a storm of conditions is one write.
 const GATHERED: Duration = Duration::from_secs(5);
@@ -160,7 +160,7 @@ fn status(
         .spec
         .provisioning
         .as_ref()
-        .map(user_data::check)
+        .map(template::check)
         .transpose();
     let (is_ready, reason, message) = match (selector, &selected.shared, template) {
         (Err(why), _, _) => (
@@ -173,13 +173,10 @@ fn status(
             "Overlaps",
             format!("{node} is selected by {other}, too: nodes of two pools are not repaired"),
         ),
-        (Ok(_), None, Err(why)) => (
+        (Ok(_), None, Err((field, why))) => (
             false,
             "TemplateInvalid",
-            format!(
-                "provisioning.userData: {}: no replacement can be made",
-                chain(&why)
-            ),
+            format!("provisioning.{field}: {why}: no replacement can be made"),
         ),
         (Ok(_), None, Ok(_)) if selected.nodes == 0 => {
             (true, "NoNodes", "it selects no node".to_owned())
@@ -325,16 +322,8 @@ mod tests {
     #[test]
     fn a_template_that_does_not_render_is_said_before_the_night() {
         let mut wrong = pool("web", "web");
-        let mut how = Provisioning {
-            user_data: "{{ token }} {{ nodename }}".to_owned(),
-            api_server: "https://x".to_owned(),
-            image: None,
-            flavor: None,
-            without: Vec::new(),
-            copy_labels: Vec::new(),
-            copy_taints: Vec::new(),
-            ignore_taints: Vec::new(),
-        };
+        let how = json!({"userData": "{{ token }} {{ nodename }}", "apiServer": "https://x"});
+        let mut how: Provisioning = serde_json::from_value(how).unwrap();
         wrong.spec.provisioning = Some(how.clone());
         let told = ready(vec![wrong.clone()], Vec::new());
         assert_eq!(told[0].1, "TemplateInvalid");

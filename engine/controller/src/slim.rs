@@ -1,5 +1,5 @@
 //! Nodes and repairs as the watches read them: the few fields that decisions rest on. The rest, of a Node nine tenths, is
-//! passed over as it is parsed: managed fields, images, addresses, and the annotations that nobody here reads.
+//! passed over as it is parsed: managed fields, images, and the annotations that nobody here reads.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +50,8 @@ pub(crate) struct Taint {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
     #[serde(default)]
+    pub(crate) addresses: Vec<Address>,
+    #[serde(default)]
     pub(crate) conditions: Vec<Condition>,
     #[serde(default)]
     pub(crate) node_info: Info,
@@ -59,6 +61,14 @@ pub(crate) struct Status {
     pub(crate) capacity: BTreeMap<String, Quantity>,
     #[serde(default)]
     pub(crate) volumes_attached: Vec<Volume>,
+}
+
+/// One of its addresses, or names.
+#[derive(Debug, Clone, Hash, Deserialize)]
+pub(crate) struct Address {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) address: String,
 }
 
 /// A volume that is attached to it.

@@ -5,7 +5,9 @@
 //! must say by itself that it is this cluster's and provisional, must be older than any repair works on one attempt, and
 //! must not be named by anybody. Somebody else's things, another cluster's and a person's, say no such thing.
 
-use std::collections::BTreeSet;
+pub mod audit;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -36,6 +38,8 @@ pub struct ServerFound {
     pub repair: Option<String>,
     /// [`PROVISIONAL`] or [`ADOPTED`].
     pub state: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
     /// When it was asked for.
     pub created: Option<Timestamp>,
     /// The cloud knows more of it than its id: its cell is not down.
@@ -69,6 +73,8 @@ pub struct Found {
 /// What somebody in the cluster still needs: from complete lists of Nodes and repairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Named {
+    /// By server, the Nodes that say they are it.
+    claims: BTreeMap<String, Vec<String>>,
     servers: BTreeSet<String>,
     ports: BTreeSet<String>,
     nodes: BTreeSet<String>,
@@ -79,7 +85,11 @@ impl Named {
     /// A Node: the server that it says it is, and its name.
     pub fn node(&mut self, name: &str, server: Option<&ServerId>) {
         self.nodes.insert(name.to_owned());
-        self.servers.extend(server.map(ToString::to_string));
+        if let Some(server) = server {
+            self.servers.insert(server.to_string());
+            let nodes = self.claims.entry(server.to_string()).or_default();
+            nodes.push(name.to_owned());
+        }
     }
 
     /// A repair. All of an open one's is its own, whatever its record says yet; of one that is over only the replacement

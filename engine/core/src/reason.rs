@@ -156,6 +156,10 @@ reasons! {
     CreatingServer => "creating the replacement",
     /// A create's answer was lost; its effect is awaited.
     CreateUncertain => "a create may still be under way: looking by tag before posting again",
+    /// No host can take the replacement.
+    NoHost => "no host can take the replacement: another zone is tried if the pool names one, and later this one again",
+    /// What the replacement will be called is looked at.
+    Naming => "finding a name for the replacement that no Node and no server has",
     /// The replacement is not yet Ready.
     Joining => "waiting for the replacement to join and be Ready",
     /// The replacement is Ready; whether it has what the sick node has is looked at.

@@ -47,19 +47,8 @@ pub(crate) struct Arguments {
     /// only this engine may write there
     #[arg(long)]
     policy_state: Option<PathBuf>,
-    /// The clouds.yaml
-    #[arg(
-        long,
-        env = "OS_CLIENT_CONFIG_FILE",
-        default_value = "/etc/openstack/clouds.yaml"
-    )]
-    clouds: PathBuf,
-    /// The cloud's name in it
-    #[arg(long, env = "OS_CLOUD", default_value = "openstack")]
-    cloud: String,
-    /// The region, if it is not to be the file's
-    #[arg(long, env = "OS_REGION_NAME")]
-    region: Option<String>,
+    #[command(flatten)]
+    cloud: OpenStackConfig,
     /// The pod's name: the holder of the Lease
     #[arg(long, env = "POD_NAME")]
     identity: String,
@@ -86,9 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         policy_module: module_mebibytes,
         policy_rollout,
         policy_state,
-        clouds,
         cloud,
-        region,
         identity,
         namespace,
         listen,
@@ -130,11 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         rollout,
     })
     .await?;
-    let cloud = OpenStack::new(OpenStackConfig {
-        clouds,
-        cloud,
-        region,
-    })?;
+    let cloud = OpenStack::new(cloud)?;
     let calls = own.clone();
     let ctx = Context {
         client: rectifier_api::client().await?,

@@ -225,6 +225,7 @@ impl Cluster {
             "it is ready",
             now,
         );
+        node["status"]["addresses"] = addresses(machine);
         self.report_problems(&mut node, machine.news.as_deref().unwrap_or_default());
         node["status"].take()
     }
@@ -326,6 +327,14 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     let keys = pointer.split('/').skip(1);
     let field = keys.fold(object, |field, key| &field[key]);
     field.as_str().unwrap_or_default()
+}
+
+/// As its kubelet reports them.
+pub(crate) fn addresses(machine: &Seen) -> Value {
+    json!([
+        {"type": "InternalIP", "address": machine.address},
+        {"type": "Hostname", "address": machine.name},
+    ])
 }
 
 /// Is that the Node of this machine? One that names no server of OpenStack is known by its name.

@@ -159,6 +159,8 @@ pub(crate) struct Seen {
     pub(crate) name: String,
     pub(crate) zone: String,
     pub(crate) user_data: String,
+    /// That of its first card.
+    pub(crate) address: String,
     pub(crate) boot_id: String,
     /// It has booted since it was seen last.
     pub(crate) has_booted: bool,

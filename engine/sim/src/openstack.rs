@@ -167,6 +167,7 @@ pub(crate) struct Machine {
     /// Somebody else made it, before the world began.
     pub(crate) was_there_before: bool,
     pub(crate) user_data: String,
+    pub(crate) address: String,
 }
 
 impl World {

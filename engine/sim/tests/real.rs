@@ -14,7 +14,7 @@ use openstack::{Stack, Trouble};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::{Kubernetes, Options};
 use rectifier_bed::openstack::{self as bed, Effect, Fault, HttpFault};
-use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
+use rectifier_cloud::openstack::{Http, OpenStack, OpenStackConfig};
 use rectifier_cloud::{Cloud, Shape};
 use rectifier_core::name::ServerId;
 use rectifier_provision::Stderr;
@@ -85,11 +85,12 @@ struct Real {
 
 impl Real {
     async fn new(stack: bed::OpenStack) -> Result<Self> {
-        let cloud = OpenStack::new(OpenStackConfig {
+        // what stands before the API would hide what the API itself says
+        let cloud = OpenStack::over(Http::new(OpenStackConfig {
             clouds: stack.clouds_yaml(),
-            cloud: "demo".to_owned(),
+            cloud: Some("demo".to_owned()),
             region: None,
-        })?;
+        })?);
         let flavors = stack.records.flavors().await?;
         let flavor = flavors
             .iter()

@@ -47,6 +47,7 @@ const MAY: &[(&str, &[&str])] = &[
             "core",
             "api",
             "policy-host",
+            "cloud",
             "controller",
             "sim",
             "story",

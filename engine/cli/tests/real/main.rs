@@ -1,6 +1,7 @@
-//! `rectifier dump` of a real API server that is full of secrets, by somebody who may list and nothing else; then
+//! What asks a real cluster: here `rectifier dump` of a real API server that is full of secrets, by somebody who may list and nothing else; then
 //! `rectifier simulate` of that very dump.
 
+mod cloud;
 #[allow(dead_code, reason = "its dump is a real one")]
 #[path = "../whatif/world.rs"]
 mod world;

@@ -1,7 +1,7 @@
 //! A dump of three nodes in three zones, and a folder of policies beside it.
 
 #[path = "../said/mod.rs"]
-mod said;
+pub(crate) mod said;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -31,7 +31,7 @@ pub struct Port {
 }
 
 /// What a similar port needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortTemplate {
     /// The network's id.
     pub network: String,

@@ -49,6 +49,10 @@ pub(super) fn none(call: Call, error: TransportError) -> CloudError {
     match error {
         TransportError::NotSent(source) => CloudError::Unreachable { call, source },
         TransportError::Lost(source) => CloudError::Lost { call, source },
+        TransportError::Resting(why) => CloudError::Unreachable {
+            call,
+            source: why.into(),
+        },
         TransportError::Login(message) => CloudError::Login { call, message },
     }
 }
@@ -120,7 +124,7 @@ pub(super) fn body<T: DeserializeOwned>(call: Call, response: &Response) -> Resu
 
 /// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date. A date counts from the answer's own `Date`,
 /// so that no clock is read here, and a wrong one does not matter.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header("retry-after")?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

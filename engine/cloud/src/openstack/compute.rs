@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use rectifier_core::name::ServerId;
 use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
@@ -17,7 +18,7 @@ use super::writes::{CREATE_SERVER, DELETE_SERVER, REBOOT_SERVER, SET_METADATA};
 use super::{OpenStack, answer, read, valid_tags};
 use crate::error::{Call, CloudError};
 use crate::model::{
-    AddressKind, InstanceAction, Reboot, Server, ServerSpec, ServerTemplate, Shape,
+    AddressKind, InstanceAction, Reboot, Server, ServerSpec, ServerStatus, ServerTemplate, Shape,
 };
 
 /// Train (2019), which every supported cloud has: tags in a create need 2.52, events without admin rights
@@ -101,6 +102,20 @@ impl OpenStack {
             compute(Method::Get, ["servers", "detail"]),
         )
         .await
+    }
+
+    /// Only the deleted ones of what changed since then.
+    pub(super) async fn servers_deleted_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<Server>, CloudError> {
+        let request = compute(Method::Get, ["servers", "detail"]).query(
+            "changes-since",
+            since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        );
+        let mut servers = self.listed(read("list deleted servers"), request).await?;
+        servers.retain(|server| server.status == ServerStatus::Deleted);
+        Ok(servers)
     }
 
     pub(super) async fn servers_by_name(&self, name: &str) -> Result<Vec<Server>, CloudError> {

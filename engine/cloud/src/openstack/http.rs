@@ -3,18 +3,16 @@
 //! The session logs in, and finds a service's address; the request itself is sent here, so that a failure
 //! can be told apart from a lost answer, which the session's own error does not say.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use osauth::services::{COMPUTE, IMAGE, NETWORK};
-use osauth::{CloudConfig, ErrorKind, Session};
+use osauth::{ErrorKind, Session};
 use reqwest::RequestBuilder;
-use serde::Deserialize;
 use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout_at};
 
+use super::config::{ConfigError, OpenStackConfig, SessionError};
 use super::transport::{Method, Request, Response, Service, Transport, TransportError};
 
 /// A request is answered within this time, login and discovery included, or it failed. The slowest call seen
@@ -24,80 +22,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A longer answer is not read to its end: a page of 200 servers is about 1 MB.
 const LONGEST_ANSWER: usize = 32 << 20;
 
-/// Which cloud.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenStackConfig {
-    /// A `clouds.yaml`. It is read again at every login, so that new credentials need no restart. Profiles
-    /// of other files (`clouds-public.yaml`, `secure.yaml`) are not looked for.
-    pub clouds: PathBuf,
-    /// The cloud's name in that file.
-    pub cloud: String,
-    /// The region, if it is not to be the file's.
-    pub region: Option<String>,
-}
-
-/// Why there can be no session.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no `clouds.yaml`.
-    #[error("{} is no clouds.yaml: {why}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The file does not name this cloud.
-    #[error("{} names no cloud {cloud:?}", path.display())]
-    NoSuchCloud {
-        /// The file.
-        path: PathBuf,
-        /// The cloud's name.
-        cloud: String,
-    },
-}
-
-impl OpenStackConfig {
-    fn read(&self) -> Result<CloudConfig, ConfigError> {
-        /// Other clouds of the file may use what this version cannot read.
-        #[derive(Deserialize)]
-        struct File {
-            clouds: BTreeMap<String, serde_json::Value>,
-        }
-        let path = self.clouds.clone();
-        let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-        let malformed = |why: String| ConfigError::Malformed {
-            path: path.clone(),
-            why,
-        };
-        let mut file: File =
-            serde_saphyr::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let entry = file
-            .clouds
-            .remove(&self.cloud)
-            .ok_or_else(|| ConfigError::NoSuchCloud {
-                path: path.clone(),
-                cloud: self.cloud.clone(),
-            })?;
-        serde_json::from_value(entry).map_err(|error| malformed(error.to_string()))
-    }
-}
-
 /// A cloud over HTTP. It logs in when it is first asked something, so that an engine can start before its
 /// cloud does.
 pub struct Http {
     config: OpenStackConfig,
+    region: Option<String>,
     limit: Duration,
     login: RwLock<Login>,
 }
@@ -116,9 +45,10 @@ impl Http {
     /// # Errors
     /// The configuration cannot be read.
     pub fn new(config: OpenStackConfig) -> Result<Self, ConfigError> {
-        config.read()?;
+        let region = config.check()?;
         Ok(Self {
             config,
+            region,
             limit: LIMIT,
             login: RwLock::default(),
         })
@@ -144,14 +74,10 @@ impl Http {
             return Ok((session.clone(), *count));
         }
         // A refused token stays in the session that holds it, also through `refresh`: only a new one helps.
-        let config = self
-            .config
-            .read()
-            .map_err(|error| TransportError::NotSent(error.into()))?;
-        let mut session = config.create_session().await.map_err(before_sending)?;
-        if let Some(region) = &self.config.region {
-            session.set_region(region);
-        }
+        let session = self.config.session().await.map_err(|error| match error {
+            SessionError::Config(error) => TransportError::NotSent(error.into()),
+            SessionError::Login(error) => before_sending(error),
+        })?;
         login.count += 1;
         login.session = Some(session.clone());
         Ok((session, login.count))
@@ -221,6 +147,10 @@ impl Http {
 
 #[async_trait]
 impl Transport for Http {
+    fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let end = Instant::now() + self.limit;
         let (response, count) = self.attempt(&request, None, end).await?;
@@ -296,7 +226,7 @@ mod tests {
             file,
             OpenStackConfig {
                 clouds,
-                cloud: "one".to_owned(),
+                cloud: Some("one".to_owned()),
                 region: None,
             },
         )
@@ -328,21 +258,5 @@ mod tests {
         let request = Request::new(Service::Compute, Method::Delete, ["servers", ".."]);
         let error = Http::new(config).unwrap().send(request).await.unwrap_err();
         assert!(matches!(error, TransportError::NotSent(_)), "{error:?}");
-    }
-
-    #[test]
-    fn a_cloud_that_this_version_cannot_read_does_not_hide_the_others() {
-        let (_file, config) = config("clouds: {odd: {auth: 7}, one: {auth_type: none}}");
-        assert!(Http::new(config.clone()).is_ok());
-        let odd = OpenStackConfig {
-            cloud: "odd".to_owned(),
-            ..config.clone()
-        };
-        assert!(matches!(odd.read(), Err(ConfigError::Malformed { .. })));
-        let none = OpenStackConfig {
-            cloud: "two".to_owned(),
-            ..config
-        };
-        assert!(matches!(none.read(), Err(ConfigError::NoSuchCloud { .. })));
     }
 }

@@ -5,11 +5,16 @@
 //!   compute, network      bodies and paths
 //!   list, answer, types   pages, statuses, records
 //!   transport             one request, one answer
+//!   guarded, breaker      not too many of them, not on and on, and reads once more
 //!   http                  … over HTTP
+//!   config                which cloud, and as whom
 //! ```
 
 mod answer;
+mod breaker;
 mod compute;
+mod config;
+mod guarded;
 mod http;
 mod list;
 mod network;
@@ -17,16 +22,19 @@ pub mod transport;
 mod types;
 mod writes;
 
-pub use self::http::{ConfigError, Http, OpenStackConfig};
+pub use self::config::{ConfigError, OpenStackConfig};
+pub use self::http::Http;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rectifier_core::name::{PortId, ServerId};
 use rectifier_core::repair::Lack;
 use serde_json::json;
 
+use self::guarded::Guarded;
 use self::transport::{Request, Response, Service, Transport};
 pub use self::writes::WRITES;
 use self::writes::{START_SERVER, STOP_SERVER};
@@ -72,7 +80,7 @@ impl OpenStack {
     /// # Errors
     /// The configuration cannot be read.
     pub fn new(config: OpenStackConfig) -> Result<Self, ConfigError> {
-        Ok(Self::over(Http::new(config)?))
+        Ok(Self::over(Guarded::new(Http::new(config)?)))
     }
 
     /// A cloud over another transport.
@@ -138,6 +146,10 @@ impl OpenStack {
 
 #[async_trait]
 impl Cloud for OpenStack {
+    fn region(&self) -> Option<&str> {
+        self.transport.region()
+    }
+
     async fn describe(&self, server: &ServerId) -> Result<Option<Server>, CloudError> {
         self.describe_server(server).await
     }
@@ -154,6 +166,10 @@ impl Cloud for OpenStack {
 
     async fn servers(&self) -> Result<Vec<Server>, CloudError> {
         self.all_servers().await
+    }
+
+    async fn deleted_since(&self, since: Timestamp) -> Result<Vec<Server>, CloudError> {
+        self.servers_deleted_since(since).await
     }
 
     async fn template(&self, server: &ServerId) -> Result<ServerTemplate, CloudError> {

@@ -123,6 +123,9 @@ pub enum TransportError {
     /// The identity service does not take the credentials; the request was not sent.
     #[error("no login: {0}")]
     Login(String),
+    /// The API has failed several times in a row, or asked for a pause: nothing is sent for a while.
+    #[error("{0}")]
+    Resting(String),
     /// The request was sent, at least in part, and no whole answer came back in time.
     #[error("answer lost")]
     Lost(#[source] Cause),
@@ -131,6 +134,11 @@ pub enum TransportError {
 /// The way to a cloud.
 #[async_trait]
 pub trait Transport: Send + Sync {
+    /// The region whose services are asked, if it was said.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
     /// Sends one request and returns the answer, whatever its status, within a bounded time.
     ///
     /// A request is sent again only after a 401, which says that it was not begun.

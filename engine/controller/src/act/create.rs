@@ -5,24 +5,34 @@ use rectifier_cloud::{PortSpec, ServerTemplate};
 use rectifier_core::name::{NodeName, ServerId};
 use rectifier_core::repair::{Replacement, Seen};
 
-use super::{marks, token, user_data};
+use super::{marks, token};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, cloud};
 use crate::observe::pool;
-use crate::similar;
+use crate::similar::template::{self, FirstBoot};
+use crate::similar::{self, root_ca};
 
 /// Makes the ports of this attempt. Each is found again by its name.
-pub(super) async fn ports(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Result<(), Error> {
+pub(super) async fn ports(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+    seen: &Seen,
+) -> Result<(), Error> {
     let replacement = replacement(repair)?;
     let template = template(ctx, seen).await?;
-    if template.ports.is_empty() {
+    let name = NodeName::parse(&seen.request.node)?;
+    let (_, provisioning) = pool::of(cluster, &name);
+    let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
+    let ports = similar::ports(&template, &provisioning);
+    if ports.is_empty() {
         return Err(Error::Missing(
             "the sick server has no ports of its own to copy",
         ));
     }
-    // as many as the record says, whatever the sick server got since: only those are looked for
-    for (number, port) in (0..replacement.ports_wanted).zip(template.ports) {
+    // as many as the record says, whatever the sick server or its pool got since: only those are looked for
+    for (number, port) in (0..replacement.ports_wanted).zip(ports) {
         let spec = PortSpec {
             name: replacement.port_name(number),
             tags: vec![replacement.tag.clone()],
@@ -50,7 +60,18 @@ pub(super) async fn server(
     let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
     let template = template(ctx, seen).await?;
     let token = token::issue(ctx, replacement, seen).await?;
-    let user_data = user_data::render(ctx, &provisioning, replacement, seen, &token).await?;
+    let zone = replacement.zone.as_deref();
+    let user_data = template::user_data(
+        &provisioning,
+        &FirstBoot {
+            node: &replacement.name,
+            token: &token,
+            server: &provisioning.api_server,
+            ca: &root_ca(&ctx.client, &ctx.settings.namespace).await?,
+            labels: &similar::labels(seen.node.as_ref(), &provisioning, zone),
+            taints: &similar::taints(seen.node.as_ref(), &provisioning),
+        },
+    )?;
     let whose = (ctx.settings.cluster.as_str(), seen.repair_uid.as_str());
     let spec = similar::spec(&template, &provisioning, replacement, whose, user_data)?;
     let id = ctx

@@ -10,7 +10,6 @@ pub(crate) mod marks;
 mod power;
 mod taint;
 mod token;
-pub(crate) mod user_data;
 
 use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;
@@ -47,7 +46,7 @@ pub(crate) async fn perform(
         }
         Act::DeletePods(pods) => evict::delete(ctx, pods).await,
         Act::CordonReplacement(uid) => cordon::replacement(ctx, repair, uid).await,
-        Act::CreatePorts => create::ports(ctx, repair, seen).await,
+        Act::CreatePorts => create::ports(ctx, cluster, repair, seen).await,
         Act::CreateServer => create::server(ctx, cluster, repair, seen).await,
         Act::RemoveReplacement {
             servers,

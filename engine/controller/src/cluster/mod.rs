@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use rectifier_api::RepairPool;
 use rectifier_core::clock::seconds_between;
-use rectifier_core::name::{ConditionKind, NodeName};
+use rectifier_core::name::{ConditionKind, NodeName, ServerId};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::{HeldBack, PodSeen};
@@ -456,6 +456,15 @@ impl Cluster {
         if let Some(told) = self.state().told.get_mut(node) {
             told.remove(&(reason, detail.to_owned()));
         }
+    }
+
+    /// Another Node that says that it is this server.
+    pub(crate) fn twin(&self, node: &NodeName, server: &ServerId) -> Option<NodeName> {
+        let state = self.state();
+        let mut others = state.nodes.iter().filter(|(name, _)| *name != node);
+        others
+            .find(|(_, kept)| kept.is_server(server))
+            .map(|(name, _)| name.clone())
     }
 
     pub(crate) fn facts(&self, node: &NodeName) -> Option<NodeFacts> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rectifier_core::clock::seconds_between;
-use rectifier_core::name::ConditionKind;
+use rectifier_core::name::{ConditionKind, ServerId};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::told::{self, Told, is_detectors};
 use rectifier_core::standing::{NOT_READY, is_problem};
@@ -15,6 +15,7 @@ use super::NodeFacts;
 use super::held::Held;
 use super::members::Place;
 use super::words::Words;
+use crate::observe::node::server_of;
 use crate::slim::SlimNode;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -28,6 +29,8 @@ pub(super) struct Kept {
     rest: u64,
     /// Its boot.
     boot: u64,
+    /// The server that it says it is; 0: none.
+    server: u64,
     pub(super) place: Place,
     /// The list that named it last.
     pub(super) listed: u64,
@@ -88,6 +91,12 @@ impl Kept {
             conditions: conditions.into(),
             rest: rest(node),
             boot,
+            server: node
+                .spec
+                .provider_id
+                .as_deref()
+                .and_then(server_of)
+                .map_or(0, |server| hash(server.as_str())),
             place: Place { pool, zone },
             listed: before.map_or(0, |before| before.listed),
         }
@@ -147,6 +156,10 @@ impl Kept {
             || self.place != before.place
     }
 
+    pub(super) fn is_server(&self, server: &ServerId) -> bool {
+        self.server == hash(server.as_str())
+    }
+
     pub(super) fn has_labels(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
         let own = self.labels.iter().map(|(key, value)| (&**key, &**value));
         let others = labels.into_iter().flatten();
@@ -191,6 +204,7 @@ fn rest(node: &SlimNode) -> u64 {
     node.spec.taints.hash(&mut hasher);
     node.status.node_info.boot_id.hash(&mut hasher);
     node.status.volumes_attached.hash(&mut hasher);
+    node.status.addresses.hash(&mut hasher);
     for (name, quantity) in node.status.allocatable.iter().chain(&node.status.capacity) {
         (name, &quantity.0).hash(&mut hasher);
     }

@@ -1,7 +1,7 @@
 //! The cloud's side of a repair: complete and fresh, or not there at all.
 
 use rectifier_api::Provisioning;
-use rectifier_cloud::{Cloud, CloudError, InstanceAction, Port, Server};
+use rectifier_cloud::{Cloud, CloudError, Fault, InstanceAction, Port, Server};
 use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, PortId, ServerId};
 use rectifier_core::policy::Status;
@@ -13,6 +13,7 @@ use rectifier_core::repair::{
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::{Error, chain};
+use crate::similar;
 
 /// Asks the cloud. Its errors are a value: a cloud that cannot be asked is no evidence, and makes a repair wait.
 pub(crate) async fn look(
@@ -23,7 +24,14 @@ pub(crate) async fn look(
     provisioning: Option<&Provisioning>,
     wanted: Needs,
 ) -> Result<CloudSeen, Error> {
-    let asked = ask(ctx.cloud.as_ref(), record, node, wanted, ctx.now());
+    let asked = ask(
+        ctx.cloud.as_ref(),
+        record,
+        node,
+        provisioning,
+        wanted,
+        ctx.now(),
+    );
     let mut view = match asked.await {
         Ok(view) => view,
         Err(error) => return Ok(CloudSeen::Unavailable(chain(&error))),
@@ -31,7 +39,8 @@ pub(crate) async fn look(
     if let Some(replacement) = &record.replacement {
         let joined = super::read_node(ctx, cluster, &NodeName::parse(&replacement.name)?).await?;
         view.replacement_node = joined.filter(|joined| is_ours(joined, replacement));
-        let wanted = copied_labels(node, provisioning);
+        let zone = replacement.zone.as_deref();
+        let wanted = provisioning.map_or(Vec::new(), |how| similar::labels(node, how, zone));
         view.missing_labels = view
             .replacement_node
             .iter()
@@ -41,7 +50,7 @@ pub(crate) async fn look(
             .replacement_node
             .iter()
             .flat_map(|joined| {
-                let mut taints = copied_taints(node, provisioning);
+                let mut taints = provisioning.map_or(Vec::new(), |how| similar::taints(node, how));
                 taints.retain(|taint| !joined.taints.contains(taint));
                 taints
             })
@@ -62,10 +71,14 @@ async fn ask(
     cloud: &dyn Cloud,
     record: &Record,
     node: Option<&NodeSeen>,
+    provisioning: Option<&Provisioning>,
     wanted: Needs,
     now: Timestamp,
 ) -> Result<CloudView, CloudError> {
-    let mut view = CloudView::default();
+    let mut view = CloudView {
+        region: cloud.region().map(str::to_owned),
+        ..CloudView::default()
+    };
     let recorded = record
         .server_id
         .as_ref()
@@ -108,7 +121,10 @@ async fn ask(
         .len()
         .max(usize::try_from(replacement.ports_wanted).unwrap_or(0));
     view.ports_wanted = match (record.phase, &id) {
-        (Phase::CreatingPorts, Some(id)) if recorded == 0 => cloud.template(id).await?.ports.len(),
+        (Phase::CreatingPorts, Some(id)) if recorded == 0 => {
+            let template = cloud.template(id).await?;
+            provisioning.map_or(0, |how| similar::ports(&template, how).len())
+        }
         _ => recorded,
     };
     view.ports = ports(cloud, replacement, view.ports_wanted).await?;
@@ -146,9 +162,11 @@ fn action(action: InstanceAction) -> ActionSeen {
     }
 }
 
-fn seen(server: Server, ports: Vec<Port>, now: Timestamp) -> ServerSeen {
+pub(crate) fn seen(server: Server, ports: Vec<Port>, now: Timestamp) -> ServerSeen {
     ServerSeen {
         is_off: server.is_off(),
+        addresses: server.fixed_addresses().collect(),
+        no_host: server.fault.as_ref().is_some_and(Fault::is_no_valid_host),
         task: server.task,
         locked: server.locked,
         age: server
@@ -187,78 +205,10 @@ async fn ports(
         .collect())
 }
 
-/// The labels of the sick node that the pool copies to its replacement.
-pub(crate) fn copied_labels(
-    node: Option<&NodeSeen>,
-    provisioning: Option<&Provisioning>,
-) -> Vec<(String, String)> {
-    let wanted = |label: &str| provisioning.is_some_and(|how| names(&how.copy_labels, label));
-    let labels = node.into_iter().flat_map(|node| &node.labels);
-    labels
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
-/// The taints of the sick node that the pool copies, as `key=value:Effect`. Those of Kubernetes' own say how the sick node is,
-/// and ours what becomes of it.
-pub(crate) fn copied_taints(
-    node: Option<&NodeSeen>,
-    provisioning: Option<&Provisioning>,
-) -> Vec<String> {
-    let taints = node.into_iter().flat_map(|node| &node.taints);
-    let wanted = |taint: &str| {
-        let key = taint.split([':', '=']).next().unwrap_or_default();
-        !key.starts_with("node.kubernetes.io/")
-            && !key.starts_with("rectifier.dev/")
-            && provisioning.is_some_and(|how| names(&how.copy_taints, key))
-    };
-    taints.filter(|taint| wanted(taint)).cloned().collect()
-}
-
-/// Is it named there, or does it begin with a prefix that is?
-fn names(copied: &[String], name: &str) -> bool {
-    copied
-        .iter()
-        .any(|copy| copy == name || (copy.ends_with('/') && name.starts_with(copy.as_str())))
-}
-
 fn missing(wanted: &[(String, String)], joined: &NodeSeen) -> Vec<String> {
     wanted
         .iter()
         .filter(|(name, value)| joined.labels.get(name) != Some(value))
         .map(|(name, _)| name.clone())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_taints_on_the_list_are_copied_and_none_of_kubernetes_own() {
-        let how: Provisioning = serde_json::from_value(serde_json::json!({
-            "userData": "", "apiServer": "https://x",
-            "copyTaints": ["dedicated", "example.com/", "node.kubernetes.io/", "rectifier.dev/"],
-        }))
-        .unwrap();
-        let node = serde_json::from_value(serde_json::json!({
-            "metadata": {"name": "n", "uid": "u"},
-            "spec": {"taints": [
-                {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
-                {"key": "example.com/a", "effect": "NoExecute"},
-                {"key": "other", "effect": "NoSchedule"},
-                {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
-                {"key": "rectifier.dev/provisional", "effect": "NoSchedule"},
-            ]},
-        }))
-        .unwrap();
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let node = crate::observe::node::seen(&node, &Cluster::default(), now).unwrap();
-        assert_eq!(
-            copied_taints(Some(&node), Some(&how)),
-            ["dedicated=gpu:NoSchedule", "example.com/a:NoExecute"]
-        );
-        assert!(copied_taints(Some(&node), None).is_empty());
-    }
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::storage::v1::CSINode;
 use kube::api::Api;
 use rectifier_core::name::NodeName;
 use rectifier_core::repair::fitness::Fitness;
+use rectifier_core::repair::naming::Parts;
 use rectifier_core::repair::owners::OwnerRef;
 use rectifier_core::repair::{self, CloudSeen, Further, Lack, NodeSeen, Seen};
 
@@ -16,7 +17,11 @@ use crate::abreast::abreast;
 use crate::cluster::{Asked, Cluster};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
-use crate::similar;
+use crate::similar::{self, Sick, template};
+use crate::slim::SlimNode;
+
+/// What is read may make more necessary, but no further than this: whether another zone can be tried, then the name there.
+const ROUNDS: usize = 2;
 
 /// Completes a look.
 pub(crate) async fn further(
@@ -24,13 +29,31 @@ pub(crate) async fn further(
     cluster: &Cluster,
     seen: &mut Seen,
 ) -> Result<(), Error> {
+    for _ in 0..ROUNDS {
+        let wanted = repair::further(seen);
+        if wanted == Further::default() {
+            break;
+        }
+        read(ctx, cluster, seen, wanted).await?;
+    }
+    Ok(())
+}
+
+async fn read(
+    ctx: &Context,
+    cluster: &Cluster,
+    seen: &mut Seen,
+    wanted: Further,
+) -> Result<(), Error> {
     let Further {
         losses,
         likeness,
         owners,
         fitness,
         guests,
-    } = repair::further(seen);
+        zone,
+        name,
+    } = wanted;
     if losses {
         let name = NodeName::parse(&seen.request.node)?;
         let bound = pods(ctx, &name).await?;
@@ -40,6 +63,13 @@ pub(crate) async fn further(
     if likeness {
         let name = NodeName::parse(&seen.request.node)?;
         seen.more.lacks = lacks(ctx, cluster, &name, seen).await;
+    }
+    if let (Some(zone), Some(node)) = (zone, &seen.node) {
+        let bound = pods(ctx, &node.name).await?;
+        seen.more.bound = Some(volume::bound_to_zone(ctx, node, &bound, &zone).await?);
+    }
+    if name {
+        seen.more.name = Some(unused_name(ctx, cluster, seen).await?);
     }
     if let Some(owners) = owners {
         seen.more.owners = Some(owner::all(ctx, &owners).await?);
@@ -63,21 +93,65 @@ async fn lacks(
     let CloudSeen::Fresh(view) = &seen.cloud else {
         return None;
     };
+    let (Ok(rules), Some(provisioning)) = pool::of(cluster, name) else {
+        return None;
+    };
     let asked = Asked {
         server: view.server.as_ref()?.id.clone(),
-        provisioning: pool::of(cluster, name).1?,
+        provisioning,
         retried_at: seen.record.retried_at,
     };
     if let Some(lacks) = cluster.lacks(name, &asked, seen.now) {
         return Some(Ok(lacks));
     }
-    let look = similar::lacks(ctx.cloud.as_ref(), &asked.server, &asked.provisioning);
+    let sick = Sick {
+        node: name.as_str(),
+        pool: &rules.name,
+        server: &asked.server,
+    };
+    let look = similar::lacks(ctx.cloud.as_ref(), sick, &asked.provisioning);
     let lacks = match look.await {
         Ok(lacks) => lacks,
         Err(error) => return Some(Err(chain(&error))),
     };
     cluster.keep_lacks(name, asked, lacks.clone(), seen.now);
     Some(Ok(lacks))
+}
+
+/// So many names are tried: there are so many ids for one repair.
+const NAMES: u32 = 16;
+
+/// A name for the next attempt that no Node and no server has.
+async fn unused_name(
+    ctx: &Context,
+    cluster: &Cluster,
+    seen: &Seen,
+) -> Result<Result<String, String>, Error> {
+    let node = &seen.request.node;
+    let (Ok(rules), Some(how)) = pool::of(cluster, &NodeName::parse(node)?) else {
+        return Ok(Err("the pool has no provisioning".to_owned()));
+    };
+    let first = repair::next_attempt(&seen.record);
+    let nodes: Api<SlimNode> = Api::all(ctx.client.clone());
+    let mut taken = String::new();
+    for number in first..first.saturating_add(NAMES) {
+        let parts = Parts::of(node, seen.repair_uid.as_str(), number);
+        let name = match template::name(&how, &parts, node, &rules.name) {
+            Ok(name) => name,
+            Err(why) => return Ok(Err(format!("provisioning.name: {why}"))),
+        };
+        let found = nodes.get_opt(&name).await.map_err(api("get node"))?;
+        let server = match ctx.cloud.find_by_name(&name).await {
+            Ok(servers) => servers.into_iter().next(),
+            Err(error) => return Ok(Err(chain(&error))),
+        };
+        taken = match (found, server) {
+            (None, None) => return Ok(Ok(name)),
+            (Some(_), _) => format!("a Node is called {name}"),
+            (None, Some(server)) => format!("server {} is called {name}", server.id),
+        };
+    }
+    Ok(Err(taken))
 }
 
 /// The replacement's node.

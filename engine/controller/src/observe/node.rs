@@ -1,6 +1,7 @@
 //! Reads the few facts of a Node object, and of a pod, that decisions rest on.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Toleration};
@@ -15,7 +16,7 @@ use rectifier_core::repair::owners::OwnerRef;
 
 use super::quantity::thousandths;
 use crate::cluster::Cluster;
-use crate::slim::SlimNode;
+use crate::slim::{Address, SlimNode};
 
 /// `openstack:///ID` and `openstack://REGION/ID`, as the cloud provider writes it.
 const PROVIDER: &str = "openstack://";
@@ -31,6 +32,7 @@ pub(crate) fn seen(
         .held(&name, "Ready", now)
         .unwrap_or((Status::Unknown, 0));
     let spec = &node.spec;
+    let provider = spec.provider_id.as_deref();
     let mark = node
         .metadata
         .annotations
@@ -43,7 +45,12 @@ pub(crate) fn seen(
         ready_held,
         unschedulable: spec.unschedulable,
         cordoned_by: mark.and_then(|uid| Uid::parse(uid).ok()),
-        server: spec.provider_id.as_deref().and_then(server_of),
+        server: provider.and_then(server_of),
+        region: provider.and_then(region_of),
+        twin: provider
+            .and_then(server_of)
+            .and_then(|server| cluster.twin(&name, &server)),
+        addresses: internal(&node.status.addresses),
         network_unavailable: cluster
             .held(&name, "NetworkUnavailable", now)
             .is_some_and(|(status, _)| status == Status::Yes),
@@ -74,6 +81,21 @@ pub(crate) fn seen(
 pub(crate) fn server_of(provider_id: &str) -> Option<ServerId> {
     let (_, id) = provider_id.strip_prefix(PROVIDER)?.split_once('/')?;
     ServerId::parse(id).ok()
+}
+
+/// The region that a providerID names, which is not always there.
+fn region_of(provider_id: &str) -> Option<String> {
+    let (region, _) = provider_id.strip_prefix(PROVIDER)?.split_once('/')?;
+    (!region.is_empty()).then(|| region.to_owned())
+}
+
+fn internal(addresses: &[Address]) -> Vec<IpAddr> {
+    let internal = addresses
+        .iter()
+        .filter(|address| address.kind == "InternalIP");
+    internal
+        .filter_map(|address| address.address.parse().ok())
+        .collect()
 }
 
 /// Those that decisions read: the machine's own, and what plugins add, which is named after a domain.
@@ -230,6 +252,11 @@ mod tests {
     #[test]
     fn a_provider_id_of_another_cloud_names_no_server() {
         assert_eq!(server_of("openstack:///8c1f").unwrap().as_str(), "8c1f");
+        assert_eq!(region_of("openstack:///8c1f"), None);
+        assert_eq!(
+            region_of("openstack://RegionOne/8c1f").unwrap(),
+            "RegionOne"
+        );
         assert_eq!(
             server_of("openstack://RegionOne/8c1f").unwrap().as_str(),
             "8c1f"

@@ -62,6 +62,11 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
             .provisioning
             .as_ref()
             .map_or(Vec::new(), |how| how.without.clone()),
+        zones: pool
+            .spec
+            .provisioning
+            .as_ref()
+            .map_or(Vec::new(), |how| how.zones.clone()),
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,

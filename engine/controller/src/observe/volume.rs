@@ -54,10 +54,7 @@ pub(super) async fn of_pods(
             labels: facts.labels,
         })
         .collect();
-    let own = Place {
-        name: node.name.to_string(),
-        labels: node.labels.clone(),
-    };
+    let own = place(node);
     let server = node.server.as_ref().map_or("", |server| server.as_str());
     let identities = [node.uid.as_str(), server];
     let one = |claim| bound(ctx, claim).boxed();
@@ -73,6 +70,46 @@ pub(super) async fn of_pods(
         pod.node_volume = claims.iter().find_map(|claim| stuck.get(claim)).cloned();
     }
     Ok(seen)
+}
+
+/// The pods that a volume keeps out of another zone, each with its volume, in words.
+pub(super) async fn bound_to_zone(
+    ctx: &Context,
+    node: &NodeSeen,
+    pods: &[Pod],
+    zone: &str,
+) -> Result<Vec<String>, Error> {
+    let seen: Vec<PodSeen> = super::seen_of(pods)?;
+    let leaving = seen.iter().zip(pods).filter(|(seen, _)| leaves(seen));
+    let of: BTreeMap<Claim, String> = leaving
+        .flat_map(|(seen, pod)| {
+            claims(pod)
+                .into_iter()
+                .map(|claim| (claim, seen.full_name()))
+        })
+        .collect();
+    let own = place(node);
+    let server = node.server.as_ref().map_or("", |server| server.as_str());
+    let identities = [node.uid.as_str(), server];
+    let read = abreast(
+        of.keys()
+            .cloned()
+            .map(|claim| bound(ctx, claim).boxed())
+            .collect(),
+    );
+    let read: Vec<Option<(Claim, String, Volume)>> = read.try_collect().await?;
+    let stuck = read.into_iter().flatten();
+    let stuck = stuck.filter(|(_, _, volume)| volume.stays_out_of(zone, &own, &identities));
+    Ok(stuck
+        .filter_map(|(claim, volume, _)| Some(format!("{} ({volume})", of.get(&claim)?)))
+        .collect())
+}
+
+fn place(node: &NodeSeen) -> Place {
+    Place {
+        name: node.name.to_string(),
+        labels: node.labels.clone(),
+    }
 }
 
 fn leaves(pod: &PodSeen) -> bool {

@@ -19,6 +19,7 @@ fn server() -> ServerFound {
         cluster: Some(CLUSTER.to_owned()),
         repair: Some(UID.to_owned()),
         state: Some(PROVISIONAL.to_owned()),
+        tags: vec![format!("rectifier-{UID}-1")],
         created: Some(at(0)),
         known: true,
     }

@@ -4,9 +4,10 @@
 use super::drain::PodSeen;
 use super::fitness::Fitness;
 use super::likeness::Lack;
+use super::next::Next;
 use super::owners::{OwnerRef, OwnerSeen};
 use super::seen::Seen;
-use super::{Phase, guests, preflight, replace};
+use super::{Phase, cleanup, guests, judge, preflight, replace};
 use crate::reason::Reason;
 
 /// What is to be read yet.
@@ -22,6 +23,10 @@ pub struct Further {
     pub fitness: bool,
     /// The replacement's pods.
     pub guests: bool,
+    /// What keeps pods out of this zone: `More::bound`.
+    pub zone: Option<String>,
+    /// The next attempt's name: `More::name`.
+    pub name: bool,
 }
 
 /// What was read.
@@ -35,9 +40,13 @@ pub struct More {
     pub fitness: Option<Fitness>,
     /// The pods bound to the replacement's node.
     pub guests: Option<Vec<PodSeen>>,
+    /// The pods that a volume keeps out of the next zone, each with its volume, in words.
+    pub bound: Option<Vec<String>>,
+    /// A name that no Node and no server has; or why the pool's template gives none.
+    pub name: Option<Result<String, String>>,
 }
 
-/// What is to be read yet, by what was seen.
+/// What is to be read yet, by what was seen. What is read may make more necessary.
 pub fn further(seen: &Seen) -> Further {
     let preflight = preflight::is_due(seen);
     Further {
@@ -48,7 +57,26 @@ pub fn further(seen: &Seen) -> Further {
             && seen.more.fitness.is_none()
             && replace::joining(seen).reason == Reason::Comparing,
         guests: guests::are_due(seen),
+        zone: zone(seen),
+        name: seen.more.name.is_none()
+            && begins(seen).is_some_and(|next| next.reason == Reason::Naming),
     }
+}
+
+/// What the phases say from which an attempt begins.
+fn begins(seen: &Seen) -> Option<Next> {
+    match seen.record.phase {
+        Phase::Cordoning => Some(judge::cordoning(seen)),
+        Phase::Discarding => Some(cleanup::discarding(seen)),
+        _ => None,
+    }
+}
+
+fn zone(seen: &Seen) -> Option<String> {
+    let is_due = seen.record.phase == Phase::Discarding
+        && seen.more.bound.is_none()
+        && cleanup::discarding(seen).reason == Reason::NoHost;
+    is_due.then(|| replace::next_zone(seen).cloned()).flatten()
 }
 
 fn owners(seen: &Seen) -> Option<Vec<OwnerRef>> {

@@ -151,7 +151,13 @@ pub(super) fn failed_replacements(seen: &Seen) -> usize {
     attempts(seen)
         .iter()
         .filter(|tried| tried.rung == Rung::Replace && tried.outcome == Outcome::Failed)
+        .filter(|tried| !had_no_host(tried))
         .count()
+}
+
+/// The cloud was full: that is no failure of the replacement's.
+pub(super) fn had_no_host(tried: &Tried) -> bool {
+    tried.outcome == Outcome::Failed && tried.reason == Reason::NoHost
 }
 
 #[cfg(test)]

@@ -327,7 +327,7 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
                 Next::enter(seen, Phase::RebootDraining, Reason::Evicting, "")
                     .with(|record| record.drain = None)
             }
-            Some(Rung::Replace) | None => super::replace::begin(seen),
+            Some(Rung::Replace) | None => super::replace::begin(seen, None),
         },
         Some(_) | None => Next::act(seen, Act::Cordon, Reason::Cordoning),
     }

@@ -20,6 +20,7 @@ mod hands;
 pub mod history;
 mod judge;
 pub mod likeness;
+pub mod naming;
 mod next;
 mod owner;
 pub mod owners;
@@ -52,10 +53,12 @@ pub use record::{
     Asks, Grant, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Silence,
     StepRecord, Tried, Verdict,
 };
+pub use replace::next_attempt;
 pub use seen::{
     ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,
     ServerSeen,
 };
+pub use server::differs;
 
 use crate::clock::seconds_between;
 use crate::policy::Seconds;

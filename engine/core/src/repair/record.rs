@@ -147,6 +147,10 @@ pub struct Replacement {
     pub name: String,
     /// The tag that its server bears, and the prefix of its ports' names.
     pub tag: String,
+    /// Its availability zone, if it is not the sick server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub zone: Option<String>,
     /// How many ports it gets. Written before the first is made, so that all of them are found again by their names.
     #[serde(default)]
     pub ports_wanted: u32,

@@ -1,57 +1,52 @@
 //! The last rung: a similar server, Ready and committed before the first pod is evicted.
 
+use super::eviction::listed;
 use super::next::{Act, Next};
-use super::record::{Replacement, Rung, Tried};
+use super::record::{Record, Replacement, Rung, Tried};
 use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
-use super::{Phase, age, call_off, called_off, fitness, told};
+use super::{Phase, age, call_off, called_off, fitness, history, told};
 use crate::clock::seconds_between;
 use crate::name::PortId;
-use crate::policy::{Outcome, Status};
+use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
 
 /// So many attempts at a replacement of one node may fail within a day; then it is a matter for a person. Arbitrary: one
 /// for a bad host, one for a bad port.
 pub(super) const ATTEMPTS: usize = 3;
 
+/// After no host could take a replacement, so many seconds until the first zone is tried again. 5 min: a host seldom gets
+/// free sooner, and each try makes ports and a server.
+const NO_HOST: Seconds = 300;
+
 /// Attempt `number` of this repair: everything that it will be called is fixed before it is made.
-pub(super) fn attempt(seen: &Seen, number: u32) -> Replacement {
-    let uid = seen.repair_uid.as_str();
+pub(super) fn attempt(seen: &Seen, number: u32, name: String) -> Replacement {
     Replacement {
         attempt: number,
-        name: replacement_name(&seen.request.node, uid, number),
-        tag: format!("rectifier-{uid}-{number}"),
+        name,
+        tag: format!("rectifier-{}-{number}", seen.repair_uid),
         ..Replacement::default()
     }
 }
 
-/// The old name with a suffix drawn from the repair, so that it is no live node's; at most 63 characters, as a
-/// host name may have. A suffix of an earlier replacement is taken off first.
-fn replacement_name(node: &str, uid: &str, number: u32) -> String {
-    let is_suffix = |text: &str| {
-        text.len() == 7 && text.starts_with('r') && text[1..].bytes().all(|b| b.is_ascii_hexdigit())
-    };
-    let base = match node.rsplit_once('-') {
-        Some((base, suffix)) if is_suffix(suffix) => base,
-        Some(_) | None => node,
-    };
-    let stem: String = base.chars().take(63 - 8).collect();
-    let hex: String = uid
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(5)
-        .collect();
-    format!(
-        "{}-r{hex:0<5}{:x}",
-        stem.trim_end_matches(['-', '.']),
-        number % 16
-    )
+/// The number of the next attempt. It is new within this repair, even after a person asked for another try: nothing late of
+/// an earlier attempt is ever taken for one of this.
+pub fn next_attempt(record: &Record) -> u32 {
+    let last = record.replacement.as_ref();
+    last.map_or(0, |last| last.attempt) + 1
 }
 
-/// The next attempt. Its number is new within this repair, even after a person asked for another try: nothing late of an
-/// earlier attempt is ever taken for one of this.
-pub(super) fn begin(seen: &Seen) -> Next {
-    let last = seen.record.replacement.as_ref();
-    let next = attempt(seen, last.map_or(0, |last| last.attempt) + 1);
+/// The next attempt, in the sick server's zone or in another.
+pub(super) fn begin(seen: &Seen, zone: Option<&String>) -> Next {
+    let name = match &seen.more.name {
+        Some(Ok(name)) => name.clone(),
+        // It was looked at before the cordon; who changes it since has to be told. Till then nothing is lost.
+        Some(Err(why)) => return Next::wait(seen, Reason::Naming, why),
+        None => return Next::wait(seen, Reason::Naming, ""),
+    };
+    let next = Replacement {
+        zone: zone.cloned(),
+        ..attempt(seen, next_attempt(&seen.record), name)
+    };
     let tried = Tried {
         rung: Rung::Replace,
         since: seen.now,
@@ -66,6 +61,8 @@ pub(super) fn begin(seen: &Seen) -> Next {
     )
     .with(|record| {
         record.replacement = Some(next);
+        // a cloud that is full for days is one line of the story
+        record.tried.pop_if(|last| history::had_no_host(last));
         record.tried.push(tried);
     })
 }
@@ -73,9 +70,12 @@ pub(super) fn begin(seen: &Seen) -> Next {
 /// The next attempt, or a person, after one was discarded. Nothing of it is left then but the cordon, which stays: a node
 /// that can neither be healed nor replaced gets no new pods until somebody has looked at it.
 pub(super) fn again(seen: &Seen) -> Next {
-    let failed = super::history::failed_replacements(seen);
+    if seen.record.tried.last().is_some_and(history::had_no_host) {
+        return elsewhere(seen);
+    }
+    let failed = history::failed_replacements(seen);
     if failed < ATTEMPTS {
-        return begin(seen);
+        return begin(seen, None);
     }
     Next::enter(
         seen,
@@ -83,6 +83,33 @@ pub(super) fn again(seen: &Seen) -> Next {
         Reason::AttemptsUsedUp,
         format!("{failed} attempts failed"),
     )
+}
+
+/// No host could take the last one: in the pool's next zone, or a while later in the first. That is nobody's failure, and
+/// does not use up the attempts.
+fn elsewhere(seen: &Seen) -> Next {
+    let words = match (next_zone(seen), &seen.more.bound) {
+        (Some(zone), Some(bound)) if bound.is_empty() => return begin(seen, Some(zone)),
+        (Some(zone), Some(bound)) => format!("not in {zone}: {}", listed(bound, bound.len())),
+        (Some(_), None) => String::new(),
+        (None, _) => "no other zone is left".to_owned(),
+    };
+    match age(seen) < NO_HOST {
+        true => Next::wait(seen, Reason::NoHost, words),
+        false => begin(seen, None),
+    }
+}
+
+/// The pool's zone that follows the one in which the last attempt was made.
+pub(super) fn next_zone(seen: &Seen) -> Option<&String> {
+    let zones = seen.pool.as_ref().map_or(&[][..], |rules| &rules.zones);
+    match &seen.record.replacement.as_ref()?.zone {
+        None => zones.first(),
+        Some(last) => {
+            let at = zones.iter().position(|zone| zone == last)?;
+            zones.get(at + 1)
+        }
+    }
 }
 
 /// This attempt has failed.
@@ -266,7 +293,11 @@ pub(super) fn joining(seen: &Seen) -> Next {
     };
     if server.status == "ERROR" {
         let fault = server.fault.clone().unwrap_or_default();
-        return discard(seen, Reason::ReplacementFailed, fault);
+        let reason = match server.no_host {
+            true => Reason::NoHost,
+            false => Reason::ReplacementFailed,
+        };
+        return discard(seen, reason, fault);
     }
     if let Some(next) = surplus(seen, view, &replacement.ports) {
         return next;
@@ -370,38 +401,4 @@ fn not_ready(
     }
     (!view.missing_taints.is_empty())
         .then(|| format!("it lacks the taints {}", view.missing_taints.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_replacements_name_is_short_new_and_does_not_grow() {
-        let uid = "6f1c2a3b-0000-4000-8000-000000000000";
-        let first = replacement_name("worker-1", uid, 1);
-        assert_eq!(first, "worker-1-r6f1c21");
-        assert_eq!(
-            replacement_name(&first, "aaaaaaaa-0000", 2),
-            "worker-1-raaaaa2"
-        );
-        let long = replacement_name(&"a".repeat(80), uid, 1);
-        assert!(long.len() <= 63, "{long}");
-        assert_ne!(replacement_name("worker-1", uid, 2), first);
-    }
-
-    #[test]
-    fn only_a_suffix_of_ours_is_taken_off_a_name() {
-        let uid = "6f1c2a3b-0000-4000-8000-000000000000";
-        for node in [
-            "web-rabc",
-            "web-rabcdef0",
-            "web-xabcdef",
-            "web-rabcdeg",
-            "web-abcdef0",
-            "rabcdef",
-        ] {
-            assert_eq!(replacement_name(node, uid, 1), format!("{node}-r6f1c21"));
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! read is a value of its own, never an empty list.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 
@@ -91,6 +92,8 @@ pub struct Rules {
     pub provisions: bool,
     /// What they may be made without.
     pub without: Vec<Part>,
+    /// Zones in which one is made when no host of the sick server's can take it, in this order.
+    pub zones: Vec<String>,
     /// How pods leave.
     pub drain: DrainRules,
     /// They must have left within so many seconds; else `last_resort`.
@@ -154,6 +157,12 @@ pub struct NodeSeen {
     pub cordoned_by: Option<Uid>,
     /// The server that it says it is.
     pub server: Option<ServerId>,
+    /// The region in which it says that this is.
+    pub region: Option<String>,
+    /// Another Node says that it is this server, too.
+    pub twin: Option<NodeName>,
+    /// Its own addresses, as its kubelet reports them.
+    pub addresses: Vec<IpAddr>,
     /// The condition NetworkUnavailable is True.
     pub network_unavailable: bool,
     /// What pods may use of it, in thousandths: processors, bytes, pods, and whatever else a plugin adds.
@@ -190,6 +199,8 @@ pub enum CloudSeen {
 /// A complete answer of the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CloudView {
+    /// The region that is asked, if the engine knows.
+    pub region: Option<String>,
     /// The sick node's server, if it exists.
     pub server: Option<ServerSeen>,
     /// What was done to it, newest first; read only in the phases that [`super::needs`] it.
@@ -229,6 +240,10 @@ pub struct ServerSeen {
     pub age: Seconds,
     /// Nova's fault message.
     pub fault: Option<String>,
+    /// It says that no host could take the server.
+    pub no_host: bool,
+    /// Its fixed addresses.
+    pub addresses: Vec<IpAddr>,
     /// The ports that name it as their device: the sick server's, and only in the phases that [`super::needs`] them.
     pub ports: Vec<PortId>,
 }

@@ -1,7 +1,9 @@
 //! Which server the sick node is, whether it may be touched, and what was done to it.
 
+use std::net::IpAddr;
+
 use super::next::Next;
-use super::seen::{ActionSeen, CloudSeen, CloudView, Seen, ServerSeen};
+use super::seen::{ActionSeen, CloudSeen, CloudView, NodeSeen, Seen, ServerSeen};
 use super::{Phase, sick_node};
 use crate::reason::Reason;
 
@@ -39,10 +41,40 @@ pub(super) fn certain(seen: &Seen) -> Result<(&CloudView, &ServerSeen), Box<Next
         let why = "the node's providerID names no server of this project";
         return Err(person(why.to_owned()));
     };
-    if server.name != seen.request.node {
-        return Err(person(format!("its server is named {}", server.name)));
+    match sick_node(seen).and_then(|node| differs(node, view, server)) {
+        Some(why) => Err(person(why)),
+        None => Ok((view, server)),
     }
-    Ok((view, server))
+}
+
+/// Why the server that the node names may be another's. A providerID is a word that somebody wrote once: a server is this
+/// node's only if everything else that both sides tell says the same.
+pub fn differs(node: &NodeSeen, view: &CloudView, server: &ServerSeen) -> Option<String> {
+    if server.name != node.name.as_str() {
+        return Some(format!("its server is named {}", server.name));
+    }
+    if let (Some(own), Some(asked)) = (&node.region, &view.region)
+        && own != asked
+    {
+        return Some(format!("it is in region {own}, and {asked} is asked"));
+    }
+    if let Some(twin) = &node.twin {
+        return Some(format!("node {twin} says that it is the same server"));
+    }
+    let is_its = |address| server.addresses.contains(address);
+    if !node.addresses.iter().any(is_its) {
+        let words = |all: &[IpAddr]| match all {
+            [] => "none".to_owned(),
+            all => all
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        let (own, its) = (words(&node.addresses), words(&server.addresses));
+        return Some(format!("its address is {own}, its server's {its}"));
+    }
+    None
 }
 
 /// What somebody is doing with the server, if anything: then it is left alone.

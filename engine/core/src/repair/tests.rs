@@ -9,6 +9,7 @@ use crate::policy::{Remedy, Status};
 mod committed;
 mod dead;
 mod drained;
+mod elsewhere;
 mod fit;
 mod fixture;
 mod hands;

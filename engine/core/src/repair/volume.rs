@@ -66,23 +66,22 @@ impl Volume {
         if self.terms.is_empty() {
             return false;
         }
-        let own = |value: &str| {
-            value == node.name
-                || Some(value) == node.labels.get(HOSTNAME).map(String::as_str)
-                || identities.contains(&value)
-        };
-        let replacement = Place {
-            name: String::new(),
-            labels: node
-                .labels
-                .iter()
-                .filter(|(_, value)| !own(value))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        };
+        let replacement = replacement_of(node, identities);
         // A folder of this host stays on it, wherever else its affinity would let it be.
         let elsewhere = !self.of_host && self.can_be_on(&replacement);
         !elsewhere && !others.iter().any(|other| self.can_be_on(other))
+    }
+
+    /// Can a replacement of this node have it, but not if that is made in another zone?
+    pub fn stays_out_of(&self, zone: &str, node: &Place, identities: &[&str]) -> bool {
+        let near = replacement_of(node, identities);
+        let mut far = near.clone();
+        // the cluster's own label, its former one, and those of CSI drivers
+        let labels = far.labels.iter_mut();
+        labels
+            .filter(|(key, _)| key.ends_with("/zone"))
+            .for_each(|(_, value)| zone.clone_into(value));
+        !self.terms.is_empty() && self.can_be_on(&near) && !self.can_be_on(&far)
     }
 
     fn can_be_on(&self, place: &Place) -> bool {
@@ -98,6 +97,22 @@ impl Volume {
             let is_empty = term.labels.is_empty() && term.fields.is_empty();
             !is_empty && all.all(|holds| holds) && fields.all(|holds| holds)
         })
+    }
+}
+
+/// What may be in the node's place: all of its labels but those that name the node itself.
+fn replacement_of(node: &Place, identities: &[&str]) -> Place {
+    let own = |value: &str| {
+        value == node.name
+            || Some(value) == node.labels.get(HOSTNAME).map(String::as_str)
+            || identities.contains(&value)
+    };
+    let labels = node.labels.iter().filter(|(_, value)| !own(value));
+    Place {
+        name: String::new(),
+        labels: labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
     }
 }
 

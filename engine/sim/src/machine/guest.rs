@@ -308,6 +308,7 @@ impl Guest {
             name: server.name.clone(),
             zone: server.zone.clone(),
             user_data: server.user_data.clone(),
+            address: server.address.clone(),
             boot_id: self.boot_id(),
             has_booted: is_up && std::mem::take(&mut self.has_booted),
             is_heard: is_up && self.is_active("kubelet.service"),

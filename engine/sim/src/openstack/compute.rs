@@ -111,11 +111,16 @@ fn there_mut<'a>(state: &'a mut State, server: &str) -> Result<&'a mut Server, (
 fn list(state: &State, request: &Request) -> Answer {
     let name = query(request, "name").map(whole_name).transpose()?;
     let tags = query(request, "tags");
-    let is_whole = name.is_none() && tags.is_none();
+    // A server that is there is told of whenever it changed: when that was is not kept here.
+    let since = query(request, "changes-since").and_then(|text| text.parse::<Timestamp>().ok());
+    let is_whole = name.is_none() && tags.is_none() && since.is_none();
     let mut found: Vec<(&String, &Server)> = state
         .servers
         .iter()
-        .filter(|(_, server)| !server.is_gone)
+        .filter(|(_, server)| match server.gone_at {
+            Some(gone) => since.is_some_and(|since| gone >= since),
+            None => true,
+        })
         .filter(|(_, server)| is_whole || state.is_known(server.host))
         .filter(|(_, server)| name.as_ref().is_none_or(|name| server.name == *name))
         .filter(|(_, server)| {
@@ -214,6 +219,7 @@ pub(super) fn make(state: &mut State, wanted: &Value, hints: &Value, request: &s
         name: wanted["name"].as_str().unwrap_or_default().to_owned(),
         created: wall,
         is_gone: false,
+        gone_at: None,
         status: "BUILD",
         vm: "building",
         task: Some("scheduling"),
@@ -410,7 +416,7 @@ fn told(state: &State, id: &str, server: &Server, request: &Request) -> Value {
     };
     let volumes: Value = server.volumes.iter().map(|id| json!({"id": id})).collect();
     let mut told = json!({
-        "id": id, "name": server.name, "status": server.status, "created": seconds(server.created),
+        "id": id, "name": server.name, "status": if server.is_gone { "DELETED" } else { server.status }, "created": seconds(server.created),
         "tenant_id": PROJECT, "user_id": USER, "flavor": flavor, "image": image,
         "description": server.description,
         "metadata": server.metadata, "tags": server.tags, "addresses": addresses, "locked": false,

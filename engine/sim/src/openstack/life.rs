@@ -176,6 +176,7 @@ impl State {
             return;
         };
         (server.is_gone, server.task, server.next) = (true, None, None);
+        server.gone_at = Some(self.wall);
         self.ports
             .retain(|_, port| !(port.is_novas && port.device == id));
         for port in self.ports.values_mut().filter(|port| port.device == id) {

@@ -56,6 +56,8 @@ pub(super) struct Server {
     pub(super) name: String,
     pub(super) created: Timestamp,
     pub(super) is_gone: bool,
+    /// When it went.
+    pub(super) gone_at: Option<Timestamp>,
     pub(super) status: &'static str,
     pub(super) vm: &'static str,
     pub(super) task: Option<&'static str>,
@@ -249,12 +251,20 @@ impl State {
                     is_reachable: host.is_up,
                     was_there_before: server.was_there_before,
                     user_data: server.user_data.clone(),
+                    address: self.address_of(id),
                 };
                 Some((server.number, machine))
             })
             .collect();
         machines.sort_by_key(|(number, _)| *number);
         machines.into_iter().map(|(_, machine)| machine).collect()
+    }
+
+    /// That of its first port.
+    fn address_of(&self, server: &str) -> String {
+        let ports = self.ports.values().filter(|port| port.device == server);
+        let first = ports.min_by_key(|port| port.number);
+        first.map_or(String::new(), |port| port.address.clone())
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

@@ -14,7 +14,7 @@ use rectifier_policy_host::Advisor;
 use serde_json::{Value, json};
 
 use super::{Options, Scene, USER_DATA};
-use crate::cluster::condition;
+use crate::cluster::{addresses, condition};
 use crate::dump::{Dump, name, zone};
 use crate::machine::{self, Break, Check, Cure, Problem};
 
@@ -68,6 +68,7 @@ impl Scene {
             let mut node = node.clone();
             if let Some(machine) = seen.iter().find(|machine| machine.name == name(&node)) {
                 node["status"]["nodeInfo"]["bootID"] = machine.boot_id.clone().into();
+                node["status"]["addresses"] = addresses(machine);
             }
             scene.sicken(&node, how.cure);
             scene.api.give("nodes", node);

@@ -230,6 +230,16 @@ impl Suite<'_> {
         cloud.delete_server(id).await?;
         cloud.delete_port(&port.id).await?;
         ensure!(cloud.port(&port.id).await?.is_none(), "the port is there");
+        let deleted = cloud
+            .deleted_since(server.created.context("no age")?)
+            .await?;
+        let of_it = deleted
+            .iter()
+            .find(|gone| gone.id == *id)
+            .context("not told of")?;
+        ensure!(of_it.status == ServerStatus::Deleted, "{of_it:?}");
+        // by this an audit knows whose it was
+        ensure!(of_it.metadata == changed.metadata, "{of_it:?}");
         let actions = cloud.actions(id).await?;
         let seen: Vec<&str> = actions
             .iter()

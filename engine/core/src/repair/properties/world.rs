@@ -3,7 +3,7 @@
 use super::super::drain::PodSeen;
 use super::super::fitness::Fitness;
 use super::super::owners::OwnerSeen;
-use super::super::tests::{NODE, OLD, REPAIR_UID, at, node, owner, pod, rules, seen, server};
+use super::super::tests::{NEW, NODE, OLD, REPAIR_UID, at, node, owner, pod, rules, seen, server};
 use super::super::*;
 use crate::name::{PortId, Uid};
 use crate::policy::{Advice, Decision, PolicyRef, Remedy, Status};
@@ -133,6 +133,7 @@ impl World {
         };
         let old = self.old.as_ref();
         let view = CloudView {
+            region: None,
             server: old.map(|old| with_ports(old, needed.server_ports)),
             replacements: self.new.iter().map(|new| with_ports(new, false)).collect(),
             ports: match needed.attempt_ports {
@@ -216,6 +217,8 @@ impl World {
             owners,
             fitness,
             guests,
+            zone,
+            name: _,
         } = further(&seen);
         if losses {
             seen.pods = Some(self.pods.clone());
@@ -236,7 +239,12 @@ impl World {
             }),
             fitness: fitness.then(Fitness::default),
             guests: guests.then(|| self.guests.clone()),
+            bound: zone.map(|_| Vec::new()),
+            name: None,
         };
+        if further(&seen).name {
+            seen.more.name = Some(Ok(NEW.to_owned()));
+        }
         seen
     }
 

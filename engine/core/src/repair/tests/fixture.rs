@@ -10,6 +10,8 @@ pub(in crate::repair) const KIND: &str = "ProxyUnhealthy";
 pub(in crate::repair) const NODE: &str = "worker-1";
 pub(in crate::repair) const NODE_UID: &str = "node-uid";
 pub(in crate::repair) const REPAIR_UID: &str = "repair-uid";
+/// What the next replacement will be called.
+pub(in crate::repair) const NEW: &str = "worker-1-new";
 pub(in crate::repair) const OLD: &str = "old-server";
 
 pub(in crate::repair) fn at(second: i64) -> Timestamp {
@@ -24,6 +26,7 @@ pub(in crate::repair) fn rules() -> Rules {
         ignores: Vec::new(),
         provisions: true,
         without: Vec::new(),
+        zones: Vec::new(),
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
@@ -53,6 +56,9 @@ pub(in crate::repair) fn node() -> NodeSeen {
         unschedulable: false,
         cordoned_by: None,
         server: Some(ServerId::parse(OLD).unwrap()),
+        region: None,
+        twin: None,
+        addresses: vec![[10, 0, 0, 1].into()],
         network_unavailable: false,
         allocatable: [].into(),
         capacity: [].into(),
@@ -82,6 +88,8 @@ pub(in crate::repair) fn server(id: &str, name: &str) -> ServerSeen {
         is_off: false,
         age: 1000,
         fault: None,
+        no_host: false,
+        addresses: vec![[10, 0, 0, 1].into()],
         ports: vec![PortId::parse(format!("port-of-{id}")).unwrap()],
     }
 }
@@ -133,6 +141,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
         advice: None,
         more: More {
             lacks: Some(Ok(Vec::new())),
+            name: Some(Ok(NEW.to_owned())),
             ..More::default()
         },
     }
@@ -207,7 +216,7 @@ pub(super) fn advised(remedy: Remedy) -> Option<crate::policy::Advice> {
 }
 
 pub(super) fn with_replacement(mut seen: Seen, edit: impl FnOnce(&mut Replacement)) -> Seen {
-    let mut replacement = replace::attempt(&seen, 1);
+    let mut replacement = replace::attempt(&seen, 1, NEW.to_owned());
     edit(&mut replacement);
     seen.record.replacement = Some(replacement);
     seen

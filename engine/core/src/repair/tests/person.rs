@@ -67,7 +67,7 @@ fn the_last_failed_attempt_ends_at_a_person_and_the_cordon_stays() {
     assert_eq!(next.record.phase, Phase::CreatingPorts);
     let second = next.record.replacement.as_ref().unwrap();
     assert_eq!(second.attempt, 2);
-    assert_eq!(second.name, "worker-1-read002", "a new name");
+    assert_eq!(second.name, NEW);
     assert_eq!(second.tag, "rectifier-repair-uid-2");
     discarding.record.tried.push(failed(3));
     let next = decide(&discarding).unwrap();

@@ -135,3 +135,58 @@ fn a_hard_reboot_is_believed_when_another_boot_is_seen() {
     seen.now = at(90 + 600);
     assert_eq!(step(&seen), (Phase::Judging, Reason::BootOverdue, None));
 }
+
+#[test]
+fn a_server_is_the_nodes_only_if_everything_says_so() {
+    let lies: [(&str, fn(&mut NodeSeen), fn(&mut CloudView)); 6] = [
+        (
+            "is named other",
+            |_| {},
+            |view| {
+                view.server.as_mut().unwrap().name = "other".to_owned();
+            },
+        ),
+        (
+            "region",
+            |node| node.region = Some("north".to_owned()),
+            |view| view.region = Some("south".to_owned()),
+        ),
+        (
+            "node worker-9",
+            |node| node.twin = Some(crate::name::NodeName::parse("worker-9").unwrap()),
+            |_| {},
+        ),
+        (
+            "its address is 10.0.0.9, its server's 10.0.0.1",
+            |node| node.addresses = vec![[10, 0, 0, 9].into()],
+            |_| {},
+        ),
+        ("its address is none", |node| node.addresses.clear(), |_| {}),
+        (
+            "its server's none",
+            |_| {},
+            |view| {
+                view.server.as_mut().unwrap().addresses.clear();
+            },
+        ),
+    ];
+    for remedy in [Remedy::Reboot, Remedy::Replace] {
+        for (why, of_node, of_cloud) in &lies {
+            let mut seen = judging(remedy.clone());
+            of_node(seen.node.as_mut().unwrap());
+            edit(&mut seen, of_cloud);
+            let next = decide(&seen).unwrap();
+            assert_eq!(
+                (next.record.phase, next.reason, next.act),
+                (Phase::NeedsHuman, Reason::ServerUnknown, None)
+            );
+            assert!(next.detail.contains(why), "{why}: {}", next.detail);
+        }
+        // what one side does not tell says nothing against it; one address of several is enough
+        let mut seen = judging(remedy);
+        seen.node.as_mut().unwrap().region = Some("north".to_owned());
+        let addresses = &mut seen.node.as_mut().unwrap().addresses;
+        addresses.insert(0, [192, 0, 2, 1].into());
+        assert_eq!(decide(&seen).unwrap().record.phase, Phase::Cordoning);
+    }
+}

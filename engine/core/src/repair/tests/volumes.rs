@@ -183,3 +183,24 @@ fn a_term_holds_where_its_labels_and_its_fields_hold() {
     assert!(term(&ssd, "metadata.name", "worker-1"));
     assert!(term(&ssd, "metadata.uid", "worker-2"), "no such field");
 }
+
+#[test]
+fn a_volume_of_a_zone_keeps_its_pods_out_of_another() {
+    let keeps = |zone: &str, terms: Vec<Term>| {
+        let volume = Volume {
+            of_host: false,
+            terms,
+        };
+        volume.stays_out_of(zone, &place("worker-1", "az-1"), &["server-1"])
+    };
+    assert!(keeps("az-2", is_in(ZONE, &["az-1"])));
+    assert!(!keeps("az-1", is_in(ZONE, &["az-1"])));
+    assert!(!keeps("az-2", is_in(ZONE, &["az-1", "az-2"])), "of both");
+    assert!(!keeps("az-2", is_in("disk", &["ssd"])));
+    assert!(!keeps("az-2", Vec::new()));
+    // on the node alone: it would not be with a replacement in this zone, either
+    assert!(!keeps(
+        "az-2",
+        is_in("kubernetes.io/hostname", &["worker-1"])
+    ));
+}
