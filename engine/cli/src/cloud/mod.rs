@@ -54,5 +54,6 @@ fn connect(config: OpenStackConfig) -> anyhow::Result<Arc<OpenStack>> {
 
 /// By this machine's clock.
 fn now() -> Timestamp {
-    Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default()
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp::UNIX_EPOCH.checked_add(since).unwrap_or_default()
 }

@@ -138,7 +138,8 @@ fn a_hard_reboot_is_believed_when_another_boot_is_seen() {
 
 #[test]
 fn a_server_is_the_nodes_only_if_everything_says_so() {
-    let lies: [(&str, fn(&mut NodeSeen), fn(&mut CloudView)); 6] = [
+    type Lie = (&'static str, fn(&mut NodeSeen), fn(&mut CloudView));
+    let lies: [Lie; 6] = [
         (
             "is named other",
             |_| {},
