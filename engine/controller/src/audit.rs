@@ -7,7 +7,6 @@ use rectifier_cloud::{Cloud, InstanceAction};
 use rectifier_core::leftovers::audit::{self, Deleted};
 pub use rectifier_core::leftovers::audit::{Finding, Kind};
 
-use crate::act::marks;
 use crate::error::{Error, cloud as asked};
 use crate::leftovers::{found, named};
 
@@ -38,8 +37,7 @@ pub async fn audit(
     let lately = lately.map_err(asked("list deleted servers"))?;
     let mut deleted = Vec::new();
     for gone in lately {
-        let is_ours = gone.metadata.get(marks::CLUSTER).map(String::as_str) == Some(what.cluster);
-        if !is_ours && !removed.contains(gone.id.as_str()) {
+        if !removed.has(&gone) {
             continue;
         }
         let actions = cloud

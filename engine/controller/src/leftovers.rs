@@ -15,7 +15,8 @@ use rectifier_cloud::{Cloud, Port, Server, ServerStatus};
 use rectifier_core::leftovers::{
     Found, Leftover, Named, PortFound, ServerFound, leftovers, takes_port, takes_server,
 };
-use rectifier_core::repair::Stop;
+use rectifier_core::repair::naming::stem_of_ids;
+use rectifier_core::repair::{Record, Stop};
 
 use crate::act::marks;
 use crate::context::Context;
@@ -141,10 +142,33 @@ fn port(port: &Port) -> PortFound {
     }
 }
 
-/// What is named, and the servers that repairs have taken away or will; from the API server itself, not from a cache.
-pub(crate) async fn named(client: &Client) -> Result<(Named, BTreeSet<String>), Error> {
+/// What repairs have taken away, or will: a server that is deleted bears no marks any more.
+#[derive(Default)]
+pub(crate) struct Removed {
+    ids: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+impl Removed {
+    fn note(&mut self, uid: &str, record: Record) {
+        self.names.insert(stem_of_ids(uid));
+        self.ids
+            .extend(record.server_id.filter(|_| record.committed_at.is_some()));
+        self.ids
+            .extend(record.replacement.and_then(|own| own.server_id));
+    }
+
+    /// By its id, or by its name: of an attempt that failed no record keeps the id.
+    pub(crate) fn has(&self, server: &Server) -> bool {
+        let by_name = |stem: &String| server.name.contains(stem.as_str());
+        self.ids.contains(server.id.as_str()) || self.names.iter().any(by_name)
+    }
+}
+
+/// What is named, and what repairs have taken away; from the API server itself, not from a cache.
+pub(crate) async fn named(client: &Client) -> Result<(Named, Removed), Error> {
     let mut named = Named::default();
-    let mut removed = BTreeSet::new();
+    let mut removed = Removed::default();
     let nodes: Api<SlimNode> = Api::all(client.clone());
     let told = in_pages(&nodes, |node| {
         let server = node.spec.provider_id.as_deref().and_then(server_of);
@@ -155,9 +179,7 @@ pub(crate) async fn named(client: &Client) -> Result<(Named, BTreeSet<String>), 
     let told = in_pages(&repairs, |repair| {
         let record = repair.status.clone().unwrap_or_default();
         named.repair(&repair.uid().unwrap_or_default(), &record);
-        if record.committed_at.is_some() {
-            removed.extend(record.server_id);
-        }
+        removed.note(&repair.uid().unwrap_or_default(), record);
     });
     told.await.map_err(api("list noderepairs"))?;
     Ok((named, removed))

@@ -37,5 +37,9 @@ played! {
     likeness::an_image_that_is_gone_is_no_base
     likeness::a_repair_that_waits_for_a_person_does_not_ask_the_cloud_all_the_time
     likeness::what_the_pool_says_of_new_servers_holds_and_all_else_is_copied
+    likeness::when_a_zone_is_full_the_pools_next_one_is_tried
+    likeness::a_cloud_that_is_full_is_waited_for_and_uses_up_no_attempt
+    likeness::a_name_that_somebody_has_is_not_taken
+    likeness::the_pools_interfaces_take_the_place_of_the_sick_servers
     uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
 }

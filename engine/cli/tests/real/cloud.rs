@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
+use rectifier_api::{NodeRepair, RepairPool};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::{Kubernetes, Options};
 use rectifier_bed::openstack::{self as bed, Fault, NewServer, Server};
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 use rectifier_cloud::{Cloud, PortSpec, PortTemplate};
+use rectifier_core::repair::naming::Parts;
 use rectifier_provision::Stderr;
 use serde_json::{Value, json};
 
@@ -207,8 +209,22 @@ async fn shown(stage: &Stage, sick: &Server, address: &str) -> Result<()> {
 }
 
 impl Stage {
+    /// The UID of a repair of a node that is gone.
+    async fn repair(&self, node: &str) -> Result<String> {
+        let repairs: Api<NodeRepair> = Api::all(self.kubernetes.admin());
+        let repair = serde_json::from_value(json!({
+            "metadata": {"name": format!("{node}.repair")},
+            "spec": {
+                "nodeName": node, "nodeUid": "gone",
+                "problem": {"kind": "KernelDeadlock", "since": "2026-01-01T00:00:00Z"},
+            },
+        }))?;
+        let made = repairs.create(&PostParams::default(), &repair).await?;
+        made.metadata.uid.context("it has no UID")
+    }
+
     async fn pool(&self, patch: &str) -> Result<()> {
-        let pools: Api<rectifier_api::RepairPool> = Api::all(self.kubernetes.admin());
+        let pools: Api<RepairPool> = Api::all(self.kubernetes.admin());
         let patch: Value = serde_saphyr::from_str(patch)?;
         pools
             .patch("web", &PatchParams::default(), &Patch::Merge(patch))
@@ -265,7 +281,9 @@ async fn found(stage: &Stage, sick: &Server, address: &str) -> Result<()> {
     };
     let port = cloud.create_port(&spec).await?;
     // Its host goes, and then it: Nova forgets it, and the machine may run on.
-    let orphan = stage.server("orphan", &ours("adopted"), &tag(6)).await?;
+    let repair = stage.repair("worker-9").await?;
+    let Parts { base, id } = Parts::of("worker-9", &repair, 1);
+    let orphan = stage.server(&format!("{base}-{id}"), &[], "any").await?;
     let host = orphan.host.clone().context("it has no host")?;
     stage.stack.fault(Fault::HostStopped(host)).await?;
     stage.stack.demo.delete_server(&orphan.id).await?;

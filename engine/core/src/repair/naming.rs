@@ -21,13 +21,18 @@ impl Parts {
             Some(_) | None => node,
         };
         let stem: String = base.chars().take(LONGEST - 8).collect();
-        let hex = repair_uid.chars().filter(char::is_ascii_hexdigit);
-        let hex: String = hex.take(5).collect();
         Self {
             base: stem.trim_end_matches(['-', '.']).to_owned(),
-            id: format!("r{hex:0<5}{:x}", number % 16),
+            id: format!("{}{:x}", stem_of_ids(repair_uid), number % 16),
         }
     }
+}
+
+/// What the ids of all attempts of a repair begin with: by it a server's name tells whose it was when nothing else does.
+pub fn stem_of_ids(repair_uid: &str) -> String {
+    let hex = repair_uid.chars().filter(char::is_ascii_hexdigit);
+    let hex: String = hex.take(5).collect();
+    format!("r{hex:0<5}")
 }
 
 /// A name that an earlier repair gave ends so, unless its pool put the parts together otherwise.

@@ -177,6 +177,8 @@ impl State {
         };
         (server.is_gone, server.task, server.next) = (true, None, None);
         server.gone_at = Some(self.wall);
+        server.metadata.clear();
+        server.tags.clear();
         self.ports
             .retain(|_, port| !(port.is_novas && port.device == id));
         for port in self.ports.values_mut().filter(|port| port.device == id) {
