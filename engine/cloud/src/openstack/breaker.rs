@@ -50,12 +50,12 @@ impl Breaker {
     fn admit(&self) -> Result<Turn, TransportError> {
         let mut state = self.state();
         let Some(until) = state.rests_until else {
-            return Ok(Turn(self.clone()));
+            return Ok(self.turn(false));
         };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() && !state.probed {
             state.probed = true;
-            return Ok(Turn(self.clone()));
+            return Ok(self.turn(true));
         }
         Err(TransportError::Resting(format!(
             "nothing is sent for {} s more, after {} failures in a row, the last: {}",
@@ -65,8 +65,17 @@ impl Breaker {
         )))
     }
 
-    fn tell(&self, result: &Result<Response, TransportError>) {
+    fn turn(&self, is_probe: bool) -> Turn {
+        Turn {
+            breaker: self.clone(),
+            is_probe,
+        }
+    }
+
+    fn tell(&self, is_probe: bool, result: &Result<Response, TransportError>) {
         let mut state = self.state();
+        // What was sent before it opened, and fails as the others did, is no further reason.
+        let is_news = is_probe || state.rests_until.is_none();
         let rests = match verdict(result) {
             Verdict::Answers => {
                 *state = State::default();
@@ -80,7 +89,7 @@ impl Breaker {
             }
         };
         state.failures = state.failures.saturating_add(1);
-        if let Some(rest) = rests {
+        if let Some(rest) = rests.filter(|_| is_news) {
             tracing::warn!(
                 seconds = rest.as_secs(),
                 failures = state.failures,
@@ -93,12 +102,23 @@ impl Breaker {
     }
 }
 
-/// A request that was let through. Whoever gives it up leaves the next one to find out.
-struct Turn(Breaker);
+/// A request that was let through. Whoever gives up the one that is to find out leaves that to the next.
+struct Turn {
+    breaker: Breaker,
+    is_probe: bool,
+}
+
+impl Turn {
+    fn tell(&self, result: &Result<Response, TransportError>) {
+        self.breaker.tell(self.is_probe, result);
+    }
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.state().probed = false;
+        if self.is_probe {
+            self.breaker.state().probed = false;
+        }
     }
 }
 
@@ -160,7 +180,7 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let result = answer.await;
-            turn.0.tell(&result);
+            turn.tell(&result);
             result
         })
     }
@@ -186,7 +206,7 @@ mod tests {
     /// Is one let through? It is told to have ended so.
     fn sends(breaker: &Breaker, result: &Result<Response, TransportError>) -> bool {
         breaker.admit().is_ok_and(|turn| {
-            turn.0.tell(result);
+            turn.tell(result);
             true
         })
     }
@@ -232,6 +252,19 @@ mod tests {
             sends(&breaker, &lost()) && sends(&breaker, &lost()),
             "as before"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_under_way_when_it_opened_makes_it_rest_no_longer() {
+        let breaker = Breaker::default();
+        let turns: Vec<Turn> = (0..16).filter_map(|_| breaker.admit().ok()).collect();
+        assert_eq!(turns.len(), 16);
+        for turn in turns {
+            turn.tell(&lost());
+        }
+        pass(5).await;
+        let probe = breaker.admit().ok();
+        assert!(probe.is_some() && breaker.admit().is_err());
     }
 
     #[tokio::test(start_paused = true)]

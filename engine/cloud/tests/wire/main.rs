@@ -8,6 +8,7 @@
 
 mod errors;
 mod lists;
+mod mutated;
 mod reads;
 mod replay;
 mod writes;
