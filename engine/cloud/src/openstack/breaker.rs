@@ -74,14 +74,20 @@ impl Breaker {
 
     fn tell(&self, is_probe: bool, result: &Result<Response, TransportError>) {
         let mut state = self.state();
-        // What was sent before it opened, and fails as the others did, is no further reason.
-        let is_news = is_probe || state.rests_until.is_none();
+        // What was sent before it opened says nothing new, whether it fails as the others did or was answered all the same: a
+        // pause that was asked for is kept.
+        if !is_probe && state.rests_until.is_some() {
+            return;
+        }
         let rests = match verdict(result) {
             Verdict::Answers => {
                 *state = State::default();
                 return;
             }
-            Verdict::Wants(rest) => Some(rest.min(LONGEST)),
+            Verdict::Wants(rest) => {
+                "it asked for a pause".clone_into(&mut state.last);
+                Some(rest.min(LONGEST))
+            }
             Verdict::Fails(why) => {
                 state.last = why;
                 let doubled = FIRST.saturating_mul(2_u32.saturating_pow(state.opened.min(16)));
@@ -89,7 +95,7 @@ impl Breaker {
             }
         };
         state.failures = state.failures.saturating_add(1);
-        if let Some(rest) = rests.filter(|_| is_news) {
+        if let Some(rest) = rests {
             tracing::warn!(
                 seconds = rest.as_secs(),
                 failures = state.failures,
@@ -283,7 +289,11 @@ mod tests {
     async fn a_cloud_that_asks_for_a_pause_gets_it() {
         for (after, rests) in [("7", 7), ("7200", 60)] {
             let breaker = Breaker::default();
+            let under_way = breaker.admit().ok().unwrap();
             assert!(sends(&breaker, &answer(429, Some(after))));
+            under_way.tell(&answer(200, None));
+            let why = breaker.admit().err().unwrap().to_string();
+            assert!(why.contains("the last: it asked for a pause"), "{why}");
             pass(rests - 1).await;
             assert!(!sends(&breaker, &lost()), "{after}");
             pass(1).await;

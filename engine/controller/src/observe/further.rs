@@ -133,6 +133,8 @@ async fn unused_name(
     };
     let first = repair::next_attempt(&seen.record);
     let nodes: Api<SlimNode> = Api::all(ctx.client.clone());
+    // one that an earlier attempt had is free again, and something late of it may still come
+    let last = seen.record.replacement.as_ref();
     let mut taken = String::new();
     for number in first..first.saturating_add(NAMES) {
         let parts = Parts::of(node, seen.repair_uid.as_str(), number);
@@ -140,6 +142,9 @@ async fn unused_name(
             Ok(name) => name,
             Err(why) => return Ok(Err(format!("provisioning.name: {why}"))),
         };
+        if last.is_some_and(|last| last.name == name) {
+            continue;
+        }
         let found = nodes.get_opt(&name).await.map_err(api("get node"))?;
         let server = match ctx.cloud.find_by_name(&name).await {
             Ok(servers) => servers.into_iter().next(),
