@@ -4,6 +4,7 @@
 mod conformance;
 mod openstack;
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
@@ -14,10 +15,12 @@ use openstack::{Stack, Trouble};
 use rectifier_bed::Bed;
 use rectifier_bed::kubernetes::{Kubernetes, Options};
 use rectifier_bed::openstack::{self as bed, Effect, Fault, HttpFault};
+use rectifier_cloud::openstack::access::{ACCESS_RULES, AccessRule};
 use rectifier_cloud::openstack::{Http, OpenStack, OpenStackConfig};
-use rectifier_cloud::{Cloud, Shape};
+use rectifier_cloud::{Cloud, CloudError, Shape};
 use rectifier_core::name::ServerId;
 use rectifier_provision::Stderr;
+use serde_json::json;
 
 /// Others who ask the real server.
 struct Visitors(Rc<Kubernetes>);
@@ -37,7 +40,7 @@ impl Others for Visitors {
             None => None,
             Some([node, _]) => {
                 let pods: Api<Pod> = Api::namespaced(self.0.admin(), namespace);
-                let pod = serde_json::from_value(serde_json::json!({
+                let pod = serde_json::from_value(json!({
                     "metadata": {"name": format!("{name}-{node}")},
                     "spec": {
                         "serviceAccountName": name, "nodeName": node, "containers": [{"name": "agent", "image": "none:1"}],
@@ -83,14 +86,42 @@ struct Real {
     network: String,
 }
 
+/// The cloud of that name in that file. What else stands before the API would hide what the API itself says.
+fn named(clouds: PathBuf, cloud: &str) -> Result<OpenStack> {
+    Ok(OpenStack::over(Http::new(OpenStackConfig {
+        clouds,
+        cloud: Some(cloud.to_owned()),
+        region: None,
+    })?))
+}
+
+/// The cloud as an application credential sees it that may ask these, and has no role but `member`.
+async fn limited(
+    bed: &Bed,
+    stack: &bed::OpenStack,
+    name: &str,
+    rules: &[AccessRule],
+) -> Result<OpenStack> {
+    let (id, secret) = stack
+        .demo
+        .application_credential(name, &json!(rules))
+        .await?;
+    let at = stack.cloud("demo")?;
+    let clouds = json!({"clouds": {name: {
+        "auth_type": "v3applicationcredential", "cacert": at.cacert,
+        "auth": {
+            "auth_url": at.auth_url,
+            "application_credential_id": id,
+            "application_credential_secret": secret,
+        },
+    }}});
+    let file = bed.part(name)?.join("clouds.yaml");
+    std::fs::write(&file, clouds.to_string())?;
+    named(file, name)
+}
+
 impl Real {
-    async fn new(stack: bed::OpenStack) -> Result<Self> {
-        // what stands before the API would hide what the API itself says
-        let cloud = OpenStack::over(Http::new(OpenStackConfig {
-            clouds: stack.clouds_yaml(),
-            cloud: Some("demo".to_owned()),
-            region: None,
-        })?);
+    async fn new(stack: bed::OpenStack, cloud: OpenStack) -> Result<Self> {
         let flavors = stack.records.flavors().await?;
         let flavor = flavors
             .iter()
@@ -171,16 +202,59 @@ impl Stack for Real {
     }
 }
 
+/// As the service user with the smallest rights: a project's `member`, by an application credential that may ask what is on
+/// our list.
 #[tokio::test]
 async fn real_services_keep_the_contract() -> Result<()> {
     let bed = Bed::new("cloud")?;
     let stack =
         bed::OpenStack::start(&bed, &bed::Options::default(), &mut Stderr::default()).await?;
-    let real = Real::new(stack).await?;
+    let cloud = limited(&bed, &stack, "service", ACCESS_RULES).await?;
+    let real = Real::new(stack, cloud).await?;
     openstack::keeps_the_contract(&real).await?;
+    nothing_on_the_list_is_superfluous(&real.stack)?;
     // A token that was revoked is replaced.
     real.stack.fault(Fault::TokensRevoked).await?;
     ensure!(real.cloud.find_by_tag("nothing").await?.is_empty());
+    // So is one that was got by a password.
+    let by_password = named(real.stack.clouds_yaml(), "demo")?;
+    ensure!(by_password.find_by_tag("nothing").await?.is_empty());
+    real.stack.fault(Fault::TokensRevoked).await?;
+    ensure!(by_password.find_by_tag("nothing").await?.is_empty());
+    what_is_not_on_the_list_is_refused(&bed, &real.stack).await?;
     real.stack.stop().await;
+    Ok(())
+}
+
+/// Each rule was needed by the suite.
+fn nothing_on_the_list_is_superfluous(stack: &bed::OpenStack) -> Result<()> {
+    let requests = stack.requests()?;
+    let is_needed = |rule: &&AccessRule| {
+        requests.iter().any(|request| {
+            let path = request.path.split('?').next().unwrap_or_default();
+            let mut parts = path.split('/').filter(|part| !part.is_empty());
+            // then comes the version
+            let service = parts.next().unwrap_or_default();
+            rule.allows(service, &request.method, parts.skip(1))
+        })
+    };
+    let unneeded: Vec<_> = ACCESS_RULES
+        .iter()
+        .filter(|rule| !is_needed(rule))
+        .collect();
+    ensure!(unneeded.is_empty(), "nobody asked these: {unneeded:#?}");
+    Ok(())
+}
+
+async fn what_is_not_on_the_list_is_refused(bed: &Bed, stack: &bed::OpenStack) -> Result<()> {
+    let mut rules = ACCESS_RULES.to_vec();
+    rules.retain(|rule| rule.service != "network");
+    let cloud = limited(bed, stack, "blind", &rules).await?;
+    ensure!(cloud.find_by_tag("nothing").await?.is_empty());
+    let refused = cloud.ports_by_name("nothing").await;
+    ensure!(
+        matches!(refused, Err(CloudError::Login { .. })),
+        "{refused:?}"
+    );
     Ok(())
 }

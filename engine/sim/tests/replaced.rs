@@ -23,6 +23,7 @@ use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 const SICK: &str = "worker-1";
 /// What the tests do in a scene, beyond what is in it.
@@ -43,7 +44,7 @@ impl Stage {
             ..scene::Options::default()
         };
         let stage = Self(Scene::set(options, policies));
-        until("the pods to run", || async { Ok(stage.is_well()) }).await?;
+        until(&stage, "the pods to run", || async { Ok(stage.is_well()) }).await?;
         Ok(stage)
     }
 
@@ -68,19 +69,16 @@ impl Stage {
 
     /// The old server and its Node are gone, another has taken their place, and everything runs.
     async fn is_replaced(&self, client: &Client) -> Result<bool> {
-        let nodes: Vec<Node> = Api::<Node>::all(client.clone())
-            .list(&ListParams::default())
-            .await?
-            .items;
+        let nodes = self.nodes();
+        if nodes.len() != 3 || nodes.iter().any(|name| name == SICK) {
+            return Ok(false);
+        }
         let open = Api::<NodeRepair>::all(client.clone())
             .get_opt(&format!("{SICK}.repair"))
             .await?;
         let budget = in_default::<PodDisruptionBudget>(client).get("web").await?;
         let healthy = budget.status.map_or(0, |status| status.current_healthy);
-        Ok(nodes.len() == 3
-            && nodes.iter().all(|node| node.name_any() != SICK)
-            && open.is_none()
-            && healthy == 3)
+        Ok(open.is_none() && healthy == 3)
     }
 
     /// What was known of the sick server is kept, whole, and belongs to the archived repair.
@@ -202,16 +200,18 @@ where
     Api::namespaced(client.clone(), "default")
 }
 
-/// Looks every other virtual second.
-async fn until<F>(what: &str, mut is_so: impl FnMut() -> F) -> Result<()>
+/// Looks at each change, and each minute, for an hour at most.
+async fn until<F>(scene: &Scene, what: &str, mut is_so: impl FnMut() -> F) -> Result<()>
 where
     F: Future<Output = Result<bool>>,
 {
-    for _ in 0..1800 {
+    let began = Instant::now();
+    let mut changes = scene.api.changes();
+    while began.elapsed() < Duration::from_secs(3600) {
         if is_so().await? {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(timeout(Duration::from_secs(60), changes.changed()).await);
     }
     anyhow::bail!("waited an hour in vain for {what}")
 }
@@ -268,13 +268,15 @@ async fn replacement(
     mut killed_at: Option<u64>,
 ) -> Result<Took> {
     let scene = Stage::set(seed, policies).await?;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let seen = Arc::new(Mutex::new(None));
     let mut witness = JoinSet::new();
     witness.spawn(fewest(scene.api.client("witness"), seen.clone()));
     scene.break_it().await?;
     let client = scene.api.client("witness");
-    let mut well = Box::pin(until("the replacement", || scene.is_replaced(&client)));
+    let mut well = Box::pin(until(&scene, "the replacement", || {
+        scene.is_replaced(&client)
+    }));
     let mut polls = 0;
     let mut is_well = false;
     while !is_well {

@@ -15,7 +15,6 @@ pub(crate) enum Which {
 }
 
 /// How they are to be run.
-#[derive(Default)]
 pub(crate) struct Options<'a> {
     /// Also those marked as ignored.
     pub(crate) ignored: bool,

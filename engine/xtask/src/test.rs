@@ -23,16 +23,17 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
     table.loud_part("clippy", || clippy(cache));
     table.loud_part("generated files", || generate::check(cache));
     table.loud_part("fuzz targets' lock", || fuzz::is_locked(cache));
-    let options = Options {
-        ignored: full,
-        filters,
-        environment: &[],
-    };
     let mut sum = Outcome::default();
     for (name, which) in [
         ("unit tests", Which::Units),
         ("scenarios", Which::Scenarios),
     ] {
+        let options = Options {
+            // whoever names a scenario wants it
+            ignored: full || which == Which::Scenarios && !filters.is_empty(),
+            filters,
+            environment: &[],
+        };
         table.loud_part(name, || {
             let outcome = nextest::run(cache, which, &options)?;
             let verdict = verdict(&outcome, filters);

@@ -75,6 +75,8 @@ def configure(directory, ports):
                 "www_authenticate_uri": url["keystone"] + "/v3",
                 "service_token_roles_required": "false",
                 "token_cache_time": 2,
+                # without it no credential that is limited by access rules is taken
+                "service_type": SERVICES[user][0],
             },
             "oslo_concurrency": {"lock_path": directory / "lock"},
             "oslo_messaging_notifications": {"driver": "noop"},

@@ -14,6 +14,7 @@ use rectifier_bed::openstack::{Effect, Fault, HttpFault, NewServer, OpenStack, O
 use rectifier_provision::Stderr;
 
 #[tokio::test]
+#[ignore = "a minute and a half, and what is amiss here shows in the scenarios"]
 async fn a_stack_keeps_its_promises() -> Result<()> {
     let bed = Bed::new("openstack")?;
     let hook = Some(env!("CARGO_BIN_EXE_hypervisor-hook").into());

@@ -20,6 +20,7 @@ struct World {
 }
 
 #[tokio::test]
+#[ignore = "a minute and a half, and what is amiss here shows in the scenarios"]
 async fn servers_are_nodes() -> Result<()> {
     let world = timed("start", World::start()).await?;
     let user_data = world.user_data().await?;

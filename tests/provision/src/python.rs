@@ -11,19 +11,22 @@ use crate::part::Part;
 use crate::report::Late;
 use crate::{Cache, Report};
 
+/// Installs what pip would, in a quarter of the time: it fetches and unpacks side by side.
+const UV: &str = "uv==0.13.9";
+
 impl Cache {
     /// The virtual environment with OpenStack in the versions of
-    /// `tests/bed/openstack/requirements.txt`: one or two minutes. Its interpreter is `bin/python`.
+    /// `tests/bed/openstack/requirements.txt`: a minute. Its interpreter is `bin/python`.
     ///
     /// # Errors
-    /// No Python with `venv`, no room, or pip fails (its log's end is in the message).
+    /// No Python with `venv`, no room, or an install fails (its log's end is in the message).
     pub fn openstack_venv(&self, report: &mut dyn Report) -> Result<PathBuf> {
         let folder = self.checkout().join("tests/bed/openstack");
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         // an environment belongs to one minor version of the interpreter
         let version = output(command(&python).arg("--version"))
             .context("Python is missing: install python3 and python3-venv")?;
-        let key = Key::new("venv 1").with("python", version.as_bytes());
+        let key = Key::new("venv 2").with("python", version.as_bytes());
         let key = key.with_file(&folder, "requirements.txt")?.finish();
         let room = [Room {
             place: self.root().to_owned(),
@@ -38,23 +41,25 @@ impl Cache {
         part.make(self, report, |venv, report| {
             let log = self.log("openstack-venv")?;
             report.step(&format!(
-                "openstack-venv: pip install; log {}",
+                "openstack-venv: uv pip install; log {}",
                 log.display()
             ));
             let mut make = command(&python);
             make.args(["-m", "venv"]).arg(venv);
             run(&mut make, &log, report)
                 .context("Debian's python3 makes no environments without python3-venv")?;
-            let mut install = command(venv.join("bin/pip"));
-            install.args([
-                "install",
-                "--disable-pip-version-check",
-                "--progress-bar=off",
-            ]);
             // the file names every package: what is not in it is not to come in
+            let requirements = folder.join("requirements.txt");
+            let mut uv = command(venv.join("bin/pip"));
+            uv.args(["install", "--disable-pip-version-check", UV]);
+            run(&mut uv, &log, report)?;
+            let mut install = command(venv.join("bin/uv"));
             install
-                .args(["--no-deps", "--requirement"])
-                .arg(folder.join("requirements.txt"));
+                .args(["pip", "install", "--compile-bytecode", "--no-deps"])
+                .arg("--python")
+                .arg(venv.join("bin/python"))
+                .arg("--requirement")
+                .arg(requirements);
             run(&mut install, &log, report)?;
             relocate(venv, &target)
         })

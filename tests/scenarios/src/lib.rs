@@ -18,6 +18,7 @@ pub mod claim;
 pub mod controller;
 pub mod evidence;
 pub mod scenario;
+pub mod site;
 pub mod timeline;
 pub mod wait;
 pub mod world;

@@ -1,5 +1,6 @@
 //! `rectifier cloud …`: what is asked of OpenStack, before it is asked, and what is left of it.
 
+mod access;
 mod audit;
 mod show;
 
@@ -20,7 +21,9 @@ Examples:
   rectifier cloud show worker-1                 what would take its place, as a diff; exit code 1 if nothing would
   rectifier cloud show worker-1 --user-data     what the new machine would read at its first boot
   rectifier cloud audit --cluster prod          is anything left over, or at odds with the cluster?
-  rectifier cloud audit --cluster prod --output json | jq '.findings[].id'";
+  rectifier cloud audit --cluster prod --output json | jq '.findings[].id'
+  rectifier cloud access-rules > rules.json
+  openstack application credential create rectifier --role member --access-rules rules.json";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,12 +38,15 @@ enum Command {
     Show(show::Arguments),
     /// Compares servers, ports and marks in the cloud with the cluster. Nothing is deleted
     Audit(audit::Arguments),
+    /// The access rules for the engine's application credential: all that it ever asks of the cloud, and nothing else
+    AccessRules,
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     match arguments.command {
         Command::Show(arguments) => asking(show::run(arguments)),
         Command::Audit(arguments) => asking(audit::run(arguments)),
+        Command::AccessRules => access::run(),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Server {
     pub tags: Vec<String>,
     /// Its metadata.
     pub metadata: BTreeMap<String, String>,
-    /// Its addresses as the compute service remembers them; the ports are the truth.
+    /// Its addresses as the compute service remembers them, in the order of its interfaces; the ports are the truth.
     pub addresses: Vec<Address>,
 }
 

@@ -142,8 +142,7 @@ impl OpenStack {
                     status: 200,
                     why: "no flavor id".to_owned(),
                 })?;
-        let (ports, mut lacks) = self.template_ports(CALL, server).await?;
-        lacks.extend(record.volumes().into_iter().map(Lack::Volume));
+        let mut lacks: Vec<_> = record.volumes().into_iter().map(Lack::Volume).collect();
         let description = record.description.clone();
         let mut shape = Shape {
             flavor,
@@ -154,6 +153,8 @@ impl OpenStack {
             config_drive: record.config_drive(),
         };
         let described = record.into_server().map_err(|error| garbled(CALL, error))?;
+        let (ports, without) = self.template_ports(CALL, &described).await?;
+        lacks.extend(without);
         lacks.extend(floating(&described));
         shape.zone = described.zone.clone();
         Ok(ServerTemplate {

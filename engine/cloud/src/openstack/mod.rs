@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   impl Cloud            this file: the calls by name
+//!   access, writes        all that is asked, and what of it changes something
 //!   compute, network      bodies and paths
 //!   list, answer, types   pages, statuses, records
 //!   transport             one request, one answer
@@ -10,6 +11,7 @@
 //!   config                which cloud, and as whom
 //! ```
 
+pub mod access;
 mod answer;
 mod breaker;
 mod compute;
@@ -114,6 +116,10 @@ impl OpenStack {
 
     async fn answered(&self, call: Call, request: Request) -> Result<Response, CloudError> {
         let service = request.service;
+        debug_assert!(
+            access::is_allowed(&request),
+            "no access rule allows {request:?}"
+        );
         let response = self.transport.send(request).await.map_err(|error| {
             tracing::debug!(call = call.name, ?service, %error, "no answer");
             answer::none(call, error)

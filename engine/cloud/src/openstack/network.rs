@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::name::PortId;
 use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::types::{NetworkAnswer, PortAnswer, PortRecord};
 use super::writes::{CREATE_PORT, DELETE_PORT, TAG_PORT};
 use super::{OpenStack, answer, read, valid_tags};
 use crate::error::{Call, CloudError};
-use crate::model::{Port, PortSpec, PortTemplate};
+use crate::model::{Port, PortSpec, PortTemplate, Server};
 
 fn network<const N: usize>(method: Method, path: [&str; N]) -> Request {
     Request::new(Service::Network, method, path)
@@ -92,12 +92,20 @@ impl OpenStack {
     pub(super) async fn template_ports(
         &self,
         call: Call,
-        server: &ServerId,
+        server: &Server,
     ) -> Result<(Vec<PortTemplate>, Vec<Lack>), CloudError> {
+        let mut ports = self.ports(call, "device_id", server.id.as_str()).await?;
+        // Neutron has no order of its own. The guest's first interface is the one that Nova names first.
+        let place = |port: &Port| {
+            let mut places = server.fixed_addresses();
+            let found = places.position(|ip| port.addresses.contains(&ip));
+            found.unwrap_or(usize::MAX)
+        };
+        ports.sort_by_key(place);
         let mut lacks = Vec::new();
         let mut defaults: HashMap<String, Option<bool>> = HashMap::new();
         let mut templates = Vec::new();
-        for port in self.ports(call, "device_id", server.as_str()).await? {
+        for port in ports {
             if port.is_trunk {
                 lacks.push(Lack::Trunk(port.id.to_string()));
             }

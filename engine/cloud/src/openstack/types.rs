@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -61,7 +62,8 @@ pub(super) struct ServerRecord {
     locked: Option<bool>,
     tags: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, String>>,
-    addresses: Option<BTreeMap<String, Vec<AddressRecord>>>,
+    /// By network, in the order of the server's interfaces.
+    addresses: Option<IndexMap<String, Vec<AddressRecord>>>,
     pub(super) flavor: Option<FlavorRecord>,
     /// An object, or `""` for a server that boots from a volume.
     image: Option<serde_json::Value>,

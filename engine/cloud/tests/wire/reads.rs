@@ -279,3 +279,42 @@ async fn what_is_gone_is_told_by_the_services_own_words() {
     let lacks = told.missing(&shape).await.unwrap();
     assert_eq!(lacks, [Lack::Base("its image i is deactivated".to_owned())]);
 }
+
+/// Neutron gives ports in any order, and those that one process made bear the same second.
+#[tokio::test]
+async fn interfaces_keep_the_order_that_the_guest_knows() {
+    const RULED: &str = r#"{"network": {"port_security_enabled": true}}"#;
+    let port = |id: &str, network: &str, ip: &str| {
+        format!(
+            r#"{{"id": "{id}", "name": "", "status": "ACTIVE", "network_id": "{network}", "device_id": "{SERVER}",
+                "created_at": "2026-09-14T10:00:00Z", "fixed_ips": [{{"subnet_id": "of-{id}", "ip_address": "{ip}"}}]}}"#
+        )
+    };
+    let ports = [
+        port("p1", "inner", "10.0.0.9"),
+        port("p2", "outer", "192.0.2.5"),
+        port("p3", "outer", "192.0.2.4"),
+    ];
+    let server = format!(
+        r#"{{"server": {{"id": "{SERVER}", "status": "ACTIVE", "addresses": {{
+            "outer": [{{"addr": "192.0.2.4", "version": 4}}, {{"addr": "192.0.2.5", "version": 4}}],
+            "inner": [{{"addr": "10.0.0.9", "version": 4}}]}}}}}}"#
+    );
+    let (cloud, _) = cloud([
+        scene(GET, 200, "server-with-flavor-id"),
+        text(GET, 200, &server),
+        text(
+            "GET network/ports",
+            200,
+            &format!(r#"{{"ports": [{}]}}"#, ports.join(",")),
+        ),
+        text("GET network/networks/outer", 200, RULED),
+        text("GET network/networks/inner", 200, RULED),
+    ]);
+    let template = cloud.template(&id()).await.unwrap();
+    let subnets = template.ports.iter().flat_map(|port| &port.subnets);
+    assert_eq!(subnets.collect::<Vec<_>>(), ["of-p3", "of-p2", "of-p1"]);
+    let server = described(&server).await;
+    let ips: Vec<_> = server.fixed_addresses().map(|ip| ip.to_string()).collect();
+    assert_eq!(ips, ["192.0.2.4", "192.0.2.5", "10.0.0.9"]);
+}

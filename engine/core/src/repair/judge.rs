@@ -201,7 +201,13 @@ fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -
             Next::wait(seen, Reason::RemedyNotForSite, decision.remedy.label())
         }
     };
-    next.with(|record| record.verdict = Some(verdict))
+    // Of an answer that is given again and again while its repair waits the first is kept: a record that changes is a write,
+    // and a write is another look.
+    let waits = next.record.phase == seen.record.phase;
+    match &seen.record.verdict {
+        Some(first) if waits && first.says_as(&verdict) => next,
+        _ => next.with(|record| record.verdict = Some(verdict)),
+    }
 }
 
 fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::tests::{NODE_UID, REPAIR_UID};
 use super::*;
+use crate::clock::SignedDuration;
 use crate::name::Uid;
 use crate::policy::Status;
 
@@ -174,6 +175,24 @@ fn check(world: &World, seen: &Seen, next: &Next) {
     assert!(world.new.len() <= 1, "at most one replacement at a time");
 }
 
+/// Whoever waits writes once: a second later, with all else the same, there is nothing new to write.
+fn is_quiet(seen: &Seen, next: &Next) {
+    let waits = |next: &Next| next.act.is_none() && next.record.phase == seen.record.phase;
+    if !waits(next) {
+        return;
+    }
+    let later = Seen {
+        now: seen.now + SignedDuration::from_secs(1),
+        record: next.record.clone(),
+        ..seen.clone()
+    };
+    let then = decide(&later).expect("in the diagram");
+    // unless what it waited for is that second
+    if waits(&then) && then.record.reason == next.record.reason {
+        assert_eq!(then.record, next.record, "it is written again and again");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -190,6 +209,7 @@ proptest! {
             let seen = world.look_further(matches!(chance, Chance::CloudDown));
             let next = decide(&seen).expect("in the diagram");
             check(&world, &seen, &next);
+            is_quiet(&seen, &next);
             world.record = next.record;
             if let Some(act) = next.act.filter(|_| !matches!(chance, Chance::Killed | Chance::ActFails)) {
                 world.perform(&act);

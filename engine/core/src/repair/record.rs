@@ -231,8 +231,23 @@ pub struct Verdict {
     pub remedy: String,
     /// Its reason.
     pub reason: String,
-    /// When.
+    /// When it was first given, or followed.
     pub at: Timestamp,
+}
+
+impl Verdict {
+    /// The same answer, whenever it was given.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        let Self {
+            policy,
+            digest,
+            remedy,
+            reason,
+            at: _,
+        } = self;
+        (policy, digest, remedy, reason)
+            == (&other.policy, &other.digest, &other.remedy, &other.reason)
+    }
 }
 
 /// Where the repair stands, and everything that is needed to go on after a crash.

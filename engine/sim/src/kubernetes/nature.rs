@@ -26,6 +26,12 @@ impl ApiServer {
         lock(&self.inner.store).told()
     }
 
+    /// Told of every change of anything but a Lease, without a request: its revision. Who waits for something need not look
+    /// while there is none.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        lock(&self.inner.store).last()
+    }
+
     /// The revision of the last change of these kinds.
     pub(crate) fn latest(&self, qualified: &[&str]) -> u64 {
         lock(&self.inner.store).latest(qualified)

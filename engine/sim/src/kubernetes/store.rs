@@ -65,6 +65,9 @@ const OF_NATURE: [&str; 8] = [
     "secrets",
 ];
 
+/// Whoever lives renews one every few seconds.
+const HEARTBEATS: &str = "leases.coordination.k8s.io";
+
 /// Lists that are read in pages at the same time; the oldest is forgotten, as after a compaction.
 const PAGES: usize = 64;
 
@@ -79,6 +82,8 @@ pub(super) struct Store {
     /// By kind.
     listeners: BTreeMap<String, Vec<Listener>>,
     told: watch::Sender<u64>,
+    /// The revision of the last change of anything but a heartbeat.
+    last: watch::Sender<u64>,
     /// The budgets are counted up to this one.
     pub(super) settled: u64,
     /// By kind: the revision of its last change.
@@ -105,6 +110,7 @@ impl Store {
             forgotten: 0,
             listeners: BTreeMap::new(),
             told: watch::Sender::new(0),
+            last: watch::Sender::new(0),
             settled: 0,
             latest: BTreeMap::new(),
             pages: VecDeque::new(),
@@ -197,6 +203,9 @@ impl Store {
         if OF_NATURE.contains(&key.stored_as.as_str()) {
             self.told.send_replace(self.revision);
         }
+        if key.stored_as != HEARTBEATS {
+            self.last.send_replace(self.revision);
+        }
         match self.latest.get_mut(&key.stored_as) {
             Some(latest) => *latest = self.revision,
             None => drop(self.latest.insert(key.stored_as.clone(), self.revision)),
@@ -256,6 +265,11 @@ impl Store {
     /// The revision of the last change that kubelets and controllers care about.
     pub(super) fn told(&self) -> watch::Receiver<u64> {
         self.told.subscribe()
+    }
+
+    /// The revision of the last change of anything but a heartbeat.
+    pub(super) fn last(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
     }
 
     /// The revision of the last change of these kinds.

@@ -35,7 +35,7 @@ use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::fault::Fault;
 use crate::rbac::Deed;
@@ -156,6 +156,7 @@ async fn ends_well(story: &Story, stage: &Stage) -> Result<()> {
     let mut changes = watcher(budgets, watcher::Config::default())
         .applied_objects()
         .boxed();
+    let mut any = stage.scene.api.changes();
     let over = async {
         loop {
             let held = database::holders(&stage.scene);
@@ -164,7 +165,7 @@ async fn ends_well(story: &Story, stage: &Stage) -> Result<()> {
             }
             match over(stage) {
                 Some(over) => return over,
-                None => sleep(Duration::from_secs(2)).await,
+                None => drop(timeout(Duration::from_secs(60), any.changed()).await),
             }
         }
     };
@@ -191,7 +192,7 @@ async fn ends_well(story: &Story, stage: &Stage) -> Result<()> {
     let began = Instant::now();
     while let Err(left) = nothing_left(story, stage).await {
         ensure!(began.elapsed() < SETTLED, "{left}");
-        sleep(Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(60)).await;
     }
     Ok(())
 }

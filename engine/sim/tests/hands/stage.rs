@@ -15,6 +15,7 @@ use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 pub(crate) const SICK: &str = "worker-1";
 
@@ -60,17 +61,19 @@ impl Stage {
         self.controllers.shutdown().await;
     }
 
-    /// Looks ten times a virtual second, for three hours at most.
+    /// Looks at each change, and each second at what is no object, for three hours at most.
     pub(crate) async fn until(
         &self,
         what: &str,
         is_so: impl AsyncFn(&Self) -> Result<bool>,
     ) -> Result<()> {
-        for _ in 0..108_000 {
+        let began = Instant::now();
+        let mut changes = self.scene.api.changes();
+        while began.elapsed() < Duration::from_secs(3 * 3600) {
             if is_so(self).await? {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(timeout(Duration::from_secs(1), changes.changed()).await);
         }
         bail!("waited in vain for {what}: {:?}", self.scene.ills())
     }

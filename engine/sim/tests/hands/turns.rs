@@ -136,6 +136,13 @@ fn a_repair_that_nobody_resolves_lets_the_next_begin_after_an_hour() -> Result<(
         let begun = stage.record("worker-2").await?.since.context("since")?;
         let waited = begun.duration_since(since).as_secs();
         ensure!((3600..3700).contains(&waited), "{waited} s");
+        // who waits says so once
+        let requests = stage.scene.api.requests();
+        let written = requests.iter().filter(|request| {
+            request.method == "PUT" && request.path.contains("worker-2.repair/status")
+        });
+        let written = written.count();
+        ensure!((1..10).contains(&written), "written {written} times");
         ensure!(stage.record("worker-1").await?.phase == Phase::NeedsHuman);
         Ok(())
     })

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 /// The node that falls sick.
 pub(crate) const SICK: &str = "worker-1";
@@ -60,16 +61,18 @@ impl Stage {
         engines.try_join_next().map(|ended| format!("{ended:?}"))
     }
 
-    /// Looks four times a virtual second, for two hours.
+    /// Looks at each change, and each second at what is no object, for two hours at most.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
-        for _ in 0..28_800 {
+        let began = Instant::now();
+        let mut changes = self.scene.api.changes();
+        while began.elapsed() < Duration::from_secs(2 * 3600) {
             if is_so() {
                 return Ok(());
             }
             if let Some(why) = self.ended() {
                 bail!(why);
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            drop(timeout(Duration::from_secs(1), changes.changed()).await);
         }
         let (phase, message) = self
             .record()

@@ -61,6 +61,8 @@ pub(crate) async fn a_node_whose_pods_would_be_lost_is_not_touched_until_that_is
         ensure!(refused.message.contains(words), "{}", refused.message);
     }
     // and the Event holds all of it, with the command
+    let is_said = || !stage.said("PreflightRefused").is_empty();
+    stage.until("the Event", is_said).await?;
     let said = stage.said("PreflightRefused");
     ensure!(
         said.len() == 1 && said[0].contains("rectifier.dev/retry="),

@@ -58,6 +58,18 @@ impl Records {
         &self.project
     }
 
+    /// Keystone's id of the user demo.
+    pub(super) async fn user(&self) -> Result<String> {
+        let users: Vec<Named> = self
+            .list(IDENTITY, &["users"], "users", &[("name", "demo")])
+            .await?;
+        Ok(users
+            .into_iter()
+            .next()
+            .context("there is no user demo")?
+            .id)
+    }
+
     /// Every server that there has ever been, deleted ones too.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use osauth::services::{COMPUTE, NETWORK};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::records::NOVA;
+use super::records::{IDENTITY, NOVA};
 use super::{Access, Records, Server};
 
 /// Which server to make.
@@ -103,6 +103,37 @@ impl Tenant {
             .await
             .context("a key pair")?;
         Ok(())
+    }
+
+    /// Makes an application credential with the role `member` in the project, which may ask what these access rules say
+    /// and nothing else. Gives its id and its secret.
+    ///
+    /// # Errors
+    /// If Keystone refuses, or has one of that name.
+    pub async fn application_credential(
+        &self,
+        name: &str,
+        access_rules: &Value,
+    ) -> Result<(String, String)> {
+        #[derive(Deserialize)]
+        struct Answer {
+            application_credential: Credential,
+        }
+        #[derive(Deserialize)]
+        struct Credential {
+            id: String,
+            secret: String,
+        }
+        let session = self.session().await?;
+        let user = self.records.user().await?;
+        let path = ["users", &user, "application_credentials"];
+        let wanted = json!({"application_credential": {
+            "name": name, "roles": [{"name": "member"}], "access_rules": access_rules,
+        }});
+        let request = session.post(IDENTITY, path).json(&wanted);
+        let made: Answer = request.fetch().await.context("an application credential")?;
+        let Credential { id, secret } = made.application_credential;
+        Ok((id, secret))
     }
 
     /// Asks for a server to be deleted. [`Records::await_gone`] waits for it.

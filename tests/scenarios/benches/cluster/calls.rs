@@ -9,7 +9,7 @@ use rectifier_bed::openstack::Request;
 use rectifier_scenarios::evidence::CONTROLLER;
 use rectifier_scenarios::wait::text;
 
-use crate::site::Site;
+use rectifier_scenarios::site::Site;
 
 /// Which API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

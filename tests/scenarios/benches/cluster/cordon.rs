@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::calls::{self, Table, To};
 use crate::load;
-use crate::site::{GRACE, Site};
+use rectifier_scenarios::site::{Build, GRACE, Site, Size};
 
 /// They fall sick in turn, each as often as any other.
 const SERVERS: usize = 10;
@@ -25,7 +25,16 @@ const WARM_UP: usize = 5;
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(nodes: usize, report: &mut (dyn Report + Send)) -> Result<()> {
-    let site = Site::start(SERVERS, nodes, report).await?;
+    let site = Site::start(
+        Size {
+            servers: SERVERS,
+            nodes,
+            pools: 1,
+        },
+        Build::Released,
+        report,
+    )
+    .await?;
     let mut log = site.kubernetes.audit().follow()?;
     report.step(&format!("{REPAIRS} nodes fall sick, one after the other"));
     let mut all = All::default();

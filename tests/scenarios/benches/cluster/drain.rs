@@ -14,7 +14,7 @@ use rectifier_scenarios::wait::{until, within};
 use serde_json::json;
 
 use crate::load;
-use crate::site::Site;
+use rectifier_scenarios::site::{Build, Site, Size};
 
 const PODS: usize = 50;
 /// So many of them may be away at a time.
@@ -26,7 +26,16 @@ const KUBECTLS: &str = "other-1";
 const OTHERS: [&str; 2] = ["other-2", "other-3"];
 
 pub(crate) async fn run(report: &mut (dyn Report + Send)) -> Result<()> {
-    let site = Site::start(1, 4, report).await?;
+    let site = Site::start(
+        Size {
+            servers: 1,
+            nodes: 4,
+            pools: 1,
+        },
+        Build::Released,
+        report,
+    )
+    .await?;
     report.step(&format!("{PODS} pods for each of two nodes"));
     for node in [OURS, KUBECTLS].iter().chain(&OTHERS) {
         site.schedulable(node, false).await?;

@@ -18,7 +18,6 @@ mod calls;
 mod cordon;
 mod drain;
 mod replacement;
-mod site;
 
 use anyhow::{Result, bail};
 use rectifier_provision::Stderr;

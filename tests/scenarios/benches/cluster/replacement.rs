@@ -11,7 +11,7 @@ use rectifier_scenarios::timeline::ours::{Entry, What, gaps};
 
 use crate::calls::{self, Call, Table, To};
 use crate::load;
-use crate::site::{GRACE, READY, Site};
+use rectifier_scenarios::site::{Build, GRACE, READY, Site, Size};
 
 /// What runs there, and must not fall below two.
 const WEB: &str = r#"
@@ -40,7 +40,16 @@ const PACE: u32 = 5;
 const WORTH: SignedDuration = SignedDuration::from_millis(100);
 
 pub(crate) async fn run(report: &mut (dyn Report + Send)) -> Result<()> {
-    let site = Site::start(1, 3, report).await?;
+    let site = Site::start(
+        Size {
+            servers: 1,
+            nodes: 3,
+            pools: 1,
+        },
+        Build::Released,
+        report,
+    )
+    .await?;
     site.kubernetes.apply(WEB).await?;
     report.step("a replacement");
     let began = Timestamp::now();

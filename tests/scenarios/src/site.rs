@@ -1,4 +1,5 @@
-//! A cluster on an OpenStack, with Rectifier's controller: servers that fall sick, and a crowd of nodes that are none.
+//! A cluster on an OpenStack, with Rectifier's controller and without machines: servers that fall sick, each a KWOK node, and a
+//! crowd of nodes that are none. For what takes many nodes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,17 +17,18 @@ use rectifier_bed::kubernetes::node::{KWOK_LABEL, condition};
 use rectifier_bed::kubernetes::{self, Kubernetes};
 use rectifier_bed::openstack::{self, NewServer, OpenStack};
 use rectifier_core::repair::Phase;
-use rectifier_provision::Report;
-use rectifier_scenarios::controller::Controller;
-use rectifier_scenarios::wait::{gone, object, within};
+use rectifier_provision::{Features, Report};
 use serde_json::json;
+
+use crate::controller::Controller;
+use crate::wait::{gone, within};
 
 /// The problem that nodes have.
 pub(crate) const PROBLEM: &str = "ProxyUnhealthy";
 /// A problem that no agent took up is judged after so many seconds.
-pub(crate) const GRACE: u32 = 1;
+pub const GRACE: u32 = 1;
 /// A replacement must have been Ready for so many.
-pub(crate) const READY: u32 = 3;
+pub const READY: u32 = 3;
 /// A slow computer needs minutes for a replacement.
 const LONG: Duration = Duration::from_secs(600);
 /// Nobody is marked dead here, and KWOK renews its nodes' Leases seldom: two cores have all of the cluster to carry.
@@ -37,24 +39,54 @@ const QUIET: kubernetes::Options = kubernetes::Options {
     network: false,
 };
 
+/// How large it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Nodes `sick-N` that are servers, and can be replaced.
+    pub servers: usize,
+    /// All nodes; those that are no servers are called `other-N`.
+    pub nodes: usize,
+    /// In each pool one node is in repair at a time. The servers are dealt out to them; the others are in the first.
+    pub pools: usize,
+}
+
+/// Which build of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// The tests'.
+    Tested,
+    /// That which is released: for measurements.
+    Released,
+}
+
 /// Dropping it ends all of it.
-pub(crate) struct Site {
+pub struct Site {
     // in the order of their end: who needs another goes first
     _controller: Controller,
-    pub(crate) openstack: OpenStack,
-    pub(crate) kubernetes: Kubernetes,
-    pub(crate) bed: Bed,
+    /// Nova and its neighbours.
+    pub openstack: OpenStack,
+    /// The API server and its neighbours.
+    pub kubernetes: Kubernetes,
+    /// The folder of it all.
+    pub bed: Bed,
 }
 
 impl Site {
-    /// `servers` nodes `sick-N` that can be replaced, and others, of the same pool, that are no servers: `nodes` in all.
-    pub(crate) async fn start(
-        servers: usize,
-        nodes: usize,
-        report: &mut (dyn Report + Send),
-    ) -> Result<Self> {
-        let bed = Bed::new("bench")?;
-        let engine = bed.cache().released_engine(report)?;
+    /// Makes one in which all is well.
+    ///
+    /// # Errors
+    /// If a part does not come up.
+    pub async fn start(size: Size, build: Build, report: &mut (dyn Report + Send)) -> Result<Self> {
+        let Size {
+            servers,
+            nodes,
+            pools,
+        } = size;
+        let bed = Bed::new("site")?;
+        let engine = match build {
+            Build::Tested => bed.cache().engine(Features::Shipped, report)?,
+            Build::Released => bed.cache().released_engine(report)?,
+        };
         let policies = bed.part("policies")?;
         let policy = bed
             .cache()
@@ -75,20 +107,31 @@ impl Site {
         };
         let openstack = OpenStack::start(&bed, &options, report).await?;
         deploy(&bed, &kubernetes).await?;
+        for number in 0..pools {
+            kubernetes.apply(&pool(&kubernetes, number)).await?;
+        }
         let label = ("node-role.kubernetes.io/control-plane", "");
         kubernetes
             .add_kwok_node("control-plane-1", &[label])
             .await?;
         for number in 1..=servers {
-            join(&kubernetes, &openstack, &format!("sick-{number}")).await?;
+            let pool = pool_name(number % pools);
+            join(&kubernetes, &openstack, &format!("sick-{number}"), &pool).await?;
         }
         crowd(&kubernetes, nodes - servers).await?;
         let controller = Controller::start(&bed, &kubernetes, &openstack, engine, policies).await?;
-        let pools: Api<RepairPool> = Api::all(kubernetes.admin());
-        let counted = object(pools, "web", |pool| {
-            let status = pool.status.as_ref();
-            status.is_some_and(|status| status.nodes as usize == nodes)
-        });
+        let all: Api<RepairPool> = Api::all(kubernetes.admin());
+        let counted = async {
+            loop {
+                let all = all.list(&ListParams::default()).await?.items;
+                let counts = all.iter().filter_map(|pool| pool.status.as_ref());
+                let known: usize = counts.map(|status| status.nodes as usize).sum();
+                if known == nodes {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
         within("the controller to know all nodes", LONG, counted).await?;
         Ok(Self {
             _controller: controller,
@@ -98,16 +141,23 @@ impl Site {
         })
     }
 
-    pub(crate) fn nodes(&self) -> Api<Node> {
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> Api<Node> {
         Api::all(self.kubernetes.admin())
     }
 
-    pub(crate) fn repairs(&self) -> Api<NodeRepair> {
+    /// The repairs.
+    #[must_use]
+    pub fn repairs(&self) -> Api<NodeRepair> {
         Api::all(self.kubernetes.admin())
     }
 
     /// The node's detector says that it has the problem, or has it not.
-    pub(crate) async fn report(&self, node: &str, is_there: bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn report(&self, node: &str, is_there: bool) -> Result<()> {
         let (status, reason) = match is_there {
             true => ("True", "ProxyIsNotActive"),
             false => ("False", "ProxyIsActive"),
@@ -125,7 +175,10 @@ impl Site {
     }
 
     /// The node has booted: what its problem was before counts no more, so that the next one has the whole of its grace.
-    pub(crate) async fn booted(&self, node: &str, boot: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn booted(&self, node: &str, boot: usize) -> Result<()> {
         let boot = format!("{boot:08}-0000-4000-8000-000000000000");
         let patch = Patch::Strategic(json!({"status": {"nodeInfo": {"bootID": boot}}}));
         self.nodes()
@@ -135,7 +188,10 @@ impl Site {
     }
 
     /// Whether new pods may go to that node.
-    pub(crate) async fn schedulable(&self, node: &str, is: bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn schedulable(&self, node: &str, is: bool) -> Result<()> {
         let patch = Patch::Merge(json!({"spec": {"unschedulable": !is}}));
         self.nodes()
             .patch(node, &PatchParams::default(), &patch)
@@ -144,7 +200,10 @@ impl Site {
     }
 
     /// Lets the node fall sick, and waits until another has taken its place.
-    pub(crate) async fn replace(&self, node: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// If its repair ends otherwise, or does not end.
+    pub async fn replace(&self, node: &str) -> Result<()> {
         self.report(node, true).await?;
         let over = async {
             // it is archived under another name, and its own is free again
@@ -169,7 +228,7 @@ impl Site {
     }
 }
 
-/// Applies the manifests that ship, and a pool of all nodes with short waits.
+/// Applies the manifests that ship.
 async fn deploy(bed: &Bed, kubernetes: &Kubernetes) -> Result<()> {
     let deploy = bed.cache().checkout().join("deploy");
     for part in [
@@ -184,27 +243,46 @@ async fn deploy(bed: &Bed, kubernetes: &Kubernetes) -> Result<()> {
             .await
             .context(part)?;
     }
-    let user_data = include_str!("../../fixtures/user-data.yaml");
-    let pool = json!({
-        "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
+    Ok(())
+}
+
+/// What the first is called, and those after it.
+fn pool_name(number: usize) -> String {
+    match number {
+        0 => "web".to_owned(),
+        _ => format!("web-{number}"),
+    }
+}
+
+/// A pool with short waits, of the nodes that bear its name.
+fn pool(kubernetes: &Kubernetes, number: usize) -> String {
+    let user_data = include_str!("../fixtures/user-data.yaml");
+    let name = pool_name(number);
+    json!({
+        "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": name},
         "spec": {
-            "nodeSelector": {"matchLabels": {"pool": "web"}},
+            "nodeSelector": {"matchLabels": {"pool": name}},
             "mode": "Auto",
             "provisioning": {"userData": user_data, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
             "timing": {"agentGrace": GRACE, "ready": READY, "settle": 1, "createSettle": 1},
         },
-    });
-    kubernetes.apply(&pool.to_string()).await
+    })
+    .to_string()
 }
 
 /// Makes a server, which joins as a node of the same name.
-async fn join(kubernetes: &Kubernetes, openstack: &OpenStack, name: &str) -> Result<()> {
+async fn join(
+    kubernetes: &Kubernetes,
+    openstack: &OpenStack,
+    name: &str,
+    pool: &str,
+) -> Result<()> {
     let token = kubernetes
         .bootstrap_token(Duration::from_secs(3600))
         .await?;
     let joining = CloudConfig::joining(
         &kubernetes.bootstrap_kubeconfig(&token),
-        "--node-labels=pool=web",
+        &format!("--node-labels=pool={pool}"),
     );
     let server = NewServer {
         name: name.to_owned(),
