@@ -5,7 +5,7 @@
 //! engines use, and that as the real ones do it: each has a conformance suite (`tests/`) that asks both the same, and a
 //! difference is a defect here. What a [cluster] does by itself goes on around them: machines boot and join, pods start and
 //! end, so that the real engines repair here what breaks. The [stories](story) that the test bed plays on real parts are
-//! played here, too, from the same definitions (`tests/stories.rs`); so are [hours] of faults, and what would be done in
+//! played here, too, from the same definitions (`tests/engines/stories.rs`); so are [hours] of faults, and what would be done in
 //! somebody's own cluster, of which there is a [dump].
 //!
 //! Nothing here waits for a thread, a file or a socket, so that a paused tokio clock moves only when everybody waits.

@@ -34,6 +34,12 @@ const BENCHES: &[Bench] = &[
         opt_level: None,
     },
     Bench {
+        name: "cloud",
+        package: "rectifier-cloud",
+        features: &[],
+        opt_level: None,
+    },
+    Bench {
         name: "cluster",
         package: "rectifier-scenarios",
         features: &[],

@@ -9,6 +9,7 @@ use rectifier_core::name::ServerId;
 use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
 
+use super::list::Longest;
 use super::transport::{Method, Microversion, Request, Response, Service};
 use super::types::{
     ActionAnswer, ActionsAnswer, ConsoleAnswer, CreatedAnswer, ImageAnswer, MetadataAnswer,
@@ -74,14 +75,19 @@ impl OpenStack {
         value: &str,
     ) -> Result<Vec<Server>, CloudError> {
         let request = compute(Method::Get, ["servers", "detail"]).query(filter, value);
-        self.listed(call, request).await
+        self.listed(call, request, Longest::Narrowed).await
     }
 
-    async fn listed(&self, call: Call, request: Request) -> Result<Vec<Server>, CloudError> {
+    async fn listed(
+        &self,
+        call: Call,
+        request: Request,
+        longest: Longest,
+    ) -> Result<Vec<Server>, CloudError> {
         let request = request
             .query("sort_key", "created_at")
             .query("sort_dir", "asc");
-        let records: Vec<ServerRecord> = self.list(call, "servers", request).await?;
+        let records: Vec<ServerRecord> = self.list(call, "servers", request, longest).await?;
         records
             .into_iter()
             .map(|record| {
@@ -100,6 +106,7 @@ impl OpenStack {
         self.listed(
             read("list servers"),
             compute(Method::Get, ["servers", "detail"]),
+            Longest::Whole,
         )
         .await
     }
@@ -113,7 +120,9 @@ impl OpenStack {
             "changes-since",
             since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         );
-        let mut servers = self.listed(read("list deleted servers"), request).await?;
+        let mut servers = self
+            .listed(read("list deleted servers"), request, Longest::Whole)
+            .await?;
         servers.retain(|server| server.status == ServerStatus::Deleted);
         Ok(servers)
     }

@@ -10,10 +10,16 @@ use super::{OpenStack, answer};
 use crate::error::{Call, CloudError};
 
 /// Records a page; a service may give fewer, and says so by a link to the next page.
-const PAGE: usize = 200;
+const PAGE: usize = 500;
 
-/// A list of 10 000 that a tag or a name should have narrowed to a few is a filter that did not work.
-const PAGES: usize = 50;
+/// How long a list may be before it is not believed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Longest {
+    /// One that a tag or a name should have narrowed to a few: with so many its filter did not work.
+    Narrowed = 10_000,
+    /// All of a project: it never ends.
+    Whole = 1_000_000,
+}
 
 impl OpenStack {
     /// All records of a collection, which is also the last segment's name in the answer.
@@ -22,12 +28,13 @@ impl OpenStack {
         call: Call,
         collection: &str,
         request: Request,
+        longest: Longest,
     ) -> Result<Vec<T>, CloudError> {
         let incomplete = |why: String| CloudError::Incomplete { call, why };
         let mut records = Vec::new();
         let mut marker: Option<String> = None;
         let mut seen = HashSet::new();
-        for _ in 0..PAGES {
+        while records.len() <= longest as usize {
             let mut page = request.clone().query("limit", PAGE.to_string());
             if let Some(marker) = &marker {
                 page = page.query("marker", marker.as_str());
@@ -64,7 +71,10 @@ impl OpenStack {
                 Some(_) | None => return Err(incomplete("the next page never comes".to_owned())),
             }
         }
-        Err(incomplete(format!("more than {} records", PAGES * PAGE)))
+        Err(incomplete(format!(
+            "more than {} records",
+            longest as usize
+        )))
     }
 }
 

@@ -76,6 +76,21 @@ fn valid_tags<'a>(call: Call, tags: impl IntoIterator<Item = &'a str>) -> Result
     Ok(())
 }
 
+/// A service that passes over a filter tells of all: nothing of it may be taken for ours, and nobody can say what is.
+fn heeded<'a>(
+    call: Call,
+    tag: &str,
+    mut all: impl Iterator<Item = &'a Vec<String>>,
+) -> Result<(), CloudError> {
+    match all.all(|tags| tags.iter().any(|of| of == tag)) {
+        true => Ok(()),
+        false => Err(CloudError::Incomplete {
+            call,
+            why: format!("asked for those with the tag {tag}, the cloud tells of others"),
+        }),
+    }
+}
+
 impl OpenStack {
     /// A cloud over HTTP. Nothing is sent before the first call.
     ///
@@ -163,7 +178,9 @@ impl Cloud for OpenStack {
     async fn find_by_tag(&self, tag: &str) -> Result<Vec<Server>, CloudError> {
         const CALL: Call = read("find servers by tag");
         valid_tags(CALL, [tag])?;
-        self.servers(CALL, "tags", tag).await
+        let servers = self.servers(CALL, "tags", tag).await?;
+        heeded(CALL, tag, servers.iter().map(|server| &server.tags))?;
+        Ok(servers)
     }
 
     async fn find_by_name(&self, name: &str) -> Result<Vec<Server>, CloudError> {
@@ -201,7 +218,9 @@ impl Cloud for OpenStack {
     async fn ports_by_tag(&self, tag: &str) -> Result<Vec<Port>, CloudError> {
         const CALL: Call = read("find ports by tag");
         valid_tags(CALL, [tag])?;
-        self.ports(CALL, "tags", tag).await
+        let ports = self.ports(CALL, "tags", tag).await?;
+        heeded(CALL, tag, ports.iter().map(|port| &port.tags))?;
+        Ok(ports)
     }
 
     async fn ports_by_description(&self, description: &str) -> Result<Vec<Port>, CloudError> {

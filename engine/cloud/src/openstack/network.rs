@@ -6,6 +6,7 @@ use rectifier_core::name::PortId;
 use rectifier_core::repair::Lack;
 use serde_json::{Map, Value, json};
 
+use super::list::Longest;
 use super::transport::{Method, Request, Response, Service};
 use super::types::{NetworkAnswer, PortAnswer, PortRecord};
 use super::writes::{CREATE_PORT, DELETE_PORT, TAG_PORT};
@@ -25,8 +26,13 @@ impl OpenStack {
         filter: &str,
         value: &str,
     ) -> Result<Vec<Port>, CloudError> {
+        // each port of each replacement bears our description
+        let longest = match filter {
+            "description" => Longest::Whole,
+            _ => Longest::Narrowed,
+        };
         let request = network(Method::Get, ["ports"]).query(filter, value);
-        let mut records: Vec<PortRecord> = self.list(call, "ports", request).await?;
+        let mut records: Vec<PortRecord> = self.list(call, "ports", request, longest).await?;
         records.sort_by_key(PortRecord::age);
         records
             .into_iter()

@@ -1,6 +1,7 @@
 //! Lists are complete or an error.
 
 use rectifier_cloud::{Cloud, CloudError};
+use serde_json::json;
 
 use crate::replay::{cloud, scene, text};
 
@@ -125,7 +126,7 @@ async fn a_tag_with_a_comma_would_ask_for_something_else_and_is_not_asked() {
 async fn ports_come_in_the_order_in_which_they_were_made() {
     let port = |id: &str, created: &str| {
         format!(
-            r#"{{"id": "{id}", "status": "DOWN", "network_id": "n", "created_at": "{created}"}}"#
+            r#"{{"id": "{id}", "status": "DOWN", "network_id": "n", "created_at": "{created}", "tags": ["t"]}}"#
         )
     };
     let body = format!(
@@ -139,4 +140,49 @@ async fn ports_come_in_the_order_in_which_they_were_made() {
         ports.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(),
         ["b", "a"]
     );
+}
+
+/// Page after page of a project that has so many servers, each with a link to the next.
+fn pages(servers: usize, page: usize) -> Vec<String> {
+    let all: Vec<usize> = (0..servers).collect();
+    let pages = all.chunks(page).map(|numbers| {
+        let servers: Vec<_> = numbers
+            .iter()
+            .map(|number| json!({"id": format!("s{number}"), "status": "ACTIVE", "tags": ["pg"]}))
+            .collect();
+        let links = match numbers.last() {
+            Some(last) if last + 1 < all.len() => json!([{"rel": "next", "href": "…"}]),
+            Some(_) | None => json!([]),
+        };
+        json!({"servers": servers, "servers_links": links}).to_string()
+    });
+    pages.collect()
+}
+
+#[tokio::test]
+async fn a_project_has_as_many_servers_as_it_has() {
+    let pages = pages(15_000, 500);
+    let (whole, asked) = cloud(pages.iter().map(|page| text(SERVERS, 200, page)));
+    assert_eq!(whole.servers().await.unwrap().len(), 15_000);
+    assert_eq!(asked.count(), 30);
+}
+
+#[tokio::test]
+async fn a_filter_that_does_not_work_is_an_error() {
+    let pages = pages(15_000, 500);
+    let (narrowed, asked) = cloud(pages.iter().map(|page| text(SERVERS, 200, page)));
+    let error = narrowed.find_by_tag("pg").await.unwrap_err();
+    assert!(matches!(error, CloudError::Incomplete { .. }), "{error}");
+    assert!(asked.count() < 30, "all of it was read");
+}
+
+#[tokio::test]
+async fn a_filter_that_is_passed_over_is_an_error() {
+    let port = r#"{"ports": [{"id": "a", "network_id": "n", "tags": []}]}"#;
+    let server = r#"{"servers": [{"id": "a", "status": "ACTIVE", "tags": ["other"]}]}"#;
+    let (cloud, _) = cloud([text(SERVERS, 200, server), text(PORTS, 200, port)]);
+    let error = cloud.find_by_tag("pg").await.unwrap_err();
+    assert!(matches!(error, CloudError::Incomplete { .. }), "{error}");
+    let error = cloud.ports_by_tag("pg").await.unwrap_err();
+    assert!(matches!(error, CloudError::Incomplete { .. }), "{error}");
 }

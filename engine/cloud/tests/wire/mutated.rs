@@ -167,7 +167,7 @@ proptest! {
             prop_assert!(!has_next(&document, "servers_links"));
             prop_assert_eq!(Some(found.len()), document["servers"].as_array().map(Vec::len));
         }
-        if let Ok(found) = run(answering(&ports.to_string()).ports_by_tag("x")) {
+        if let Ok(found) = run(answering(&ports.to_string()).ports_by_device(&server())) {
             prop_assert!(!has_next(&ports, "ports_links"));
             prop_assert_eq!(Some(found.len()), ports["ports"].as_array().map(Vec::len));
         }

@@ -76,10 +76,10 @@ struct Replay {
 }
 
 /// A cloud that plays this script.
-pub(crate) fn cloud<const N: usize>(script: [Scene; N]) -> (OpenStack, Asked) {
+pub(crate) fn cloud(script: impl IntoIterator<Item = Scene>) -> (OpenStack, Asked) {
     let asked = Asked::default();
     let replay = Replay {
-        script: Mutex::new(script.into()),
+        script: Mutex::new(script.into_iter().collect()),
         asked: asked.clone(),
     };
     (OpenStack::over(replay), asked)

@@ -1,7 +1,5 @@
 //! The leader's Lease in the world: what its renewal costs, who may write it meanwhile, and who may not.
 
-mod policy;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +12,8 @@ use rectifier_sim::scene::{CONTROLLER, NAMESPACE, Options, Scene};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+use crate::policy;
 
 /// Between two renewals, of which a leader is told the first after this.
 const RENEWAL: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use rectifier_core::repair::Phase;
 use rectifier_sim::scene::NAMESPACE;
 use serde_json::json;
 
-use crate::stage::{SICK, Stage, played};
+use super::stage::{SICK, Stage, played};
 
 /// Where a replacement can be halted.
 const PHASES: [Phase; 9] = [

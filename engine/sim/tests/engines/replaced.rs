@@ -1,7 +1,5 @@
 //! The real controller in the world: a node whose problem stays is replaced, by Wasm that ships, in virtual time.
 
-mod policy;
-
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Poller, Poll};
@@ -24,6 +22,8 @@ use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+
+use crate::policy;
 
 const SICK: &str = "worker-1";
 /// What the tests do in a scene, beyond what is in it.

@@ -1,10 +1,10 @@
 //! Hours of faults, from one seed each: all end well, and a seed is the same hours in every process.
 
-mod policy;
-
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::policy;
 
 /// CI has two cores; on a person's machine two are enough.
 const JOBS: &str = "--jobs=2";

@@ -1,12 +1,6 @@
 //! Detectors whose word is worth less than it seems, in the world, with the real controller: conditions that come and go, that a
 //! restart takes back, that nobody renews, and that nothing cures.
 
-#[path = "../policy/mod.rs"]
-mod policy;
-#[path = "../hands/stage.rs"]
-#[allow(dead_code, reason = "shared with the tests of people's hands")]
-mod stage;
-
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -17,7 +11,8 @@ use rectifier_core::policy::Outcome;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
 use serde_json::{Value, json};
-use stage::{SICK, Stage, played};
+
+use crate::hands::stage::{SICK, Stage, played};
 
 /// What the policy replaces a node for.
 const KIND: &str = "KubeletUnhealthy";

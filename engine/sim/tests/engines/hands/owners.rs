@@ -5,7 +5,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
 use serde_json::{Value, json};
 
-use crate::stage::{SICK, Stage, played};
+use super::stage::{SICK, Stage, played};
 
 fn signs() -> Vec<(&'static str, Value)> {
     let annotation = |key: &str| json!({"metadata": {"annotations": {key: "machine-1"}}});

@@ -10,7 +10,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
 use serde_json::json;
 
-use crate::stage::{Stage, played};
+use super::stage::{Stage, played};
 
 /// Which node's repair was in flight from when to when.
 fn flight(repair: &NodeRepair) -> Option<(Timestamp, Timestamp, String)> {

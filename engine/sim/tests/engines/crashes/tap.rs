@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
-use crate::fault::Fault;
+use super::fault::Fault;
 use crate::rbac::Deed;
 
 /// What befalls the controller at one of its points: a request of its own that changes something.

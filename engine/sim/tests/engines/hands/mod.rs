@@ -1,15 +1,10 @@
 //! The hands of people and of others who keep nodes, in the world, with the real controller: what halts it, what lets it go
 //! on, what calls it off, and whose turn it is.
 
-#[path = "../policy/mod.rs"]
-mod policy;
-#[path = "../rbac/mod.rs"]
-mod rbac;
-
 mod halts;
 mod objects;
 mod owners;
 mod rights;
-mod stage;
+pub(crate) mod stage;
 mod turns;
 mod words;

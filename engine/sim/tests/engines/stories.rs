@@ -1,15 +1,13 @@
 //! The stories, in the embedded world: from the same definitions as on the test bed's real parts, both real engines in them,
 //! the policy that ships, in virtual time, for several seeds each; proven from the world's own records.
 
-mod minds;
-
 use anyhow::{Context, Result, ensure};
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::scene::{Options, Scene};
 use rectifier_sim::story::{Embedded, Error, Running, limits};
 use rectifier_story::{Script, Story, play};
 
-use minds::Minds;
+use crate::minds::Minds;
 
 const SICK: &str = "worker-1";
 const SEEDS: u64 = 5;

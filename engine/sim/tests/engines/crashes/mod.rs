@@ -2,16 +2,7 @@
 //! are not listed anywhere, they are what a good run of the same seed sends. Whatever befalls it, the story ends as the good
 //! run does: with one adopted server or none, nothing of ours left over, and no pod lost below its budget.
 
-#[path = "../database/mod.rs"]
-mod database;
 mod fault;
-#[path = "../policy/mod.rs"]
-mod policy;
-#[path = "../rbac/mod.rs"]
-mod rbac;
-#[allow(dead_code, reason = "other tests do more on it")]
-#[path = "../stage/mod.rs"]
-mod stage;
 mod stories;
 mod tap;
 
@@ -37,11 +28,12 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::fault::Fault;
+use self::fault::Fault;
+use self::stories::{STORIES, Story};
+use self::tap::{Blow, Tap};
 use crate::rbac::Deed;
 use crate::stage::{SICK, Stage};
-use crate::stories::{STORIES, Story};
-use crate::tap::{Blow, Tap};
+use crate::{database, policy, rbac};
 
 /// A leftover is 2 h old when it is collected, and is looked for every 10 min.
 const SETTLED: Duration = Duration::from_secs(3 * 3600);

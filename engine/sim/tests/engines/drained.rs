@@ -1,16 +1,11 @@
 //! The real controller in the world: what it does about the pods of a node that is replaced, and what it wants of the
 //! replacement, and of the server that it is to be like, before.
 
-mod drains;
-mod likeness;
-mod policy;
-mod stage;
-mod uncommitted;
-
 use anyhow::Result;
 use rectifier_sim::clock::in_virtual_time;
 
-use stage::Stage;
+use crate::stage::Stage;
+use crate::{drains, likeness, policy, uncommitted};
 
 /// Stories in the world, each a test.
 macro_rules! played {

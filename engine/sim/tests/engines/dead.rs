@@ -1,9 +1,6 @@
 //! Nodes that are not heard, in the world, with both real engines: what is booted, what is replaced, and what nobody may touch
 //! before it is proven that the machine is off.
 
-mod database;
-mod policy;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +24,8 @@ use rectifier_sim::scene::{Options, Scene};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::{database, policy};
 
 const SICK: &str = "worker-1";
 

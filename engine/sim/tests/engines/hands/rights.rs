@@ -9,8 +9,8 @@ use rectifier_core::repair::Phase;
 use rectifier_sim::scene::CONTROLLER;
 use serde_json::json;
 
+use super::stage::{SICK, Stage, played};
 use crate::rbac::{Deed, rules};
-use crate::stage::{SICK, Stage, played};
 
 #[test]
 fn the_controller_has_every_right_that_it_uses_and_uses_those_on_our_kinds() -> Result<()> {

@@ -1,9 +1,9 @@
 //! Silence is a bug: during hours of faults each sick node has, at every moment, one reason that people can see.
 
-mod policy;
-
 use anyhow::{Context, Result};
 use rectifier_sim::hours;
+
+use crate::policy;
 
 #[test]
 fn at_every_moment_one_reason_stands_on_every_sick_node() -> Result<()> {

@@ -11,7 +11,7 @@ use rectifier_sim::kubernetes::Identity;
 use rectifier_sim::scene::{CONTROLLER, NAMESPACE};
 use serde_json::json;
 
-use crate::stage::{SICK, Stage, played};
+use super::stage::{SICK, Stage, played};
 
 async fn approving(stage: &Stage) -> Result<()> {
     stage

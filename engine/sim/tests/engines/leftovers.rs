@@ -1,8 +1,6 @@
 //! Things of ours in the cloud that nobody needs are collected, and no others: not before two hours, not on half a list, and
 //! nothing of another cluster in the same project, or of a person.
 
-mod policy;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +18,8 @@ use rectifier_sim::openstack::Fault;
 use rectifier_sim::scene::{self, CONTROLLER, NAMESPACE, Scene};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::policy;
 
 /// A project with things of several owners in it.
 struct Project {

@@ -7,7 +7,7 @@ use rectifier_api::{RepairPool, RepairPoolStatus};
 use rectifier_core::repair::Phase;
 use serde_json::json;
 
-use crate::stage::{SICK, Stage, played};
+use super::stage::{SICK, Stage, played};
 
 async fn status(stage: &Stage) -> Result<RepairPoolStatus> {
     let pools: Api<RepairPool> = Api::all(stage.client.clone());

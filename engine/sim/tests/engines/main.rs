@@ -1,0 +1,23 @@
+//! Both real engines in the embedded world, in virtual time. One program: each of its own would compile and link both engines
+//! once more.
+
+mod crashes;
+mod database;
+mod dead;
+mod drained;
+mod drains;
+mod hands;
+mod lease;
+mod leftovers;
+mod likeness;
+mod minds;
+#[path = "../policy/mod.rs"]
+mod policy;
+mod rbac;
+mod reasons;
+mod replaced;
+mod seeds;
+mod stage;
+mod stories;
+mod told;
+mod uncommitted;
