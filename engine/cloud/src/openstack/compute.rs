@@ -87,17 +87,8 @@ impl OpenStack {
         let request = request
             .query("sort_key", "created_at")
             .query("sort_dir", "asc");
-        let records: Vec<ServerRecord> = self.list(call, "servers", request, longest).await?;
-        records
-            .into_iter()
-            .map(|record| {
-                let why = |error| CloudError::Incomplete {
-                    call,
-                    why: format!("{error}"),
-                };
-                record.into_server().map_err(why)
-            })
-            .collect()
+        self.list(call, "servers", request, longest, ServerRecord::into_server)
+            .await
     }
 
     /// All servers of the project, oldest first. No filter: with one, Nova leaves out the servers of a cell that is down

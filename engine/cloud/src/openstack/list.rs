@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use rectifier_core::name::InvalidName;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,14 +23,16 @@ pub(super) enum Longest {
 }
 
 impl OpenStack {
-    /// All records of a collection, which is also the last segment's name in the answer.
-    pub(super) async fn list<T: DeserializeOwned>(
+    /// What becomes of all records of a collection, which is also the last segment's name in the answer. Of a page no more
+    /// than that is kept when the next is asked for.
+    pub(super) async fn list<T: DeserializeOwned, U>(
         &self,
         call: Call,
         collection: &str,
         request: Request,
         longest: Longest,
-    ) -> Result<Vec<T>, CloudError> {
+        become_of: impl Fn(T) -> Result<U, InvalidName>,
+    ) -> Result<Vec<U>, CloudError> {
         let incomplete = |why: String| CloudError::Incomplete { call, why };
         let mut records = Vec::new();
         let mut marker: Option<String> = None;
@@ -60,7 +63,7 @@ impl OpenStack {
             for entry in entries {
                 let record = serde_json::from_value(entry)
                     .map_err(|error| incomplete(format!("a record cannot be read: {error}")))?;
-                records.push(record);
+                records.push(become_of(record).map_err(|error| incomplete(error.to_string()))?);
             }
             if !has_next(&page, collection) {
                 return Ok(records);

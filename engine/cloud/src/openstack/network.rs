@@ -32,18 +32,10 @@ impl OpenStack {
             _ => Longest::Narrowed,
         };
         let request = network(Method::Get, ["ports"]).query(filter, value);
-        let mut records: Vec<PortRecord> = self.list(call, "ports", request, longest).await?;
-        records.sort_by_key(PortRecord::age);
-        records
-            .into_iter()
-            .map(|record| {
-                let why = |error| CloudError::Incomplete {
-                    call,
-                    why: format!("{error}"),
-                };
-                record.into_port().map_err(why)
-            })
-            .collect()
+        let aged = |record: PortRecord| Ok((record.age(), record.into_port()?));
+        let mut ports = self.list(call, "ports", request, longest, aged).await?;
+        ports.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(ports.into_iter().map(|(_, port)| port).collect())
     }
 
     pub(super) async fn describe_port(&self, port: &PortId) -> Result<Option<Port>, CloudError> {
