@@ -1,6 +1,7 @@
 //! The program as people use it: its words, its answers, its exit codes.
 
 mod check;
+mod cloud;
 mod guide;
 mod new;
 mod replay;

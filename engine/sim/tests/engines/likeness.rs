@@ -46,6 +46,15 @@ async fn is_replaced(stage: &Stage) -> Result<Record> {
     Ok(over)
 }
 
+/// A person's word is waited for.
+async fn awaits_approval(stage: &Stage) -> Result<()> {
+    let waits = || {
+        let record = stage.record();
+        record.is_some_and(|record| record.reason == Some(Reason::AwaitingApproval))
+    };
+    stage.until("a person to be asked", waits).await
+}
+
 /// Half an hour in which a person is awaited is no half hour of questions.
 pub(crate) async fn a_repair_that_waits_for_a_person_does_not_ask_the_cloud_all_the_time(
     mut stage: Stage,
@@ -53,11 +62,7 @@ pub(crate) async fn a_repair_that_waits_for_a_person_does_not_ask_the_cloud_all_
     stage.pool(json!({"mode": "Approve"})).await?;
     stage.start();
     stage.fall_sick().await?;
-    let waits = || {
-        let record = stage.record();
-        record.is_some_and(|record| record.reason == Some(Reason::AwaitingApproval))
-    };
-    stage.until("a person to be asked", waits).await?;
+    awaits_approval(&stage).await?;
     let images = || stage.scene.cloud.asked_of("images");
     let before = images();
     ensure!(before == 1, "the image was asked for {before} times");
@@ -225,11 +230,7 @@ pub(crate) async fn a_name_that_somebody_has_is_not_taken(mut stage: Stage) -> R
         .await?;
     stage.start();
     stage.fall_sick().await?;
-    let waits = || {
-        let record = stage.record();
-        record.is_some_and(|record| record.reason == Some(Reason::AwaitingApproval))
-    };
-    stage.until("a person to be asked", waits).await?;
+    awaits_approval(&stage).await?;
     let repairs: Api<NodeRepair> = Api::all(stage.client.clone());
     let repair = repairs.get(&format!("{SICK}.repair")).await?;
     let uid = repair.metadata.uid.context("no UID")?;
