@@ -63,8 +63,8 @@ impl Agents {
             let due = self.machines.next_due();
             tokio::select! {
                 biased;
-                _ = changes.changed() => {}
-                _ = machines.changed() => {}
+                () = changes.changed() => {}
+                () = machines.changed() => {}
                 () = async { match due { Some(due) => sleep_until(due).await, None => pending().await } } => {}
             }
         }

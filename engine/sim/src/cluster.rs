@@ -114,10 +114,10 @@ impl Cluster {
             let servers = self.cloud.machines();
             tokio::select! {
                 biased;
-                _ = changes.changed() => {}
+                () = changes.changed() => {}
                 // Most requests change no machine.
-                _ = clouds.wait_for(|_| self.cloud.machines() != servers) => {}
-                _ = machines.changed() => {}
+                () = clouds.until(|| self.cloud.machines() != servers) => {}
+                () = machines.changed() => {}
                 () = sleep_until(due.unwrap_or(far)) => {}
             }
         }

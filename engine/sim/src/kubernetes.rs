@@ -39,13 +39,13 @@ mod watch;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use rectifier_core::clock::Clock;
-use tokio::sync::watch::{Receiver, Sender};
 
 use crate::landing::{Landing, lock};
 use crate::record::Record;
@@ -106,7 +106,7 @@ struct Inner {
     /// What nobody may do anything to.
     forbidden: Mutex<Option<String>>,
     landing: Landing,
-    landed: Sender<u64>,
+    landed: AtomicU64,
     /// Who kubelets and controllers are to whoever asks whose a field is: of the main half, and of the status.
     nature: [Arc<Writer>; 2],
     /// Who they are to admission.
@@ -143,7 +143,7 @@ impl ApiServer {
                 gate: Mutex::default(),
                 forbidden: Mutex::default(),
                 landing: Landing::new(options.delay, chance),
-                landed: Sender::new(0),
+                landed: AtomicU64::new(0),
                 nature: [Part::Main, Part::Status]
                     .map(|part| Arc::new(Writer::new(Operation::Update, "nature", part))),
                 itself: Arc::new(Identity::user("system:masters")),
@@ -184,8 +184,8 @@ impl ApiServer {
     }
 
     /// Counts the requests that have landed; their answers are on their way yet.
-    pub fn landed(&self) -> Receiver<u64> {
-        self.inner.landed.subscribe()
+    pub fn landed(&self) -> u64 {
+        self.inner.landed.load(Ordering::SeqCst)
     }
 
     /// Ends every watch, as a connection that breaks does.

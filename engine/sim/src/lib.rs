@@ -24,4 +24,5 @@ pub mod policies;
 pub mod record;
 pub mod scene;
 pub mod story;
+pub mod told;
 pub mod trace;

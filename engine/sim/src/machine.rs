@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use rectifier_core::clock::{Clock, Timestamp};
 use rectifier_node::Machine;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::landing::lock;
 use crate::openstack;
 use crate::record::Record;
+use crate::told::{Teller, Told};
 pub(crate) use disk::Disk;
 pub(crate) use guest::Condition;
 use guest::Guest;
@@ -141,7 +141,7 @@ struct Inner {
     options: Options,
     state: Mutex<State>,
     /// Counts what may concern others.
-    told: watch::Sender<u64>,
+    told: Teller,
 }
 
 struct State {
@@ -185,7 +185,7 @@ impl Machines {
                     chance,
                     guests: BTreeMap::new(),
                 }),
-                told: watch::Sender::new(0),
+                told: Teller::default(),
             }),
         }
     }
@@ -236,8 +236,8 @@ impl Machines {
     }
 
     /// Told of what may concern others.
-    pub(crate) fn told(&self) -> watch::Receiver<u64> {
-        self.inner.told.subscribe()
+    pub(crate) fn told(&self) -> Told {
+        self.inner.told.told()
     }
 
     /// When something happens by itself.
@@ -292,7 +292,7 @@ impl Machines {
     }
 
     fn tell(&self) {
-        self.inner.told.send_modify(|count| *count += 1);
+        self.inner.told.tell();
     }
 
     /// What was due has happened before.

@@ -27,10 +27,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rectifier_cloud::openstack::transport::{Method, Request, Response, Transport, TransportError};
 use rectifier_core::clock::Clock;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::landing::{Landing, lock};
+use crate::told::{Teller, Told};
 use crate::trace::Trace;
 pub(crate) use record::ServerRecord;
 use state::State;
@@ -139,7 +139,7 @@ struct Inner {
     landing: Landing,
     trace: Trace,
     /// Counts the requests that have landed, and the faults.
-    told: watch::Sender<u64>,
+    told: Teller,
 }
 
 /// What a project needs to make a server.
@@ -181,7 +181,7 @@ impl World {
                 state: Mutex::new(state),
                 landing: Landing::new(options.delay, chance),
                 trace: options.trace,
-                told: watch::Sender::new(0),
+                told: Teller::default(),
             }),
         }
     }
@@ -272,13 +272,13 @@ impl World {
         look(&mut state)
     }
 
-    /// Counts the requests that have landed (their answers are on their way yet), and the faults.
-    pub fn landed(&self) -> watch::Receiver<u64> {
-        self.inner.told.subscribe()
+    /// Told of the requests that land (their answers are on their way yet), and of the faults.
+    pub fn landed(&self) -> Told {
+        self.inner.told.told()
     }
 
     fn tell(&self) {
-        self.inner.told.send_modify(|count| *count += 1);
+        self.inner.told.tell();
     }
 
     fn serve(&self, request: &Request) -> Result<Response, TransportError> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rectifier_core::clock::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::store::Store;
 use super::verb::{Part, Verb};
 use super::{ApiServer, eviction};
 use crate::landing::lock;
+use crate::told::Told;
 
 /// An object as it is stored.
 pub(crate) type Object = Arc<Value>;
@@ -22,13 +22,13 @@ impl ApiServer {
     }
 
     /// Told of every change of a kind that kubelets and controllers act on.
-    pub(crate) fn listen(&self) -> watch::Receiver<u64> {
+    pub(crate) fn listen(&self) -> Told {
         lock(&self.inner.store).told()
     }
 
-    /// Told of every change of anything but a Lease, without a request: its revision. Who waits for something need not look
+    /// Told of every change of anything but a Lease, without a request. Who waits for something need not look
     /// while there is none.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Told {
         lock(&self.inner.store).last()
     }
 

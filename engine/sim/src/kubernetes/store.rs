@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
 
 use super::admission::Policy;
 use super::apply::Writer;
@@ -14,6 +13,7 @@ use super::kind::Kind;
 use super::label::is_in;
 use super::object::metadata;
 use crate::record::Record;
+use crate::told::{Teller, Told};
 
 /// Where an object is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,11 +37,11 @@ pub(super) struct Change {
 }
 
 /// Makes of a change what a watch is told of it, if that concerns it.
-type Told = Box<dyn Fn(&Change) -> Option<Bytes> + Send>;
+type Tells = Box<dyn Fn(&Change) -> Option<Bytes> + Send>;
 
 /// A watch. It is asked here whether a change concerns it, so that those sleep on which it does not.
 struct Listener {
-    told: Told,
+    told: Tells,
     hears: UnboundedSender<(u64, Bytes)>,
 }
 
@@ -81,9 +81,10 @@ pub(super) struct Store {
     forgotten: u64,
     /// By kind.
     listeners: BTreeMap<String, Vec<Listener>>,
-    told: watch::Sender<u64>,
-    /// The revision of the last change of anything but a heartbeat.
-    last: watch::Sender<u64>,
+    /// Told of each change that kubelets and controllers care about.
+    told: Teller,
+    /// Told of each change of anything but a heartbeat.
+    last: Teller,
     /// The budgets are counted up to this one.
     pub(super) settled: u64,
     /// By kind: the revision of its last change.
@@ -109,8 +110,8 @@ impl Store {
             history,
             forgotten: 0,
             listeners: BTreeMap::new(),
-            told: watch::Sender::new(0),
-            last: watch::Sender::new(0),
+            told: Teller::default(),
+            last: Teller::default(),
             settled: 0,
             latest: BTreeMap::new(),
             pages: VecDeque::new(),
@@ -201,10 +202,10 @@ impl Store {
 
     fn changed(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
         if OF_NATURE.contains(&key.stored_as.as_str()) {
-            self.told.send_replace(self.revision);
+            self.told.tell();
         }
         if key.stored_as != HEARTBEATS {
-            self.last.send_replace(self.revision);
+            self.last.tell();
         }
         match self.latest.get_mut(&key.stored_as) {
             Some(latest) => *latest = self.revision,
@@ -252,7 +253,7 @@ impl Store {
     pub(super) fn listen(
         &mut self,
         stored_as: String,
-        told: Told,
+        told: Tells,
     ) -> UnboundedReceiver<(u64, Bytes)> {
         let (hears, heard) = unbounded_channel();
         let listeners = self.listeners.entry(stored_as).or_default();
@@ -262,14 +263,14 @@ impl Store {
         heard
     }
 
-    /// The revision of the last change that kubelets and controllers care about.
-    pub(super) fn told(&self) -> watch::Receiver<u64> {
-        self.told.subscribe()
+    /// Each change that kubelets and controllers care about.
+    pub(super) fn told(&self) -> Told {
+        self.told.told()
     }
 
-    /// The revision of the last change of anything but a heartbeat.
-    pub(super) fn last(&self) -> watch::Receiver<u64> {
-        self.last.subscribe()
+    /// Each change of anything but a heartbeat.
+    pub(super) fn last(&self) -> Told {
+        self.last.told()
     }
 
     /// The revision of the last change of these kinds.

@@ -261,7 +261,7 @@ fn same_pods(scene: &Scene, seen: &Seen<'_>) -> Result<(), Unmet> {
 
 fn nothing_evicted(scene: &Scene, seen: &Seen<'_>) -> Result<(), Unmet> {
     let requests = scene.api.requests();
-    let since = scene.api.landed().borrow().saturating_sub(seen.mark.landed);
+    let since = scene.api.landed().saturating_sub(seen.mark.landed);
     let since = usize::try_from(since).unwrap_or(usize::MAX);
     let mut since = requests.iter().rev().take(since);
     let asked =

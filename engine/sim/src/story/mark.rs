@@ -51,7 +51,7 @@ impl Mark {
                 .collect(),
             tokens: scene.bootstrap_tokens(),
             pods: pods_on(scene, sick),
-            landed: *scene.api.landed().borrow(),
+            landed: scene.api.landed(),
         }
     }
 }
