@@ -47,6 +47,9 @@ pub enum Error {
     /// The act needs something that the record or the pool does not hold.
     #[error("cannot act: {0}")]
     Missing(&'static str),
+    /// The stop switch was thrown, or could not be read, between two calls of an act: the rest was not done.
+    #[error("stopped, by the stop switch")]
+    Stopped,
     /// The API server did not answer in the time that there was for it.
     #[error("the API server did not answer `{0}` in time")]
     NoAnswer(&'static str),
@@ -75,7 +78,7 @@ impl Error {
             Error::Illegal(_) => Some("decide"),
             Error::Partial(_) => Some("list servers"),
             Error::Missing(_) => Some("act"),
-            Error::Lost { .. } | Error::NotLeading(_) | Error::Ended(_) => None,
+            Error::Lost { .. } | Error::Stopped | Error::NotLeading(_) | Error::Ended(_) => None,
         }
     }
 

@@ -20,6 +20,7 @@ mod lease;
 mod leftovers;
 mod manager;
 mod observe;
+mod opening;
 mod pass;
 mod persist;
 mod pools;

@@ -11,10 +11,15 @@ use rectifier_core::repair::{Act, Phase, Seen, Stop, decide};
 use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
+use crate::opening::{self, Opening};
 use crate::persist::Again;
 use crate::{act, advise, event, evidence, fence, observe, persist, stop, turn};
 
-/// Looks at a node and takes its repair one step further. `since` is when this engine began to watch.
+/// So many steps that only write may follow each other in one pass. Arbitrary: the longest such row has three.
+const STEPS: usize = 4;
+
+/// Looks at a node and takes its repair further: one step, or several of which all but the last only write. `since` is when
+/// this engine began to watch.
 ///
 /// # Errors
 /// Nothing is lost by any: the next pass reads the record and the world again.
@@ -26,10 +31,41 @@ pub(crate) async fn pass(
     node: &NodeName,
 ) -> Result<Again, Error> {
     // reads: the NodeRepair; a repair that no agent opened in time is opened here
-    let Some(repair) = persist::current(ctx, node).await? else {
-        cluster.leave_turn(node);
-        return persist::open_if_due(ctx, cluster, node).await;
+    let mut repair = match persist::current(ctx, node).await? {
+        Some(repair) => repair,
+        None => {
+            cluster.leave_turn(node);
+            match opening::open_if_due(ctx, cluster, node).await? {
+                Opening::Opened(repair) => *repair,
+                Opening::NotNow(again) => return Ok(again),
+            }
+        }
     };
+    for _ in 0..STEPS {
+        match step(ctx, cluster, term, since, node, repair).await? {
+            // it is as we have just written it: whoever changed it since lets our next write fail
+            Step::Wrote(written) => repair = *written,
+            Step::Done(again) => return Ok(again),
+        }
+    }
+    Ok(Some(Duration::ZERO))
+}
+
+enum Step {
+    /// Another phase begins, and nothing was done to the world.
+    Wrote(Box<NodeRepair>),
+    /// The next step needs another look at the repair, then.
+    Done(Again),
+}
+
+async fn step(
+    ctx: &Context,
+    cluster: &Cluster,
+    term: i64,
+    since: Timestamp,
+    node: &NodeName,
+    repair: NodeRepair,
+) -> Result<Step, Error> {
     // writes: our term, by compare-and-swap; ends the process if the repair bears a newer one
     let (repair, taken_over) = persist::stamp_term(ctx, repair, term).await?;
     // reads: API server, cloud
@@ -47,13 +83,13 @@ pub(crate) async fn pass(
         // from the moment in which it is written the node may go down
         fence::leading(ctx, term).await?;
         if stop::read(ctx).await != Stop::Runs {
-            return Ok(Some(ctx.settings.poll));
+            return Ok(Step::Done(Some(ctx.settings.poll)));
         }
     }
     // writes: what the policy saw and said, into the repair's ConfigMap, if it is followed from here on
     evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next).await;
     // writes: the NodeRepair, by compare-and-swap, before anything is done
-    let repair = persist::intent(ctx, repair, &seen, &next).await?;
+    let repair = persist::intent(ctx, repair, &seen, &next, term).await?;
     let pool = cluster.pool_of(node).ok();
     let pool = pool.as_ref().and_then(|pool| pool.metadata.name.as_deref());
     ctx.telemetry
@@ -72,12 +108,11 @@ pub(crate) async fn pass(
     };
     let ((), acted) = join!(told, acted);
     acted?;
-    Ok(again(
-        ctx,
-        next.record.phase,
-        seen.record.phase,
-        next.act.as_ref(),
-    ))
+    if next.act.is_none() && next.record.phase != seen.record.phase {
+        return Ok(Step::Wrote(Box::new(repair)));
+    }
+    let (now, before) = (next.record.phase, seen.record.phase);
+    Ok(Step::Done(again(ctx, now, before, next.act.as_ref())))
 }
 
 /// Does what the record says is about to be done, if nobody forbids it now.
@@ -106,11 +141,14 @@ async fn carry_out(
         return Ok(());
     }
     // side effects: idempotent, believed only when the next pass sees them
-    let done = act::perform(ctx, cluster, repair, seen, todo).await;
-    if let Err(error) = &done {
-        event::failed(ctx, cluster, seen, error).await;
+    match act::perform(ctx, cluster, repair, seen, todo).await {
+        // the next pass tells
+        Ok(()) | Err(Error::Stopped) => Ok(()),
+        Err(error) => {
+            event::failed(ctx, cluster, seen, &error).await;
+            Err(error)
+        }
     }
-    done
 }
 
 fn again(ctx: &Context, phase: Phase, before: Phase, acted: Option<&Act>) -> Again {

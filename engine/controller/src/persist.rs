@@ -2,31 +2,19 @@
 
 use std::time::Duration;
 
-use futures::try_join;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::Api;
-use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
-use rectifier_core::clock::{SignedDuration, seconds_between};
-use rectifier_core::name::{ConditionKind, NodeName};
-use rectifier_core::policy::SiteKind;
-use rectifier_core::reason::Reason;
-use rectifier_core::repair::{
-    Asks, FINALIZER, Next, Problem, Record, RequestedBy, Seen, conditions, history,
-};
-use rectifier_core::standing::is_problem;
+use rectifier_api::{NodeRepair, repair_name};
+use rectifier_core::name::NodeName;
+use rectifier_core::repair::{Next, Record, Seen, conditions};
 
-use crate::cluster::{self, Cluster, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
-use crate::observe::{self, pool};
-use crate::{event, fence, finalizer, manager};
+use crate::{fence, finalizer, manager};
 
 /// When the node is to be looked at again, if nothing wakes us before.
 pub(crate) type Again = Option<Duration>;
-
-/// What is told of a node without a repair is told again after this, as long as it is so.
-const TELL_AGAIN: Duration = Duration::from_secs(cluster::TELL_AGAIN as u64);
 
 /// The node's open repair.
 pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<NodeRepair>, Error> {
@@ -37,120 +25,9 @@ pub(crate) async fn current(ctx: &Context, node: &NodeName) -> Result<Option<Nod
         .map_err(api("get noderepair"))
 }
 
-/// Opens the repair of a node whose problem no agent took up within the pool's grace: its engine is silent. Why it does
-/// not is said on the Node.
-pub(crate) async fn open_if_due(
-    ctx: &Context,
-    cluster: &Cluster,
-    node: &NodeName,
-) -> Result<Again, Error> {
-    let Some(facts) = cluster.facts(node) else {
-        return Ok(None);
-    };
-    let policies = ctx.policies.set();
-    let sick = facts
-        .conditions
-        .iter()
-        .filter(|(kind, sight)| is_problem(kind.as_str(), sight.status));
-    let (problems, unhandled): (Vec<_>, Vec<_>) =
-        sick.partition(|(kind, _)| policies.handles(kind, SiteKind::ControlPlane));
-    let names = |problems: &[(&ConditionKind, &Sight)]| {
-        let names = problems.iter().map(|(kind, _)| kind.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    if problems.is_empty() && unhandled.is_empty() {
-        return Ok(None);
-    }
-    if problems.is_empty() {
-        let words = names(&unhandled);
-        event::hold(ctx, cluster, node, &facts, Reason::NoPolicy, &words).await;
-        return Ok(Some(TELL_AGAIN));
-    }
-    let pool = match cluster.pool_of(node) {
-        Ok(pool) => pool,
-        Err(none) => {
-            let words = names(&problems);
-            event::hold(ctx, cluster, node, &facts, none.into(), &words).await;
-            return Ok(Some(TELL_AGAIN));
-        }
-    };
-    // to the instant, and from it: whole seconds, counted from the end of a pass, are late by all that the pass did
-    let left = |(kind, sight): &(&ConditionKind, &Sight)| {
-        let wait = sight.spell.due_after(pool::grace(&pool, kind));
-        let wait = SignedDuration::from_secs(wait.into());
-        Duration::try_from(wait - ctx.now().duration_since(sight.since)).unwrap_or_default()
-    };
-    let (due, early): (Vec<_>, Vec<_>) = problems.into_iter().partition(|one| left(one).is_zero());
-    if due.is_empty() {
-        let flaps = early.iter().any(|(_, sight)| sight.spell.returns > 0);
-        let reason = match flaps {
-            true => Reason::Flapping,
-            false => Reason::AwaitingAgent,
-        };
-        cluster.hold(node, flaps.then_some(reason));
-        let words = names(&early);
-        event::hold(ctx, cluster, node, &facts, reason, &words).await;
-        return Ok(early.iter().map(left).min());
-    }
-    let mut again = early.iter().map(left).min();
-    let (present, archive) = try_join!(
-        observe::read_node(ctx, cluster, node),
-        observe::archive(ctx, node)
-    )?;
-    let Some(present) = present else {
-        return Ok(None);
-    };
-    for (kind, sight) in due {
-        let veto = history::veto(&archive, present.uid.as_str(), kind.as_str(), ctx.now());
-        let Some(until) = veto else {
-            cluster.hold(node, None);
-            return open(ctx, node, present.uid.as_str(), kind, sight).await;
-        };
-        let words = format!("{kind}, until {until}");
-        cluster.hold(node, Some(Reason::Vetoed));
-        event::hold(ctx, cluster, node, &facts, Reason::Vetoed, &words).await;
-        let left = Duration::from_secs(seconds_between(ctx.now(), until).max(1).into());
-        again = Some(again.map_or(left, |again| again.min(left)));
-    }
-    Ok(again.map(|again| again.min(TELL_AGAIN)))
-}
-
-async fn open(
-    ctx: &Context,
-    node: &NodeName,
-    uid: &str,
-    kind: &ConditionKind,
-    sight: &Sight,
-) -> Result<Again, Error> {
-    let mut repair = NodeRepair::new(
-        &repair_name(node),
-        NodeRepairSpec {
-            node_name: node.to_string(),
-            node_uid: uid.to_owned(),
-            problem: Problem {
-                kind: kind.to_string(),
-                reason: sight.reason.clone(),
-                message: sight.message.clone(),
-                since: sight.since,
-            },
-            asks: Asks::Escalate,
-            deadline: None,
-            withdrawn: false,
-            accepted_grant: None,
-            requested_by: RequestedBy::Conditions,
-        },
-    );
-    repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
-    let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
-    repairs
-        .create(&manager::posts(), &repair)
-        .await
-        .map_err(api("create noderepair"))?;
-    Ok(Some(Duration::ZERO))
-}
-
 /// A new leader writes its term into a repair before anything else, so that whatever its predecessor still has in
-/// flight loses the swap; and the finalizer, so that nothing is lost with the object. Also says whether this was such a taking over.
+/// flight loses the swap; and the finalizer, so that nothing is lost with the object. Into a repair without any record it comes
+/// with the first [`intent`]: no predecessor has one for it. Also says whether this was such a taking over.
 ///
 /// # Errors
 /// [`Error::NotLeading`] if the repair bears a newer term.
@@ -161,24 +38,27 @@ pub(crate) async fn stamp_term(
 ) -> Result<(NodeRepair, bool), Error> {
     let is_older = fence::is_older(fence::term_of(&repair), ours)?;
     let mut repair = finalizer::set(ctx, repair).await?;
+    let Some(record) = repair.status.as_mut() else {
+        return Ok((repair, true));
+    };
     if !is_older {
         return Ok((repair, false));
     }
-    let mut record = repair.status.clone().unwrap_or_default();
     record.term = ours;
-    repair.status = Some(record);
     Ok((write(ctx, &repair).await?, true))
 }
 
-/// Writes the intent. Unchanged records are not written.
+/// Writes the intent, with our term. Unchanged records are not written.
 pub(crate) async fn intent(
     ctx: &Context,
     mut repair: NodeRepair,
     seen: &Seen,
     next: &Next,
+    term: i64,
 ) -> Result<NodeRepair, Error> {
-    let record = complete(&repair, next.record.clone(), seen.now);
-    if record == seen.record {
+    let mut record = complete(&repair, next.record.clone(), seen.now);
+    record.term = term;
+    if repair.status.as_ref() == Some(&record) {
         return Ok(repair);
     }
     repair.status = Some(record);

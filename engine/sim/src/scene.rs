@@ -1,6 +1,7 @@
 //! A whole cluster in the world, with the real engines in it: nodes in zones, a workload with a disruption budget, a pool.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Options {
     pub begins: Timestamp,
     /// The node engines' configuration; without one they may touch the units that are checked.
     pub agent: Option<Config>,
+    /// How long a request to the API server takes to land, and as long its answer: each is drawn from this.
+    pub delay: RangeInclusive<Duration>,
 }
 
 impl Default for Options {
@@ -79,6 +82,7 @@ impl Default for Options {
             poll: Duration::from_secs(2),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
             agent: None,
+            delay: kubernetes::Options::default().delay,
         }
     }
 }
@@ -124,6 +128,7 @@ impl Scene {
         let api = ApiServer::new(
             kubernetes::Options {
                 seed,
+                delay: options.delay.clone(),
                 trace: trace.clone(),
                 record: record.clone(),
                 ..kubernetes::Options::default()

@@ -12,6 +12,7 @@ use crate::error::{Error, cloud};
 use crate::observe::pool;
 use crate::similar::template::{self, FirstBoot};
 use crate::similar::{self, root_ca};
+use crate::stop::Between;
 
 /// Makes the ports of this attempt. Each is found again by its name.
 pub(super) async fn ports(
@@ -32,7 +33,9 @@ pub(super) async fn ports(
         ));
     }
     // as many as the record says, whatever the sick server or its pool got since: only those are looked for
+    let between = Between::calls(ctx);
     for (number, port) in (0..replacement.ports_wanted).zip(ports) {
+        between.go_on().await?;
         let spec = PortSpec {
             name: replacement.port_name(number),
             tags: vec![replacement.tag.clone()],
@@ -54,6 +57,7 @@ pub(super) async fn server(
     repair: &NodeRepair,
     seen: &Seen,
 ) -> Result<(), Error> {
+    let between = Between::calls(ctx);
     let replacement = replacement(repair)?;
     let name = NodeName::parse(&seen.request.node)?;
     let (_, provisioning) = pool::of(cluster, &name);
@@ -74,6 +78,7 @@ pub(super) async fn server(
     )?;
     let whose = (ctx.settings.cluster.as_str(), seen.repair_uid.as_str());
     let spec = similar::spec(&template, &provisioning, replacement, whose, user_data)?;
+    between.go_on().await?;
     let id = ctx
         .cloud
         .create_server(&spec)

@@ -10,6 +10,7 @@ use rectifier_core::repair::drain::{HeldBack, PodSeen, Refusal};
 use crate::abreast::abreast;
 use crate::context::Context;
 use crate::error::{Error, api};
+use crate::stop::Between;
 
 /// One that is refused is asked for again after so many seconds (kubectl's own pace), or later if the API server says so.
 const PACE: i64 = 5;
@@ -17,10 +18,15 @@ const PACE: i64 = 5;
 /// Asks for the eviction of each pod, by its UID: one of the same name that was made since is another pod. Gives those that
 /// the API server refuses, with its words, and the first error: after it none is asked for any more.
 pub(super) async fn evict(ctx: &Context, pods: &[PodSeen]) -> (Vec<HeldBack>, Result<(), Error>) {
-    let one = |pod| evict_one(ctx, pod).boxed();
+    let between = Between::calls(ctx);
+    let one = |pod| evict_one(ctx, &between, pod).boxed();
     let mut answers = abreast(pods.iter().map(one).collect());
     let mut held_back = Vec::new();
-    while let Some((pod, answer)) = answers.next().await {
+    while let Some(answer) = answers.next().await {
+        let (pod, answer) = match answer {
+            Ok(answer) => answer,
+            Err(stopped) => return (held_back, Err(stopped)),
+        };
         let Err(error) = answer else {
             tracing::info!(namespace = pod.namespace, pod = pod.name, "evicted");
             continue;
@@ -35,9 +41,11 @@ pub(super) async fn evict(ctx: &Context, pods: &[PodSeen]) -> (Vec<HeldBack>, Re
 
 /// Deletes each pod, by its UID, with its own grace. No budget is asked.
 pub(super) async fn delete(ctx: &Context, pods: &[PodSeen]) -> Result<(), Error> {
-    let one = |pod| delete_one(ctx, pod).boxed();
+    let between = Between::calls(ctx);
+    let one = |pod| delete_one(ctx, &between, pod).boxed();
     let mut answers = abreast(pods.iter().map(one).collect());
-    while let Some((pod, answer)) = answers.next().await {
+    while let Some(answer) = answers.next().await {
+        let (pod, answer) = answer?;
         match answer {
             Ok(()) => {
                 let (namespace, name) = (&pod.namespace, &pod.name);
@@ -50,22 +58,25 @@ pub(super) async fn delete(ctx: &Context, pods: &[PodSeen]) -> Result<(), Error>
     Ok(())
 }
 
-type Answer<'a> = (&'a PodSeen, Result<(), kube::Error>);
+/// What the API server says of a pod, if it was asked.
+type Answer<'a> = Result<(&'a PodSeen, Result<(), kube::Error>), Error>;
 
-async fn evict_one<'a>(ctx: &'a Context, pod: &'a PodSeen) -> Answer<'a> {
+async fn evict_one<'a>(ctx: &'a Context, between: &Between<'_>, pod: &'a PodSeen) -> Answer<'a> {
+    between.go_on().await?;
     let in_namespace: Api<Pod> = Api::namespaced(ctx.client.clone(), &pod.namespace);
     let params = EvictParams {
         delete_options: Some(that_one(pod)),
         ..EvictParams::default()
     };
     let answer = in_namespace.evict(&pod.name, &params).await;
-    (pod, answer.map(drop))
+    Ok((pod, answer.map(drop)))
 }
 
-async fn delete_one<'a>(ctx: &'a Context, pod: &'a PodSeen) -> Answer<'a> {
+async fn delete_one<'a>(ctx: &'a Context, between: &Between<'_>, pod: &'a PodSeen) -> Answer<'a> {
+    between.go_on().await?;
     let in_namespace: Api<Pod> = Api::namespaced(ctx.client.clone(), &pod.namespace);
     let answer = in_namespace.delete(&pod.name, &that_one(pod)).await;
-    (pod, answer.map(drop))
+    Ok((pod, answer.map(drop)))
 }
 
 fn that_one(pod: &PodSeen) -> DeleteParams {

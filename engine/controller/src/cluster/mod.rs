@@ -8,6 +8,7 @@
 //! sick, which pool each is in, how many each pool has), and nothing walks over all of them but a change of the pools.
 
 mod archived;
+mod described;
 mod held;
 mod lacks;
 mod listed;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rectifier_api::RepairPool;
+use rectifier_cloud::Server;
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName, ServerId};
 use rectifier_core::policy::{Seconds, Status};
@@ -35,6 +37,7 @@ use rectifier_core::repair::{Flight, Lack, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
+use self::described::Described;
 pub(crate) use self::lacks::Asked;
 use self::lacks::Lacks;
 use self::listed::Listed;
@@ -112,6 +115,7 @@ struct State {
     turns: Turns,
     held_back: BTreeMap<NodeName, Vec<HeldBack>>,
     lacks: Lacks,
+    described: Described,
     held: BTreeMap<NodeName, Reason>,
     told: BTreeMap<NodeName, BTreeMap<(Reason, String), Timestamp>>,
     heard: BTreeMap<Kind, Timestamp>,
@@ -184,6 +188,7 @@ impl State {
         self.fresh.remove(node);
         self.held_back.remove(node);
         self.lacks.forget(node);
+        self.described.forget(node);
         self.held.remove(node);
         self.told.remove(node);
     }
@@ -432,6 +437,21 @@ impl Cluster {
         now: Timestamp,
     ) {
         self.state().lacks.keep(node, asked, lacks, now);
+    }
+
+    /// Keeps what the cloud said of a node's server, for the next look at it, if that comes at once.
+    pub(crate) fn describe(&self, node: &NodeName, server: Server, now: Timestamp) {
+        self.state().described.keep(node, server, now);
+    }
+
+    /// See [`Self::describe`].
+    pub(crate) fn is_described(&self, node: &NodeName, now: Timestamp) -> bool {
+        self.state().described.holds(node, now)
+    }
+
+    /// See [`Self::describe`].
+    pub(crate) fn take_described(&self, node: &NodeName, now: Timestamp) -> Option<Server> {
+        self.state().described.take(node, now)
     }
 
     /// Is this news about the node, which has no repair that would remember what was told? If so, it is told now.

@@ -24,10 +24,14 @@ pub(crate) async fn look(
     provisioning: Option<&Provisioning>,
     wanted: Needs,
 ) -> Result<CloudSeen, Error> {
+    // By it nothing is decided but the cordon: in the next phases the cloud is asked anew.
+    let judges = node.filter(|_| record.phase == Phase::Judging);
+    let ahead = judges.and_then(|node| cluster.take_described(&node.name, ctx.now()));
     let asked = ask(
         ctx.cloud.as_ref(),
         record,
         node,
+        ahead,
         provisioning,
         wanted,
         ctx.now(),
@@ -71,6 +75,7 @@ async fn ask(
     cloud: &dyn Cloud,
     record: &Record,
     node: Option<&NodeSeen>,
+    ahead: Option<Server>,
     provisioning: Option<&Provisioning>,
     wanted: Needs,
     now: Timestamp,
@@ -85,9 +90,12 @@ async fn ask(
         .and_then(|id| ServerId::parse(id).ok());
     // Once recorded, the id is the truth: what the Node says of itself may change.
     let id = recorded.or_else(|| node.and_then(|node| node.server.clone()));
-    if let Some(id) = &id
-        && let Some(server) = cloud.describe(id).await?
-    {
+    let server = match (&id, ahead) {
+        (Some(id), Some(server)) if server.id == *id => Some(server),
+        (Some(id), _) => cloud.describe(id).await?,
+        (None, _) => None,
+    };
+    if let Some(server) = server {
         let ports = match wanted.server_ports {
             true => cloud.ports_by_device(&server.id).await?,
             false => Vec::new(),

@@ -101,21 +101,29 @@ async fn lacks(
         provisioning,
         retried_at: seen.record.retried_at,
     };
-    if let Some(lacks) = cluster.lacks(name, &asked, seen.now) {
-        return Some(Ok(lacks));
+    Some(lacks_of(ctx, cluster, name, &rules.name, asked).await)
+}
+
+/// What a similar server would lack: as it was a short while ago, or asked and kept.
+pub(super) async fn lacks_of(
+    ctx: &Context,
+    cluster: &Cluster,
+    node: &NodeName,
+    pool: &str,
+    asked: Asked,
+) -> Result<Vec<Lack>, String> {
+    if let Some(lacks) = cluster.lacks(node, &asked, ctx.now()) {
+        return Ok(lacks);
     }
     let sick = Sick {
-        node: name.as_str(),
-        pool: &rules.name,
+        node: node.as_str(),
+        pool,
         server: &asked.server,
     };
     let look = similar::lacks(ctx.cloud.as_ref(), sick, &asked.provisioning);
-    let lacks = match look.await {
-        Ok(lacks) => lacks,
-        Err(error) => return Some(Err(chain(&error))),
-    };
-    cluster.keep_lacks(name, asked, lacks.clone(), seen.now);
-    Some(Ok(lacks))
+    let lacks = look.await.map_err(|error| chain(&error))?;
+    cluster.keep_lacks(node, asked, lacks.clone(), ctx.now());
+    Ok(lacks)
 }
 
 /// So many names are tried: there are so many ids for one repair.

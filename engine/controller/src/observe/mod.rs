@@ -3,6 +3,7 @@
 //! Nodes and the repair are read from the API server itself, not from a cache: a decision that ends in a delete must
 //! not rest on what was true some seconds ago.
 
+pub(crate) mod ahead;
 pub(crate) mod cloud;
 mod further;
 pub(crate) mod node;

@@ -1,8 +1,11 @@
 //! The real controller in the world: what it does about the pods of a node that is replaced, and what it wants of the
 //! replacement, and of the server that it is to be like, before.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use rectifier_sim::clock::in_virtual_time;
+use rectifier_sim::scene;
 
 use crate::stage::Stage;
 use crate::{drains, likeness, policy, uncommitted};
@@ -37,4 +40,18 @@ played! {
     likeness::a_name_that_somebody_has_is_not_taken
     likeness::the_pools_interfaces_take_the_place_of_the_sick_servers
     uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
+}
+
+/// An eviction of many pods is under way for seconds there.
+#[test]
+fn the_stop_switch_holds_the_rest_of_an_eviction_that_is_under_way() -> Result<()> {
+    let policies = policy::shipped()?;
+    let slow = scene::Options {
+        delay: Duration::from_millis(300)..=Duration::from_millis(600),
+        ..scene::Options::default()
+    };
+    in_virtual_time(async move {
+        let stage = Stage::set_as(slow, policies).await?;
+        drains::the_stop_switch_holds_the_rest_of_an_eviction(stage).await
+    })?
 }

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{Api, DeleteParams, PostParams};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
+use rectifier_sim::scene::NAMESPACE;
 use serde_json::json;
 
 use crate::stage::{SICK, Stage, slow};
@@ -96,6 +98,37 @@ pub(crate) async fn pods_leave_by_priority_behind_their_budgets(mut stage: Stage
         .map(|(app, line)| line.contains(app))
         .collect();
     ensure!(evicted.len() == 3 && order == [true; 3], "{evicted:?}");
+    Ok(())
+}
+
+pub(crate) async fn the_stop_switch_holds_the_rest_of_an_eviction(mut stage: Stage) -> Result<()> {
+    let here = json!({"nodeSelector": {"kubernetes.io/hostname": SICK}});
+    stage.set_of("crowd", 40, here).await?;
+    stage.until_ready("crowd", 40).await?;
+    stage.start();
+    stage.fall_sick().await?;
+    let gone = || {
+        let lines = stage.changes().into_iter();
+        lines
+            .filter(|line| line.contains("pods/crowd-") && line.ends_with("/eviction? 201"))
+            .count()
+    };
+    stage.until("the first to go", || gone() > 0).await?;
+    let maps: Api<ConfigMap> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let switch = json!({"metadata": {"name": "rectifier-stop"}, "data": {"why": "fire in az-1"}});
+    maps.create(&PostParams::default(), &serde_json::from_value(switch)?)
+        .await?;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let at_once = gone();
+    ensure!((1..40).contains(&at_once), "{at_once} of 40 were evicted");
+    let halted = stage.record().context("it is gone")?;
+    ensure!(halted.reason == Some(Reason::Stopped), "{halted:?}");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    ensure!(gone() == at_once, "{} of 40 are evicted now", gone());
+    maps.delete("rectifier-stop", &DeleteParams::default())
+        .await?;
+    let over = stage.until_over().await?;
+    ensure!(over.phase == Phase::Replaced, "{over:?}");
     Ok(())
 }
 

@@ -32,7 +32,15 @@ pub(crate) struct Stage {
 impl Stage {
     /// With its pods running, and no engine yet.
     pub(crate) async fn set(policies: Arc<dyn Advisor>) -> Result<Self> {
-        let scene = Scene::set(scene::Options::default(), policies);
+        Self::set_as(scene::Options::default(), policies).await
+    }
+
+    /// The same, in a scene like this.
+    pub(crate) async fn set_as(
+        options: scene::Options,
+        policies: Arc<dyn Advisor>,
+    ) -> Result<Self> {
+        let scene = Scene::set(options, policies);
         let client = scene.api.client("person");
         let stage = Self {
             scene,
