@@ -19,6 +19,6 @@ mod story;
 
 pub use act::{Awaited, Cure, Deed};
 pub use fact::{Claim, Fact};
-pub use script::{Rule, Script, Step};
+pub use script::{KILLED_AFTER, Rule, Script, Step};
 pub use stage::{Stage, Unmet, act, play, prove};
 pub use story::{Story, World};

@@ -50,7 +50,7 @@ pub struct Script {
 }
 
 /// The steps of a replacement, after each of which the controller is killed.
-const KILLED_AFTER: [Phase; 10] = [
+pub const KILLED_AFTER: [Phase; 10] = [
     Phase::Judging,
     Phase::Cordoning,
     Phase::CreatingPorts,

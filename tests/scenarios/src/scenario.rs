@@ -4,7 +4,6 @@
 mod besides;
 mod claims;
 mod facts;
-mod fewest;
 mod gate;
 mod real;
 mod sick;

@@ -62,7 +62,8 @@ pub enum Build {
 /// Dropping it ends all of it.
 pub struct Site {
     // in the order of their end: who needs another goes first
-    _controller: Controller,
+    /// The control-plane engine.
+    pub controller: Controller,
     /// Nova and its neighbours.
     pub openstack: OpenStack,
     /// The API server and its neighbours.
@@ -134,7 +135,7 @@ impl Site {
         };
         within("the controller to know all nodes", LONG, counted).await?;
         Ok(Self {
-            _controller: controller,
+            controller,
             openstack,
             kubernetes,
             bed,
@@ -205,6 +206,14 @@ impl Site {
     /// If its repair ends otherwise, or does not end.
     pub async fn replace(&self, node: &str) -> Result<()> {
         self.report(node, true).await?;
+        self.is_replaced(node).await
+    }
+
+    /// Waits until another has taken the node's place.
+    ///
+    /// # Errors
+    /// If its repair ends otherwise, or does not end.
+    pub async fn is_replaced(&self, node: &str) -> Result<()> {
         let over = async {
             // it is archived under another name, and its own is free again
             loop {

@@ -1,4 +1,4 @@
-//! Each story on real parts, in a world of its own: four of the seven in every test run, all with `--full` or by their names.
+//! Each story on real parts, in a world of its own: three of the seven in every test run, all with `--full` or by their names.
 //! (The embedded world plays all seven each time.)
 
 use anyhow::Result;
@@ -40,6 +40,7 @@ async fn changed_mind() -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "a minute or two; tests/parallel.rs kills it after each step, too"]
 async fn killed() -> Result<()> {
     run(Story::Killed).await
 }

@@ -124,7 +124,7 @@ impl Real<'_> {
     async fn budget_held(&self) -> Result<()> {
         sick::web_on(self.world, self.replacement()?).await?;
         let fewest = self.ready()?.fewest.as_ref();
-        let ready = fewest.map_or(0, super::fewest::Fewest::so_far);
+        let ready = fewest.map_or(0, crate::fewest::Fewest::so_far);
         claim!(
             ready >= BUDGET,
             "the Deployment had only {ready} ready pods"

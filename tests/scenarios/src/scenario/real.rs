@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::Api;
 use rectifier_api::NodeRepair;
 use rectifier_bed::openstack::Fault;
@@ -14,11 +14,11 @@ use rectifier_bed::process::Record as Process;
 use rectifier_core::repair::{Asks, Phase};
 use rectifier_story::{Awaited, Claim, Cure, Deed, Fact, Rule, Script, Stage, Step, Unmet};
 
-use super::fewest::Fewest;
 use super::gate::Gate;
 use super::{long, short, sick};
 use crate::claim;
 use crate::evidence::{Before, Bus, Mark};
+use crate::fewest::Fewest;
 use crate::wait::{gone, object, within};
 use crate::world::{SICK, World};
 
@@ -196,6 +196,7 @@ impl Stage for Real<'_> {
             sick::web_on(world, SICK).await?;
         }
         let watched = self.script.claims.contains(&Claim::BudgetHeld);
+        let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
         let ready = Ready {
             old: world.before(SICK).await?,
             services: world.services(SICK).await?,
@@ -203,7 +204,7 @@ impl Stage for Real<'_> {
             node_engine: world.engine_process(SICK).await?,
             controller: world.controller.lock().await.process()?,
             fewest: match watched {
-                true => Some(Fewest::watch(world).await?),
+                true => Some(Fewest::watch(pods, "app=web").await?),
                 false => None,
             },
         };

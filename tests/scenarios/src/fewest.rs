@@ -1,5 +1,7 @@
 //! How few ready pods the workload ever had, while somebody watched.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -8,21 +10,24 @@ use kube::runtime::watcher;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::short;
 use crate::wait::{sets, within};
-use crate::world::World;
 
-/// The smallest number of ready pods that the Deployment had, while it was watched.
-pub(super) struct Fewest {
+/// All of them were made before it is asked.
+const SHORT: Duration = Duration::from_secs(60);
+
+/// The smallest number of ready pods that there were, while they were watched.
+pub struct Fewest {
     seen: watch::Receiver<Option<usize>>,
     _watch: JoinSet<()>,
 }
 
 impl Fewest {
-    /// Begins to watch; back when all its pods are known.
-    pub(super) async fn watch(world: &World) -> Result<Self> {
-        let pods: Api<Pod> = Api::namespaced(world.kubernetes.admin(), "default");
-        let mut all = sets(pods, watcher::Config::default().labels("app=web"));
+    /// Begins to watch those with that label; back when all are known.
+    ///
+    /// # Errors
+    /// If their watch ends.
+    pub async fn watch(pods: Api<Pod>, label: &str) -> Result<Self> {
+        let mut all = sets(pods, watcher::Config::default().labels(label));
         let (least, mut seen) = watch::channel(None);
         let mut watch = JoinSet::new();
         watch.spawn(async move {
@@ -34,7 +39,7 @@ impl Fewest {
             }
         });
         let known = seen.wait_for(Option::is_some);
-        within("the Deployment's pods", short(), async {
+        within("the pods' watch", SHORT, async {
             known.await.map(drop).context("their watch ended")
         })
         .await?;
@@ -44,7 +49,9 @@ impl Fewest {
         })
     }
 
-    pub(super) fn so_far(&self) -> usize {
+    /// How few there have been until now.
+    #[must_use]
+    pub fn so_far(&self) -> usize {
         self.seen.borrow().unwrap_or_default()
     }
 }
