@@ -83,6 +83,7 @@ mod tests {
             uid: String::new(),
             pool: pool.map(str::to_owned),
             ended: at(0),
+            made: None,
         };
         const DAY: i64 = 86_400;
         let due = |kept: Archived, days, now| is_due(&kept, &[pool(days)], at(now));

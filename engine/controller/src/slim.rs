@@ -116,6 +116,14 @@ pub(crate) struct SlimRepair {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RepairSpec {
     pub(crate) node_name: String,
+    #[serde(default)]
+    pub(crate) problem: SlimProblem,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct SlimProblem {
+    #[serde(default)]
+    pub(crate) kind: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -132,6 +140,17 @@ pub(crate) struct RepairStatus {
     pub(crate) rung: Option<Rung>,
     #[serde(default)]
     pub(crate) pool: Option<String>,
+    #[serde(default)]
+    pub(crate) replacement: Option<SlimReplacement>,
+}
+
+/// What a repair made, or makes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SlimReplacement {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) server_id: Option<String>,
 }
 
 impl RepairStatus {

@@ -172,6 +172,8 @@ reasons! {
     ReplacementUncertain => "it is not certain which server is ours: all of this attempt is removed",
     /// Attempts are used up.
     AttemptsUsedUp => "no replacement could be made",
+    /// The same problem is back on the node that took the sick one's place.
+    ReplacementDidNotHelp => "it is a replacement that fell sick of the same problem: another one would not help",
     /// What was committed is not there, or not Ready: nothing more is taken from the sick node.
     ReplacementLost => "the replacement is not Ready any more: nothing more is taken from the sick node",
     /// A step takes longer than any that goes well.

@@ -109,6 +109,7 @@ async fn hours(options: &Options, policies: Arc<dyn Advisor>) -> Result<Report, 
     let policies = Arc::new(Ailing::new(policies));
     let mut hours = Hours {
         scene: Scene::set(options.scene.clone(), policies.clone()),
+        first: Vec::new(),
         policies,
         chance: fastrand::Rng::with_seed(seed ^ 0x5eed),
         engines: JoinSet::new(),
@@ -143,6 +144,8 @@ struct Hours {
     engines: JoinSet<String>,
     controllers: u32,
     controller: JoinSet<String>,
+    /// The nodes that were there from the beginning.
+    first: Vec<String>,
     sick: BTreeSet<String>,
     faults: usize,
     reasons: Option<Reasons>,
@@ -155,6 +158,7 @@ impl Hours {
         self.engines.spawn(self.scene.agents());
         self.start_controller();
         self.until_well().await?;
+        self.first = self.scene.nodes();
         let end = Instant::now() + lasting;
         loop {
             let pause = BETWEEN.mul_f64(self.chance.f64() * 2.0);
@@ -276,6 +280,7 @@ impl Hours {
         Ok(())
     }
 
+    /// What no restart cures comes to no replacement: that it is replaced in its turn is for a person to say.
     fn a_unit_fails(&mut self) {
         let (unit, cure) = match self.chance.u8(..10) {
             0..3 => ("kubelet.service", Cure::Restart),
@@ -284,12 +289,19 @@ impl Hours {
             7 => ("proxy.service", Cure::Boot),
             _ => ("proxy.service", Cure::Never),
         };
-        self.on_a_node(&Break::Unit(unit.to_owned(), cure));
+        let mut nodes = self.scene.nodes();
+        if cure != Cure::Restart {
+            nodes.retain(|node| self.first.contains(node));
+        }
+        self.on_one_of(&nodes, &Break::Unit(unit.to_owned(), cure));
     }
 
     fn on_a_node(&mut self, what: &Break) {
-        let nodes = self.scene.nodes();
-        let name = self.chance.choice(&nodes).cloned().unwrap_or_default();
+        self.on_one_of(&self.scene.nodes(), what);
+    }
+
+    fn on_one_of(&mut self, nodes: &[String], what: &Break) {
+        let name = self.chance.choice(nodes).cloned().unwrap_or_default();
         if self.scene.machines.break_it(&name, what) {
             self.faults += 1;
             self.sick.insert(name);

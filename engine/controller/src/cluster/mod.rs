@@ -33,7 +33,7 @@ use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::{HeldBack, PodSeen};
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{Flight, Lack, NoRules, ProblemSeen};
+use rectifier_core::repair::{Flight, Lack, Lineage, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -334,6 +334,14 @@ impl Cluster {
         let all = state.archived.whole.iter();
         all.map(|(name, kept)| (name.clone(), kept.clone()))
             .collect()
+    }
+
+    /// The repair by which this node came to be, the last if there are more.
+    pub(crate) fn lineage(&self, node: &NodeName, server: Option<&ServerId>) -> Option<Lineage> {
+        let state = self.state();
+        let all = state.archived.whole.values();
+        let made = all.filter_map(|kept| kept.lineage(node, server));
+        made.max_by_key(|made| made.ended)
     }
 
     /// Takes the turn of a pool for this node, or says who is before it.

@@ -111,6 +111,10 @@ pub(crate) async fn repair(
         pods,
         held_back: cluster.held_back(&name),
         archive,
+        lineage: match wanted.archive {
+            true => cluster.lineage(&name, node.as_ref().and_then(|node| node.server.as_ref())),
+            false => None,
+        },
         watched: seconds_between(since, read),
         node,
         cloud,

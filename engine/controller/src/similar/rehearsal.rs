@@ -118,13 +118,9 @@ pub async fn rehearse(
     let refused: Vec<Lack> = likeness::forbidden(&lacks, &rules, Some(&sick))
         .cloned()
         .collect();
-    let parts = Parts {
-        id: "rXXXXXX".to_owned(),
-        ..Parts::of(node, "", 1)
-    };
     let replacement = Replacement {
-        // it is refused by name above, if there can be none; capitals stand for what is not known yet
-        name: template::with_any_id(&how, &parts, node, &rules.name),
+        // it is refused by name above, if there can be none
+        name: any_name(&how, node, &rules),
         tag: format!("rectifier-{ANY_UID}-1"),
         ..Replacement::default()
     };
@@ -151,9 +147,8 @@ pub async fn rehearse(
 /// Nothing would be made, or it cannot be said.
 pub async fn first_boot(client: &Client, node: &str, now: Timestamp) -> Result<String, Unclear> {
     let (sick, rules, how) = sick(client, node, now).await?;
-    let parts = Parts::of(node, "", 1);
     let boot = FirstBoot {
-        node: &template::with_any_id(&how, &parts, node, &rules.name),
+        node: &any_name(&how, node, &rules),
         token: "BOOTSTRAP-TOKEN",
         server: &how.api_server,
         ca: &root_ca(client, "default").await.map_err(Box::new)?,
@@ -161,6 +156,15 @@ pub async fn first_boot(client: &Client, node: &str, now: Timestamp) -> Result<S
         taints: &taints(Some(&sick), &how),
     };
     template::user_data(&how, &boot).map_err(|error| Unclear::Uncertain(chain(&error)))
+}
+
+/// What it would be called. Capitals stand for what is new with every repair.
+fn any_name(how: &Provisioning, node: &str, rules: &Rules) -> String {
+    let parts = Parts {
+        id: "rXXXXXX".to_owned(),
+        ..Parts::of(node, "", 1)
+    };
+    template::with_any_id(how, &parts, node, &rules.name)
 }
 
 /// The node, with all others beside it, and its pool.

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::phase::Phase;
-use super::record::{Record, Request, Rung, Tried};
+use super::record::{Record, Request, RequestedBy, Rung, Tried};
 use super::seen::Seen;
 use crate::clock::{SignedDuration, seconds_between};
 use crate::policy::{Outcome, Seconds};
@@ -52,6 +52,30 @@ impl Archived {
         let word = matches!(self.reason, Some(Reason::Uncordoned | Reason::Rejected));
         self.phase == Phase::Cancelled && word
     }
+}
+
+/// The repair by which a node came to be: it is the replacement of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// The node whose place it took.
+    pub node: String,
+    /// The type of the condition that this one had.
+    pub problem: String,
+    /// When that repair was over.
+    pub ended: Timestamp,
+}
+
+/// The repair that made this node, if that was for the same problem and not long ago: what was wrong came with the image,
+/// the template or the workload, or is none of the node's, and the next replacement would have it, too. A person's word is
+/// stronger.
+pub(super) fn did_not_help(seen: &Seen) -> Option<&Lineage> {
+    if seen.request.requested_by == RequestedBy::Operator || seen.record.retried_at.is_some() {
+        return None;
+    }
+    let problem = &seen.request.problem;
+    let lineage = seen.lineage.as_ref()?;
+    let is_recent = seconds_between(lineage.ended, problem.since) < REMEMBERED;
+    (lineage.problem == problem.kind && is_recent).then_some(lineage)
 }
 
 /// Until when a person's uncordon, or rejection, keeps this node from being repaired for this problem, if one does.
@@ -182,6 +206,34 @@ mod tests {
         assert_eq!(veto(&archive, NODE_UID, KIND, at(day)), None);
         assert_eq!(veto(&archive, NODE_UID, "DiskReadOnly", at(60)), None);
         assert_eq!(veto(&archive, "newer", KIND, at(60)), None);
+    }
+
+    #[test]
+    fn a_replacement_did_not_help_if_it_has_the_same_problem_within_a_day() {
+        let day = 24 * 3600;
+        let made = |problem: &str, ended: i64, since: i64| {
+            let mut seen = seen(Phase::Judging);
+            seen.request.problem.since = at(since);
+            seen.lineage = Some(Lineage {
+                node: "worker-0".to_owned(),
+                problem: problem.to_owned(),
+                ended: at(ended),
+            });
+            seen
+        };
+        assert!(did_not_help(&made(KIND, 0, 60)).is_some());
+        // it fell sick while the repair that made it was coming to its end
+        assert!(did_not_help(&made(KIND, 60, 0)).is_some());
+        assert!(did_not_help(&made(KIND, 0, day - 1)).is_some());
+        assert!(did_not_help(&made(KIND, 0, day)).is_none());
+        assert!(did_not_help(&made("DiskReadOnly", 0, 60)).is_none());
+        assert!(did_not_help(&seen(Phase::Judging)).is_none());
+        let mut asked = made(KIND, 0, 60);
+        asked.record.retried_at = Some(at(90));
+        assert!(did_not_help(&asked).is_none(), "a person asked again");
+        let mut asked = made(KIND, 0, 60);
+        asked.request.requested_by = RequestedBy::Operator;
+        assert!(did_not_help(&asked).is_none(), "a person asked");
     }
 
     #[test]

@@ -229,6 +229,15 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
             format!("{failed} replacements of this node failed within a day"),
         );
     }
+    if let Some(made) = history::did_not_help(seen) {
+        let words = format!("{} had {} until {}", made.node, made.problem, made.ended);
+        return Next::enter(
+            seen,
+            Phase::NeedsHuman,
+            Reason::ReplacementDidNotHelp,
+            words,
+        );
+    }
     let server = match touchable(seen) {
         Ok(server) => server,
         Err(next) => return *next,

@@ -10,7 +10,7 @@ use super::drain::{DrainRules, HeldBack, LastResort, PodSeen};
 use super::evidence::EvidenceSeen;
 use super::further::More;
 use super::hands::Hands;
-use super::history::Archived;
+use super::history::{Archived, Lineage};
 use super::likeness::Part;
 use super::owner::NodeOwner;
 use super::record::{Record, Request};
@@ -46,6 +46,8 @@ pub struct Seen {
     pub held_back: Vec<HeldBack>,
     /// Earlier repairs of the node; read only in the phases that [`super::needs`] them.
     pub archive: Vec<Archived>,
+    /// The repair that made the node; looked up where the archive is read.
+    pub lineage: Option<Lineage>,
     /// For how long this engine has watched without a break: no step is overdue for a time in which nobody was there
     /// to take it.
     pub watched: Seconds,

@@ -193,6 +193,7 @@ impl World {
             pods: needed.pods.then(|| self.pods.clone()),
             held_back: Vec::new(),
             archive: Vec::new(),
+            lineage: None,
             watched: 9999,
             cloud: if cloud_down {
                 CloudSeen::Unavailable(String::new())

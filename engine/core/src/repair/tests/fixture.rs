@@ -131,6 +131,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
         pods: Some(Vec::new()),
         held_back: Vec::new(),
         archive: Vec::new(),
+        lineage: None,
         watched: 9999,
         cloud: CloudSeen::Fresh(CloudView {
             server: Some(server(OLD, NODE)),
