@@ -17,7 +17,7 @@ use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cluster::{Archived, Cluster, Kind, Open};
+use crate::cluster::{Archived, Cluster, Kind, Made, Open};
 use crate::context::Context;
 use crate::error::{Error, chain};
 use crate::pass::pass;
@@ -29,7 +29,7 @@ use crate::{lease, leftovers, pools, retention};
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
 /// A pass that takes longer hangs: without an end to it this node would never be looked at again. 5 min: far more than
-/// the calls of one pass take together, each of which waits half a minute at most when all is well.
+/// the calls of its few steps take together when all is well; one that is cut off goes on from what it wrote.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
 
 #[expect(
@@ -209,6 +209,7 @@ impl Engine {
             let open = Open {
                 flight: repair.status.flight(),
                 reason: repair.status.reason,
+                made: Made::of(repair),
             };
             self.cluster.see_repair(node.clone(), there.then_some(open));
             self.wake(node);

@@ -1,7 +1,7 @@
 //! What keeps a leader that was stopped for a minute, and woke up, from acting beside its successor.
 //!
 //! A Lease alone does not: the sleeper still believes in it. Two things do. A successor writes its higher term into each
-//! open repair before it does anything with it, and no term is ever written down again by a lower one. And right before
+//! open repair before it does anything with it (into one without a record, of which nobody else can have an intent under way, with its own first intent), and no term is ever written down again by a lower one. And right before
 //! each act both are read again: the Lease must name this process and this term, and the repair must be the very version
 //! whose intent is about to be carried out. What is left is the time of one request that is already under way.
 

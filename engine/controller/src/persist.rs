@@ -1,4 +1,4 @@
-//! The only writer of `NodeRepair`s on this side. Every write is a compare-and-swap on what was read.
+//! The only writer of an open repair's record. Every write is a compare-and-swap on what was read.
 
 use std::time::Duration;
 

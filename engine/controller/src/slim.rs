@@ -142,6 +142,8 @@ pub(crate) struct RepairStatus {
     pub(crate) pool: Option<String>,
     #[serde(default)]
     pub(crate) replacement: Option<SlimReplacement>,
+    #[serde(default, rename = "committedAt")]
+    pub(crate) committed_at: Option<Timestamp>,
 }
 
 /// What a repair made, or makes.

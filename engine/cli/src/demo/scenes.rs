@@ -20,10 +20,11 @@ const PAUSE: Duration = Duration::from_secs(20);
 /// Plays them. Whether all ended as they should.
 pub(super) async fn all(stage: &Stage, stories: Vec<Story>, now: &watch::Sender<Now>) -> bool {
     let mut all_well = becomes_well(stage).await;
+    let first = stage.running.scene.nodes();
     for (number, story) in stories.into_iter().enumerate() {
         now.send_modify(|now| now.story = Some(story));
         let began = Instant::now();
-        let is_well = one(stage, story, number).await;
+        let is_well = one(stage, story, &first, number).await;
         all_well &= is_well;
         let ended = Ended {
             story,
@@ -53,8 +54,8 @@ async fn becomes_well(stage: &Stage) -> bool {
 }
 
 /// By a policy that takes the stories' rules it is proven from the world's records, too; by another it is only played.
-async fn one(stage: &Stage, story: Story, number: usize) -> bool {
-    let Some(node) = a_well_node(&stage.model(), number) else {
+async fn one(stage: &Stage, story: Story, first: &[String], number: usize) -> bool {
+    let Some(node) = a_well_node(&stage.model(), first, number) else {
         return false;
     };
     let ended = {
@@ -73,10 +74,12 @@ async fn one(stage: &Stage, story: Story, number: usize) -> bool {
 }
 
 /// Another one for each story, with pods on it.
-fn a_well_node(model: &Model, number: usize) -> Option<String> {
+/// Of those that were there from the beginning: a replacement that falls sick of the same is not replaced in its turn.
+fn a_well_node(model: &Model, first: &[String], number: usize) -> Option<String> {
     let well: Vec<&str> = model
         .nodes()
         .filter(|node| node.health == Health::Well && node.pods > 0)
+        .filter(|node| first.contains(&node.name))
         .map(|node| node.name.as_str())
         .collect();
     let at = (number * 4 + 1) % well.len().max(1);

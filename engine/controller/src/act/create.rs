@@ -21,6 +21,7 @@ pub(super) async fn ports(
     repair: &NodeRepair,
     seen: &Seen,
 ) -> Result<(), Error> {
+    let between = Between::calls(ctx);
     let replacement = replacement(repair)?;
     let template = template(ctx, seen).await?;
     let name = NodeName::parse(&seen.request.node)?;
@@ -33,7 +34,6 @@ pub(super) async fn ports(
         ));
     }
     // as many as the record says, whatever the sick server or its pool got since: only those are looked for
-    let between = Between::calls(ctx);
     for (number, port) in (0..replacement.ports_wanted).zip(ports) {
         between.go_on().await?;
         let spec = PortSpec {

@@ -17,9 +17,12 @@ const PACE: i64 = 5;
 
 /// Asks for the eviction of each pod, by its UID: one of the same name that was made since is another pod. Gives those that
 /// the API server refuses, with its words, and the first error: after it none is asked for any more.
-pub(super) async fn evict(ctx: &Context, pods: &[PodSeen]) -> (Vec<HeldBack>, Result<(), Error>) {
-    let between = Between::calls(ctx);
-    let one = |pod| evict_one(ctx, &between, pod).boxed();
+pub(super) async fn evict(
+    ctx: &Context,
+    between: Option<&Between<'_>>,
+    pods: &[PodSeen],
+) -> (Vec<HeldBack>, Result<(), Error>) {
+    let one = |pod| evict_one(ctx, between, pod).boxed();
     let mut answers = abreast(pods.iter().map(one).collect());
     let mut held_back = Vec::new();
     while let Some(answer) = answers.next().await {
@@ -61,8 +64,14 @@ pub(super) async fn delete(ctx: &Context, pods: &[PodSeen]) -> Result<(), Error>
 /// What the API server says of a pod, if it was asked.
 type Answer<'a> = Result<(&'a PodSeen, Result<(), kube::Error>), Error>;
 
-async fn evict_one<'a>(ctx: &'a Context, between: &Between<'_>, pod: &'a PodSeen) -> Answer<'a> {
-    between.go_on().await?;
+async fn evict_one<'a>(
+    ctx: &'a Context,
+    between: Option<&Between<'_>>,
+    pod: &'a PodSeen,
+) -> Answer<'a> {
+    if let Some(between) = between {
+        between.go_on().await?;
+    }
     let in_namespace: Api<Pod> = Api::namespaced(ctx.client.clone(), &pod.namespace);
     let params = EvictParams {
         delete_options: Some(that_one(pod)),

@@ -19,6 +19,7 @@ use crate::cluster::Cluster;
 use crate::context::Context;
 use crate::error::Error;
 use crate::evidence;
+use crate::stop::Between;
 
 /// Performs one act.
 ///
@@ -40,7 +41,9 @@ pub(crate) async fn perform(
             // only what is asked for and what was last seen is remembered, however many pods come and go
             let there = seen.pods.iter().chain(&seen.more.guests).flatten();
             cluster.let_go(&node, &there.cloned().collect::<Vec<_>>());
-            let (refused, done) = evict::evict(ctx, pods).await;
+            // what is taken back is taken back under the stop switch, too
+            let between = act.is_intrusive().then(|| Between::calls(ctx));
+            let (refused, done) = evict::evict(ctx, between.as_ref(), pods).await;
             cluster.hold_back(&node, pods, refused);
             done
         }

@@ -1,6 +1,7 @@
 //! Servers as the cloud described them a moment ago, each kept for one look.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use rectifier_cloud::Server;
@@ -10,6 +11,25 @@ use rectifier_core::policy::Seconds;
 
 /// An answer is as good as one that comes now for so long. 3 s: a slow cloud's answer is as old when it arrives.
 const HOLDS: Seconds = 3;
+
+/// One that asks; it counts until it is dropped.
+pub(crate) struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    pub(super) fn begin(count: &'a AtomicUsize, at_a_time: usize) -> Option<Self> {
+        let one_more = |now: usize| (now < at_a_time).then_some(now + 1);
+        count
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
+            .ok()?;
+        Some(Self(count))
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// By node.
 #[derive(Default)]
@@ -61,6 +81,17 @@ mod tests {
             metadata: BTreeMap::new(),
             addresses: Vec::new(),
         }
+    }
+
+    #[test]
+    fn so_many_ask_at_a_time() {
+        let count = AtomicUsize::new(0);
+        let first = Asking::begin(&count, 2);
+        let second = Asking::begin(&count, 2);
+        assert!(first.is_some() && second.is_some());
+        assert!(Asking::begin(&count, 2).is_none());
+        drop(first);
+        assert!(Asking::begin(&count, 2).is_some());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod held;
 mod lacks;
 mod listed;
 mod look;
+mod made;
 mod members;
 mod node;
 mod turns;
@@ -22,6 +23,7 @@ mod words;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -37,11 +39,12 @@ use rectifier_core::repair::{Flight, Lack, Lineage, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
-use self::described::Described;
+use self::described::{Asking, Described};
 pub(crate) use self::lacks::Asked;
 use self::lacks::Lacks;
 use self::listed::Listed;
 pub use self::look::Sick;
+pub(crate) use self::made::Made;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::turns::Turns;
@@ -92,6 +95,8 @@ impl Kind {
 pub(crate) struct Open {
     pub(crate) flight: Flight,
     pub(crate) reason: Option<Reason>,
+    /// What takes its node's place.
+    pub(crate) made: Option<Made>,
 }
 
 #[derive(Default)]
@@ -126,6 +131,7 @@ struct State {
 pub(crate) struct Cluster {
     state: Mutex<State>,
     changed: Notify,
+    asking: AtomicUsize,
 }
 
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
@@ -339,9 +345,11 @@ impl Cluster {
     /// The repair by which this node came to be, the last if there are more.
     pub(crate) fn lineage(&self, node: &NodeName, server: Option<&ServerId>) -> Option<Lineage> {
         let state = self.state();
-        let all = state.archived.whole.values();
-        let made = all.filter_map(|kept| kept.lineage(node, server));
-        made.max_by_key(|made| made.ended)
+        let archived = state.archived.whole.values().map(|kept| &kept.made);
+        let open = state.repairs.whole.values().map(|open| &open.made);
+        let all = archived.chain(open).flatten();
+        let made = all.filter_map(|made| made.lineage(node, server));
+        made.max_by_key(|made| made.committed)
     }
 
     /// Takes the turn of a pool for this node, or says who is before it.
@@ -450,6 +458,11 @@ impl Cluster {
     /// Keeps what the cloud said of a node's server, for the next look at it, if that comes at once.
     pub(crate) fn describe(&self, node: &NodeName, server: Server, now: Timestamp) {
         self.state().described.keep(node, server, now);
+    }
+
+    /// Lets so many ask at a time what they will need later.
+    pub(crate) fn may_ask_ahead(&self, at_a_time: usize) -> Option<Asking<'_>> {
+        Asking::begin(&self.asking, at_a_time)
     }
 
     /// See [`Self::describe`].

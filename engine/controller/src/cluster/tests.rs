@@ -28,7 +28,11 @@ fn open(phase: Phase, reason: Option<Reason>) -> Option<Open> {
         has_begun: false,
         pool: None,
     };
-    Some(Open { flight, reason })
+    Some(Open {
+        flight,
+        reason,
+        made: None,
+    })
 }
 
 fn node(name: &str, pool: &str, zone: &str, problem: &str) -> SlimNode {

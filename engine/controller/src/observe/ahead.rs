@@ -16,11 +16,18 @@ use crate::error::{Error, chain, cloud};
 /// So long before. A cloud that takes longer is asked when the repair is due.
 pub(crate) const LEAD: Duration = Duration::from_secs(2);
 
+/// For so many nodes at a time. When more fall sick at once they wait for each other anyway, and a cloud that is in trouble is
+/// not asked twice for each of them. Arbitrary: few pools fall sick in one second.
+const AT_A_TIME: usize = 4;
+
 /// Asks, for no longer than `within`. What cannot be had is asked again when it is needed, and told then.
 pub(crate) async fn look(ctx: &Context, cluster: &Cluster, node: &NodeName, within: Duration) {
     if cluster.is_described(node, ctx.now()) {
         return;
     }
+    let Some(_asking) = cluster.may_ask_ahead(AT_A_TIME) else {
+        return;
+    };
     if let Ok(Err(error)) = timeout(within, ask(ctx, cluster, node)).await {
         tracing::debug!(%node, "cannot look ahead: {}", chain(&error));
     }

@@ -24,7 +24,7 @@ pub(crate) async fn look(
     provisioning: Option<&Provisioning>,
     wanted: Needs,
 ) -> Result<CloudSeen, Error> {
-    // By it nothing is decided but the cordon: in the next phases the cloud is asked anew.
+    // By it a rung is chosen, and the cordon set; before anything is made the cloud is asked anew.
     let judges = node.filter(|_| record.phase == Phase::Judging);
     let ahead = judges.and_then(|node| cluster.take_described(&node.name, ctx.now()));
     let asked = ask(

@@ -61,8 +61,8 @@ pub struct Lineage {
     pub node: String,
     /// The type of the condition that this one had.
     pub problem: String,
-    /// When that repair was over.
-    pub ended: Timestamp,
+    /// When it did.
+    pub committed: Timestamp,
 }
 
 /// The repair that made this node, if that was for the same problem and not long ago: what was wrong came with the image,
@@ -72,10 +72,9 @@ pub(super) fn did_not_help(seen: &Seen) -> Option<&Lineage> {
     if seen.request.requested_by == RequestedBy::Operator || seen.record.retried_at.is_some() {
         return None;
     }
-    let problem = &seen.request.problem;
     let lineage = seen.lineage.as_ref()?;
-    let is_recent = seconds_between(lineage.ended, problem.since) < REMEMBERED;
-    (lineage.problem == problem.kind && is_recent).then_some(lineage)
+    let is_recent = seconds_between(lineage.committed, seen.now) < REMEMBERED;
+    (lineage.problem == seen.request.problem.kind && is_recent).then_some(lineage)
 }
 
 /// Until when a person's uncordon, or rejection, keeps this node from being repaired for this problem, if one does.
@@ -211,18 +210,18 @@ mod tests {
     #[test]
     fn a_replacement_did_not_help_if_it_has_the_same_problem_within_a_day() {
         let day = 24 * 3600;
-        let made = |problem: &str, ended: i64, since: i64| {
+        let made = |problem: &str, committed: i64, now: i64| {
             let mut seen = seen(Phase::Judging);
-            seen.request.problem.since = at(since);
+            seen.now = at(now);
             seen.lineage = Some(Lineage {
                 node: "worker-0".to_owned(),
                 problem: problem.to_owned(),
-                ended: at(ended),
+                committed: at(committed),
             });
             seen
         };
         assert!(did_not_help(&made(KIND, 0, 60)).is_some());
-        // it fell sick while the repair that made it was coming to its end
+        // a clock that jumped back
         assert!(did_not_help(&made(KIND, 60, 0)).is_some());
         assert!(did_not_help(&made(KIND, 0, day - 1)).is_some());
         assert!(did_not_help(&made(KIND, 0, day)).is_none());

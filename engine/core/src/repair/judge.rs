@@ -229,15 +229,6 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
             format!("{failed} replacements of this node failed within a day"),
         );
     }
-    if let Some(made) = history::did_not_help(seen) {
-        let words = format!("{} had {} until {}", made.node, made.problem, made.ended);
-        return Next::enter(
-            seen,
-            Phase::NeedsHuman,
-            Reason::ReplacementDidNotHelp,
-            words,
-        );
-    }
     let server = match touchable(seen) {
         Ok(server) => server,
         Err(next) => return *next,
@@ -249,6 +240,18 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
             rules,
             Rung::HardReboot,
             "it is off: a start comes first",
+        );
+    }
+    if let Some(made) = history::did_not_help(seen) {
+        let words = format!(
+            "it took the place of {}, which had {}, at {}",
+            made.node, made.problem, made.committed
+        );
+        return Next::enter(
+            seen,
+            Phase::NeedsHuman,
+            Reason::ReplacementDidNotHelp,
+            words,
         );
     }
     let id = server.id.to_string();

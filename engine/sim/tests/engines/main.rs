@@ -1,6 +1,7 @@
 //! Both real engines in the embedded world, in virtual time. One program: each of its own would compile and link both engines
 //! once more.
 
+mod ahead;
 mod crashes;
 mod database;
 mod dead;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -28,7 +27,6 @@ pub(crate) struct Hold<'a> {
     kubernetes: &'a Kubernetes,
     /// The phase that each may not leave, by the repair's name.
     held: BTreeMap<String, Phase>,
-    since: Timestamp,
 }
 
 impl<'a> Hold<'a> {
@@ -38,7 +36,6 @@ impl<'a> Hold<'a> {
         for (node, phase) in nodes {
             held.insert(repair_name(&NodeName::parse(*node)?), *phase);
         }
-        let since = Timestamp::now();
         kubernetes.apply(&policy(&held)?).await?;
         let binding = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
@@ -60,11 +57,7 @@ impl<'a> Hold<'a> {
         for _ in 0..600 {
             match repairs.create(&dry, &probe).await {
                 Err(kube::Error::Api(status)) if status.message.contains("it is held") => {
-                    return Ok(Self {
-                        kubernetes,
-                        held,
-                        since,
-                    });
+                    return Ok(Self { kubernetes, held });
                 }
                 Err(error) => return Err(error.into()),
                 // that a policy is in force is told by nothing but its first refusal
@@ -79,8 +72,7 @@ impl<'a> Hold<'a> {
         let mut left = self.held.clone();
         let audit = self.kubernetes.audit();
         let last = audit.wait_for(|record| {
-            let refused = record.received >= self.since
-                && record.user == CONTROLLER
+            let refused = record.user == CONTROLLER
                 && record.object.resource == "noderepairs"
                 && record.object.subresource == "status"
                 && record.code == 403;

@@ -85,6 +85,24 @@ fn the_cloud_reboots_once_for_one_problem() {
 }
 
 #[test]
+fn a_replacement_that_fell_sick_of_the_same_is_started_if_it_is_off_and_not_replaced() {
+    let mut seen = judging(Remedy::Replace);
+    seen.lineage = Some(Lineage {
+        node: "worker-0".to_owned(),
+        problem: KIND.to_owned(),
+        committed: at(0),
+    });
+    assert_eq!(
+        step(&seen),
+        (Phase::NeedsHuman, Reason::ReplacementDidNotHelp, None)
+    );
+    edit(&mut seen, |view| {
+        view.server.as_mut().unwrap().is_off = true;
+    });
+    assert_eq!(decide(&seen).unwrap().record.rung, Some(Rung::HardReboot));
+}
+
+#[test]
 fn a_reboot_that_its_host_never_did_is_told_as_such() {
     let mut seen = judging(Remedy::Replace);
     seen.record.power = Some(Power {

@@ -10,6 +10,10 @@ use super::stage::{SICK, Stage, played};
 async fn replaced(stage: &Stage) -> Result<String> {
     stage.report(SICK, "True").await?;
     stage.is_replaced(SICK).await?;
+    new(stage)
+}
+
+fn new(stage: &Stage) -> Result<String> {
     let mut nodes = stage.scene.nodes().into_iter();
     let new = nodes.find(|node| node.starts_with(&format!("{SICK}-")));
     new.context("its replacement")
@@ -29,12 +33,33 @@ fn a_replacement_that_falls_sick_of_the_same_is_not_replaced_before_a_person_say
         ensure!(stage.everything().await? == before, "it was touched");
         let record = stage.record(&new).await?;
         ensure!(record.phase == Phase::NeedsHuman, "{record:?}");
-        let words = format!("{SICK} had KubeletUnhealthy until ");
+        let words = format!("it took the place of {SICK}, which had KubeletUnhealthy");
         ensure!(record.message.contains(&words), "{}", record.message);
         stage
             .annotate(&new, "rectifier.dev/retry", "another image")
             .await?;
         stage.is_replaced(&new).await
+    })
+}
+
+/// The repair that made it is not archived yet, and passes its turn on before it is.
+#[test]
+fn a_replacement_that_falls_sick_while_the_sick_node_drains_is_not_replaced_either() -> Result<()> {
+    played(async |policies| {
+        let stage = Stage::set(policies).await?;
+        stage.report(SICK, "True").await?;
+        stage.reaches(SICK, Phase::Draining).await?;
+        let new = new(&stage)?;
+        stage.report(&new, "True").await?;
+        stage.says(&new, Reason::ReplacementDidNotHelp).await?;
+        stage.minutes(60).await;
+        let record = stage.record(&new).await?;
+        ensure!(record.rung.is_none(), "it was touched: {record:?}");
+        ensure!(
+            !stage.scene.nodes().iter().any(|node| node == SICK),
+            "the first is replaced all the same"
+        );
+        Ok(())
     })
 }
 
