@@ -15,7 +15,8 @@ use crate::opening::{self, Opening};
 use crate::persist::Again;
 use crate::{act, advise, event, evidence, fence, observe, persist, stop, turn};
 
-/// So many steps that only write may follow each other in one pass. Arbitrary: the longest such row has three.
+/// So many steps that only write may follow each other in one pass; what is left goes on in the next. Arbitrary: a pass has an
+/// end, whatever is decided.
 const STEPS: usize = 4;
 
 /// Looks at a node and takes its repair further: one step, or several of which all but the last only write. `since` is when

@@ -73,7 +73,7 @@ mod tests {
     use crate::clock::in_virtual_time;
     use crate::landing::lock;
 
-    /// With eight or more that wait on one channel, tokio's own gets the order right once in eight factorial times.
+    /// tokio's own puts each on one of eight lists, at random, and wakes one list after the other.
     #[test]
     fn they_wake_in_the_order_in_which_they_began_to_wait() {
         let woken = in_virtual_time(async {
