@@ -18,6 +18,7 @@ pub mod claim;
 pub mod controller;
 pub mod evidence;
 pub mod fewest;
+pub mod gate;
 pub mod scenario;
 pub mod site;
 pub mod timeline;
