@@ -18,7 +18,8 @@ pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 
 /// Set by our cordon, so that it can be told from anybody else's: the UID of the repair that set it.
 pub const CORDONED_BY: &str = "rectifier.dev/cordoned-by";
-/// Set by a person on a `NodeRepair` that needs one: try again. Each new value is another try.
+/// Set by a person on a `NodeRepair` that needs one: try again. Each new value is another try. On a Node: its engine may try
+/// remedies again, though it had its share for a day.
 pub const RETRY: &str = "rectifier.dev/retry";
 /// Set by a person on a `NodeRepair` whose host does not answer: the id of the server that is off for good. It stands in the
 /// place of the host's own word, so whoever sets it must have seen the machine without power.

@@ -83,23 +83,19 @@ pub trait Cloud: Send + Sync {
     /// What of a shape there is not, or not for this user: each in words, or as what a server can be made without.
     async fn missing(&self, shape: &Shape) -> Result<Vec<Lack>, CloudError>;
 
-    /// Makes the port of this name, or takes up the one that is there; then sets its tags.
+    /// Makes a port.
     ///
-    /// **Idempotent by name**: a port cannot be tagged in the moment it is made, so a crash between making
-    /// and tagging leaves a port that only its name identifies. Give each port a name that no other has
-    /// (repair's uid and a number). Of several ports of that name (two creates that raced) the first by id is
-    /// taken; the others are found by [`ports_by_name`](Self::ports_by_name) when the attempt is cleaned up.
+    /// **Not idempotent**: called again it makes a second one. A port can be tagged only once it is made, and a lost answer
+    /// loses its id: so give each a name that no other has (the repair's uid, the attempt and a number), write the name
+    /// down before, and look [by name](Self::ports_by_names) for what is there already.
     async fn create_port(&self, spec: &PortSpec) -> Result<Port, CloudError>;
 
     /// The port as the cloud describes it now. `None` is a 404 in the network service's own words, as for
     /// [`describe`](Self::describe).
     async fn port(&self, port: &PortId) -> Result<Option<Port>, CloudError>;
 
-    /// All ports of exactly this name; complete or an error.
-    async fn ports_by_name(&self, name: &str) -> Result<Vec<Port>, CloudError>;
-
-    /// All ports that bear this tag; complete or an error.
-    async fn ports_by_tag(&self, tag: &str) -> Result<Vec<Port>, CloudError>;
+    /// All ports that have exactly one of these names; complete or an error.
+    async fn ports_by_names(&self, names: &[String]) -> Result<Vec<Port>, CloudError>;
 
     /// All ports of exactly this description; complete or an error.
     async fn ports_by_description(&self, description: &str) -> Result<Vec<Port>, CloudError>;

@@ -204,12 +204,22 @@ reasons! {
     AnotherRemedyRuns => "another remedy is under way on this node",
     /// Remedies keep a distance.
     TooSoon => "the last remedy on this node is too recent",
+    /// Restarting it everywhere at once would hurt more than the problem.
+    SpreadOut => "what would be done on every node is spread over some time: this node's turn comes a little later",
+    /// Booted a moment ago.
+    JustBooted => "the machine has booted a moment ago: what is ill may only be starting",
+    /// A shutdown is under way.
+    GoesDown => "the machine is on its way down",
     /// The unit is not on the operator's list.
     UnitNotAllowed => "the operator's configuration does not allow this unit",
     /// The fix is not declared, or not with these arguments.
     FixNotAllowed => "the operator's configuration does not allow this fix, or not with these arguments",
     /// The node engine used up its attempts.
     RemediesUsedUp => "the node engine's attempts are used up",
+    /// The node had its share of remedies for a day.
+    DailyUsedUp => "the node engine's remedies for 24 hours are used up: the next level is asked",
+    /// Remedies in the node do not help this node.
+    Quarantined => "remedies in the node have failed too often within 24 hours: the next level is asked",
     /// A second reboot for one problem is not done.
     RebootedAlready => "a reboot was tried already",
     /// The node's memory of its attempts is lost.

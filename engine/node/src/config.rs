@@ -7,7 +7,7 @@ use std::time::Duration;
 use rectifier_core::episode::{FixRule, Limits};
 use rectifier_core::name::{FixName, UnitName};
 use rectifier_policy_host::{LimitRefused, Limits as PolicyLimits, LimitsChoice, LimitsPatch};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,9 @@ pub struct SystemdConfig {
     pub address: String,
     /// The units that may be touched. None unless they are named.
     pub units: BTreeSet<UnitName>,
+    /// Those of which one like it is on every node, in place of the usual ones (kubelet, container runtimes, network): what is
+    /// done to them is spread over `limits.jitter`.
+    pub wide: Option<BTreeSet<UnitName>>,
     /// The fixes that may be run.
     pub fixes: BTreeMap<FixName, FixConfig>,
     /// Seconds until a job of systemd's that does not end is given up.
@@ -114,6 +117,7 @@ impl Default for SystemdConfig {
         Self {
             address: "unix:path=/run/dbus/system_bus_socket".to_owned(),
             units: BTreeSet::new(),
+            wide: None,
             fixes: BTreeMap::new(),
             job_within: 240,
         }
@@ -148,15 +152,19 @@ fn mebibytes() -> u32 {
 }
 
 /// The guard rails' times and counts; see [`Limits`] for what they mean and where the defaults come from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(
     missing_docs,
     reason = "each field is the field of the same name in core::episode::Limits"
 )]
 pub struct LimitsConfig {
+    pub jitter: u32,
+    pub min_uptime: u32,
     pub min_interval: u32,
     pub max_attempts: u32,
+    pub daily: u32,
+    pub quarantine: u32,
     pub settle: u32,
     pub quiet: u32,
     pub ask_again: u32,
@@ -170,8 +178,13 @@ impl Default for LimitsConfig {
         let Limits {
             units: _,
             fixes: _,
+            wide: _,
+            jitter,
+            min_uptime,
             min_interval,
             max_attempts,
+            daily,
+            quarantine,
             settle,
             quiet,
             ask_again,
@@ -180,8 +193,12 @@ impl Default for LimitsConfig {
             reboot_within,
         } = Limits::default();
         Self {
+            jitter,
+            min_uptime,
             min_interval,
             max_attempts,
+            daily,
+            quarantine,
             settle,
             quiet,
             ask_again,
@@ -279,6 +296,12 @@ impl Config {
         if self.limits.max_attempts == 0 {
             return Some("limits.maxAttempts is 0: allow no unit and no fix instead".to_owned());
         }
+        if self.limits.jitter > 3600 {
+            return Some(format!(
+                "limits.jitter is {}: more than an hour keeps nodes ill for nothing",
+                self.limits.jitter
+            ));
+        }
         for (name, fix) in &self.systemd.fixes {
             if !fix
                 .command
@@ -306,8 +329,12 @@ impl Config {
     /// The guard rails, as `core` takes them.
     pub fn limits(&self) -> Limits {
         let LimitsConfig {
+            jitter,
+            min_uptime,
             min_interval,
             max_attempts,
+            daily,
+            quarantine,
             settle,
             quiet,
             ask_again,
@@ -330,8 +357,17 @@ impl Config {
                     )
                 })
                 .collect(),
+            wide: self
+                .systemd
+                .wide
+                .clone()
+                .unwrap_or_else(|| Limits::default().wide),
+            jitter,
+            min_uptime,
             min_interval,
             max_attempts,
+            daily,
+            quarantine,
             settle,
             quiet,
             ask_again,

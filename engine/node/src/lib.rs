@@ -39,7 +39,7 @@ pub use engine::Error;
 pub use journal::{Journal, JournalError};
 pub use machine::{Machine, NpdError};
 pub use redb::StorageBackend;
-pub use systemd::{FixLimits, Systemd, SystemdError};
+pub use systemd::{FixLimits, Running, Systemd, SystemdError};
 
 /// What the engine is started with.
 #[derive(Debug, Clone)]

@@ -7,13 +7,12 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::UnitCall;
 
 use crate::config::Config;
-use crate::systemd::{FixLimits, Systemd, SystemdError};
+use crate::systemd::{FixLimits, Running, Systemd, SystemdError};
 use npd::Npd;
 
 pub use npd::NpdError;
@@ -30,11 +29,11 @@ pub trait Machine: Send + Sync {
     /// Which boot of the machine this is. `None`: it is not known, so that no reboot can be granted.
     fn boot_id(&self) -> Option<BootId>;
 
-    /// Since when the machine's userspace runs.
+    /// How long it has run, and whether it goes on doing so.
     ///
     /// # Errors
     /// systemd cannot be asked.
-    async fn booted(&self) -> Result<Option<Timestamp>, SystemdError>;
+    async fn running(&self) -> Result<Running, SystemdError>;
 
     /// How the unit is; `None` if there is no unit file of that name.
     ///
@@ -107,8 +106,8 @@ impl Machine for Host {
         }
     }
 
-    async fn booted(&self) -> Result<Option<Timestamp>, SystemdError> {
-        self.systemd.booted().await
+    async fn running(&self) -> Result<Running, SystemdError> {
+        self.systemd.running().await
     }
 
     async fn unit(&self, name: &UnitName) -> Result<Option<UnitSeen>, SystemdError> {

@@ -46,6 +46,8 @@ const SLOW: Duration = Duration::from_secs(600);
 pub fn limits() -> LimitsConfig {
     LimitsConfig {
         max_attempts: 100,
+        daily: 0,
+        quarantine: 0,
         ..LimitsConfig::default()
     }
 }

@@ -251,7 +251,7 @@ async fn what_is_not_on_the_list_is_refused(bed: &Bed, stack: &bed::OpenStack) -
     rules.retain(|rule| rule.service != "network");
     let cloud = limited(bed, stack, "blind", &rules).await?;
     ensure!(cloud.find_by_tag("nothing").await?.is_empty());
-    let refused = cloud.ports_by_name("nothing").await;
+    let refused = cloud.ports_by_names(&["nothing".to_owned()]).await;
     ensure!(
         matches!(refused, Err(CloudError::Login { .. })),
         "{refused:?}"

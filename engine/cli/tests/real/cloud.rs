@@ -272,7 +272,6 @@ async fn found(stage: &Stage, sick: &Server, address: &str) -> Result<()> {
     })?;
     let spec = PortSpec {
         name: format!("{}-0", tag(5)),
-        tags: vec![tag(5)],
         description: format!("rectifier cluster {CLUSTER}"),
         template: PortTemplate {
             network: stage.stack.records.network().await?,

@@ -8,17 +8,15 @@ import openstack
 
 cloud = openstack.connect(cloud="demo")
 old = cloud.compute.get_server(sys.argv[1])
-old_ports = list(cloud.network.ports(device_id=old.id))
 flavor = cloud.compute.find_flavor(old.flavor["original_name"])
 ports = []
-for port in old_ports:
+for port in cloud.network.ports(device_id=old.id):
     made = cloud.network.create_port(
         network_id=port.network_id,
         name=f"by-sdk-{len(ports)}",
         security_group_ids=port.security_group_ids,
         fixed_ips=[{"subnet_id": ip["subnet_id"]} for ip in port.fixed_ips],
     )
-    cloud.network.set_tags(made, ["by-sdk"])
     ports.append(made)
 server = cloud.compute.create_server(
     name="by-sdk",
@@ -30,6 +28,8 @@ server = cloud.compute.create_server(
 )
 cloud.compute.wait_for_server(server, interval=1, wait=120)
 cloud.compute.set_server_metadata(server, state="adopted")
+# somebody may have plugged one in since
+old_ports = list(cloud.network.ports(device_id=old.id))
 cloud.compute.delete_server(old)
 cloud.compute.wait_for_delete(old, interval=1, wait=120)
 for port in old_ports:

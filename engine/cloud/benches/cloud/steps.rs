@@ -20,7 +20,6 @@ pub(crate) async fn run(server: &str) -> Result<()> {
     })?;
     let old = ServerId::parse(server)?;
     let template = cloud.template(&old).await?;
-    let old_ports = cloud.ports_by_device(&old).await?;
     let mut ports = Vec::new();
     for template in template.ports {
         let name = format!("by-us-{server}-{}", ports.len());
@@ -52,6 +51,8 @@ pub(crate) async fn run(server: &str) -> Result<()> {
     }
     let adopted = BTreeMap::from([("state".to_owned(), "adopted".to_owned())]);
     cloud.set_metadata(&new, &adopted).await?;
+    // somebody may have plugged one in since
+    let old_ports = cloud.ports_by_device(&old).await?;
     cloud.delete_server(&old).await?;
     while cloud.describe(&old).await?.is_some() {
         tokio::time::sleep(LOOK).await;

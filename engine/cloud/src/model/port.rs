@@ -64,11 +64,9 @@ pub struct AddressPair {
 /// A port to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortSpec {
-    /// A name that no other port has: a crash before the tags are set must not lose the port.
+    /// A name that no other port has: by it the port is found when the answer is lost.
     pub name: String,
-    /// At most 60 characters each, no comma.
-    pub tags: Vec<String>,
-    /// Whose it is, at most 255 characters: unlike the tags it is set in the moment in which the port is made.
+    /// Whose it is, at most 255 characters. Tags cannot be set in the moment in which a port is made; this is.
     pub description: String,
     /// Network, security groups and the rest.
     pub template: PortTemplate,

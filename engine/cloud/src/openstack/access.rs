@@ -47,7 +47,6 @@ rules! {
         GET "ports"
         GET "ports/*"
         POST "ports"
-        PUT "ports/*/tags"
         PUT "ports/*/tags/*"
         DELETE "ports/*"
     }

@@ -211,28 +211,28 @@ impl Cloud for OpenStack {
         self.describe_port(port).await
     }
 
-    async fn ports_by_name(&self, name: &str) -> Result<Vec<Port>, CloudError> {
-        self.ports(read("find ports by name"), "name", name).await
-    }
-
-    async fn ports_by_tag(&self, tag: &str) -> Result<Vec<Port>, CloudError> {
-        const CALL: Call = read("find ports by tag");
-        valid_tags(CALL, [tag])?;
-        let ports = self.ports(CALL, "tags", tag).await?;
-        heeded(CALL, tag, ports.iter().map(|port| &port.tags))?;
+    async fn ports_by_names(&self, names: &[String]) -> Result<Vec<Port>, CloudError> {
+        const CALL: Call = read("find ports by name");
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Neutron's filters: of one key any value may fit
+        let filter = names.iter().map(|name| ("name", name.as_str()));
+        let mut ports = self.ports(CALL, filter).await?;
+        ports.retain(|port| names.contains(&port.name));
         Ok(ports)
     }
 
     async fn ports_by_description(&self, description: &str) -> Result<Vec<Port>, CloudError> {
         const CALL: Call = read("find ports by description");
-        let mut ports = self.ports(CALL, "description", description).await?;
+        let mut ports = self.ports(CALL, [("description", description)]).await?;
         // an older Neutron may not know the filter, and tells of all
         ports.retain(|port| port.description.as_deref() == Some(description));
         Ok(ports)
     }
 
     async fn ports_by_device(&self, server: &ServerId) -> Result<Vec<Port>, CloudError> {
-        self.ports(read("ports of server"), "device_id", server.as_str())
+        self.ports(read("ports of server"), [("device_id", server.as_str())])
             .await
     }
 

@@ -20,18 +20,20 @@ fn network<const N: usize>(method: Method, path: [&str; N]) -> Request {
 
 impl OpenStack {
     /// All ports that fit a filter, in the order in which they were made.
-    pub(super) async fn ports(
+    pub(super) async fn ports<'a>(
         &self,
         call: Call,
-        filter: &str,
-        value: &str,
+        filter: impl IntoIterator<Item = (&'static str, &'a str)>,
     ) -> Result<Vec<Port>, CloudError> {
-        // each port of each replacement bears our description
-        let longest = match filter {
-            "description" => Longest::Whole,
-            _ => Longest::Narrowed,
-        };
-        let request = network(Method::Get, ["ports"]).query(filter, value);
+        let mut request = network(Method::Get, ["ports"]);
+        let mut longest = Longest::Narrowed;
+        for (key, value) in filter {
+            // each port of each replacement bears our description
+            if key == "description" {
+                longest = Longest::Whole;
+            }
+            request = request.query(key, value);
+        }
         let aged = |record: PortRecord| Ok((record.age(), record.into_port()?));
         let mut ports = self.list(call, "ports", request, longest, aged).await?;
         ports.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -50,7 +52,6 @@ impl OpenStack {
     }
 
     pub(super) async fn make_port(&self, spec: &PortSpec) -> Result<Port, CloudError> {
-        valid_tags(CREATE_PORT, spec.tags.iter().map(String::as_str))?;
         if spec.name.is_empty() {
             let why = "a port without a name could not be found again".to_owned();
             return Err(CloudError::Invalid {
@@ -58,21 +59,8 @@ impl OpenStack {
                 why,
             });
         }
-        let found = self
-            .ports(read("find ports by name"), "name", &spec.name)
-            .await?;
-        let mut port = match found.into_iter().min_by(|a, b| a.id.cmp(&b.id)) {
-            Some(port) => port,
-            None => {
-                let request = network(Method::Post, ["ports"]).json(create_body(spec));
-                told(CREATE_PORT, &self.ask(CREATE_PORT, request).await?)?
-            }
-        };
-        let request = network(Method::Put, ["ports", port.id.as_str(), "tags"])
-            .json(json!({"tags": spec.tags}));
-        self.ask(TAG_PORT, request).await?;
-        port.tags.clone_from(&spec.tags);
-        Ok(port)
+        let request = network(Method::Post, ["ports"]).json(create_body(spec));
+        told(CREATE_PORT, &self.ask(CREATE_PORT, request).await?)
     }
 
     pub(super) async fn put_port_tag(&self, port: &PortId, tag: &str) -> Result<(), CloudError> {
@@ -92,7 +80,9 @@ impl OpenStack {
         call: Call,
         server: &Server,
     ) -> Result<(Vec<PortTemplate>, Vec<Lack>), CloudError> {
-        let mut ports = self.ports(call, "device_id", server.id.as_str()).await?;
+        let mut ports = self
+            .ports(call, [("device_id", server.id.as_str())])
+            .await?;
         // Neutron has no order of its own. The guest's first interface is the one that Nova names first.
         let place = |port: &Port| {
             let mut places = server.fixed_addresses();

@@ -117,8 +117,6 @@ async fn a_tag_with_a_comma_would_ask_for_something_else_and_is_not_asked() {
     let (cloud, asked) = cloud([]);
     let error = cloud.find_by_tag("a,b").await.unwrap_err();
     assert!(matches!(error, CloudError::Invalid { .. }), "{error}");
-    let error = cloud.ports_by_tag("").await.unwrap_err();
-    assert!(matches!(error, CloudError::Invalid { .. }), "{error}");
     assert_eq!(asked.count(), 0);
 }
 
@@ -126,7 +124,7 @@ async fn a_tag_with_a_comma_would_ask_for_something_else_and_is_not_asked() {
 async fn ports_come_in_the_order_in_which_they_were_made() {
     let port = |id: &str, created: &str| {
         format!(
-            r#"{{"id": "{id}", "status": "DOWN", "network_id": "n", "created_at": "{created}", "tags": ["t"]}}"#
+            r#"{{"id": "{id}", "status": "DOWN", "network_id": "n", "created_at": "{created}", "name": "{id}"}}"#
         )
     };
     let body = format!(
@@ -134,12 +132,18 @@ async fn ports_come_in_the_order_in_which_they_were_made() {
         port("a", "2026-11-23T06:32:00Z"),
         port("b", "2026-11-23T06:31:00Z"),
     );
-    let (cloud, _) = cloud([text(PORTS, 200, &body)]);
-    let ports = cloud.ports_by_tag("t").await.unwrap();
+    let (cloud, asked) = cloud([text(PORTS, 200, &body)]);
+    let names = ["a", "b", "c"].map(str::to_owned);
+    let ports = cloud.ports_by_names(&names).await.unwrap();
     assert_eq!(
         ports.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(),
         ["b", "a"]
     );
+    for name in names {
+        assert!(asked.at(0).query.contains(&("name".to_owned(), name)));
+    }
+    assert!(cloud.ports_by_names(&[]).await.unwrap().is_empty());
+    assert_eq!(asked.count(), 1);
 }
 
 /// Page after page of a project that has so many servers, each with a link to the next.
@@ -177,12 +181,12 @@ async fn a_filter_that_does_not_work_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_filter_that_is_passed_over_is_an_error() {
-    let port = r#"{"ports": [{"id": "a", "network_id": "n", "tags": []}]}"#;
+async fn what_a_filter_did_not_ask_for_is_not_taken_for_an_answer() {
+    let port = r#"{"ports": [{"id": "a", "status": "DOWN", "network_id": "n", "name": "theirs"}]}"#;
     let server = r#"{"servers": [{"id": "a", "status": "ACTIVE", "tags": ["other"]}]}"#;
     let (cloud, _) = cloud([text(SERVERS, 200, server), text(PORTS, 200, port)]);
     let error = cloud.find_by_tag("pg").await.unwrap_err();
     assert!(matches!(error, CloudError::Incomplete { .. }), "{error}");
-    let error = cloud.ports_by_tag("pg").await.unwrap_err();
-    assert!(matches!(error, CloudError::Incomplete { .. }), "{error}");
+    let ports = cloud.ports_by_names(&["ours".to_owned()]).await.unwrap();
+    assert!(ports.is_empty(), "{ports:?}");
 }

@@ -10,13 +10,9 @@ use serde_json::json;
 
 use crate::replay::{cloud, scene, text};
 
-const NO_PORTS: &str = r#"{"ports": []}"#;
-const PUT_TAGS: &str = "PUT network/ports/f3169eb8-440a-41b0-a980-4e9f60eaffba/tags";
-
 fn port_spec() -> PortSpec {
     PortSpec {
         name: "11365-0".to_owned(),
-        tags: vec!["rectifier:11365".to_owned()],
         description: "of a cluster".to_owned(),
         template: PortTemplate {
             network: "n".to_owned(),
@@ -54,18 +50,11 @@ fn server_spec() -> ServerSpec {
 }
 
 #[tokio::test]
-async fn a_port_is_made_with_its_name_and_then_tagged() {
-    let (cloud, asked) = cloud([
-        text("GET network/ports", 200, NO_PORTS),
-        scene("POST network/ports", 201, "port-created"),
-        text(PUT_TAGS, 200, "{}"),
-    ]);
+async fn a_port_is_made_with_the_name_by_which_it_is_found() {
+    let (cloud, asked) = cloud([scene("POST network/ports", 201, "port-created")]);
     let port = cloud.create_port(&port_spec()).await.unwrap();
     assert_eq!(port.id.as_str(), "f3169eb8-440a-41b0-a980-4e9f60eaffba");
-    assert_eq!(
-        (port.device, port.tags),
-        (None, vec!["rectifier:11365".to_owned()])
-    );
+    assert_eq!(port.device, None);
     let body = json!({"port": {
         "name": "11365-0",
         "description": "of a cluster",
@@ -77,32 +66,19 @@ async fn a_port_is_made_with_its_name_and_then_tagged() {
         "qos_policy_id": "q",
         "extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "1400"}],
     }});
-    assert_eq!(asked.at(1).body, Some(body));
-    assert_eq!(asked.at(2).body, Some(json!({"tags": ["rectifier:11365"]})));
+    assert_eq!(asked.at(0).body, Some(body));
 }
 
 #[tokio::test]
-async fn a_port_of_that_name_is_taken_up_and_not_made_again() {
-    let (cloud, asked) = cloud([
-        scene("GET network/ports", 200, "ports"),
-        text(PUT_TAGS, 200, "{}"),
-    ]);
-    let port = cloud.create_port(&port_spec()).await.unwrap();
-    assert_eq!(port.id.as_str(), "f3169eb8-440a-41b0-a980-4e9f60eaffba");
-    assert!(
-        asked
-            .at(0)
-            .query
-            .contains(&("name".to_owned(), "11365-0".to_owned()))
-    );
-}
-
-#[tokio::test]
-async fn no_port_is_made_while_it_is_unknown_whether_it_is_there() {
-    let (cloud, asked) = cloud([text("GET network/ports", 503, "")]);
-    let error = cloud.create_port(&port_spec()).await.unwrap_err();
-    assert!(!error.may_have_happened(), "{error}");
-    assert_eq!(asked.count(), 1);
+async fn a_port_without_a_name_could_be_lost_and_is_not_asked_for() {
+    let (cloud, asked) = cloud([]);
+    let nameless = PortSpec {
+        name: String::new(),
+        ..port_spec()
+    };
+    let error = cloud.create_port(&nameless).await.unwrap_err();
+    assert!(matches!(error, CloudError::Invalid { .. }), "{error}");
+    assert_eq!(asked.count(), 0);
 }
 
 #[tokio::test]

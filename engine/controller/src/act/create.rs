@@ -3,7 +3,7 @@
 use rectifier_api::NodeRepair;
 use rectifier_cloud::{PortSpec, ServerTemplate};
 use rectifier_core::name::{NodeName, ServerId};
-use rectifier_core::repair::{Replacement, Seen};
+use rectifier_core::repair::{CloudSeen, Replacement, Seen};
 
 use super::{marks, token};
 use crate::cluster::Cluster;
@@ -14,7 +14,7 @@ use crate::similar::template::{self, FirstBoot};
 use crate::similar::{self, root_ca};
 use crate::stop::Between;
 
-/// Makes the ports of this attempt. Each is found again by its name.
+/// Makes the ports of this attempt that are not there yet. Each is found again by its name.
 pub(super) async fn ports(
     ctx: &Context,
     cluster: &Cluster,
@@ -23,6 +23,9 @@ pub(super) async fn ports(
 ) -> Result<(), Error> {
     let between = Between::calls(ctx);
     let replacement = replacement(repair)?;
+    let CloudSeen::Fresh(view) = &seen.cloud else {
+        return Err(Error::Missing("what is there of this attempt was not read"));
+    };
     let template = template(ctx, seen).await?;
     let name = NodeName::parse(&seen.request.node)?;
     let (_, provisioning) = pool::of(cluster, &name);
@@ -35,10 +38,13 @@ pub(super) async fn ports(
     }
     // as many as the record says, whatever the sick server or its pool got since: only those are looked for
     for (number, port) in (0..replacement.ports_wanted).zip(ports) {
+        let name = replacement.port_name(number);
+        if view.ports.iter().any(|port| port.name == name) {
+            continue;
+        }
         between.go_on().await?;
         let spec = PortSpec {
-            name: replacement.port_name(number),
-            tags: vec![replacement.tag.clone()],
+            name,
             description: marks::description(&ctx.settings.cluster),
             template: port,
         };

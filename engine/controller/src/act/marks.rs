@@ -1,6 +1,6 @@
 //! What everything that we make in the cloud bears, so that it is known to be ours, and whose: the cluster's id, the
 //! repair's UID, and a state. A server has them in its metadata, which are set as it is made. A port has the cluster in
-//! its description and the repair in its name, likewise; its tags come a moment later, and may be missing.
+//! its description and the repair in its name, likewise.
 
 /// A server's metadata: the cluster.
 pub(crate) const CLUSTER: &str = "rectifier.cluster";

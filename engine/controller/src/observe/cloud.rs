@@ -92,8 +92,8 @@ async fn ask(
     let id = recorded.or_else(|| node.and_then(|node| node.server.clone()));
     let server = match (&id, ahead) {
         (Some(id), Some(server)) if server.id == *id => Some(server),
-        (Some(id), _) => cloud.describe(id).await?,
-        (None, _) => None,
+        (Some(id), _) if wanted.server => cloud.describe(id).await?,
+        (Some(_), _) | (None, _) => None,
     };
     if let Some(server) = server {
         let ports = match wanted.server_ports {
@@ -188,20 +188,17 @@ pub(crate) fn seen(server: Server, ports: Vec<Port>, now: Timestamp) -> ServerSe
     }
 }
 
-/// The ports of an attempt: by tag, and by name, for one that was made just before we were killed and bears no tag.
+/// The ports of an attempt: by the names that it gives, so that one is found that was made just before we were killed.
 async fn ports(
     cloud: &dyn Cloud,
     replacement: &Replacement,
     wanted: usize,
 ) -> Result<Vec<PortSeen>, CloudError> {
-    let mut found: Vec<Port> = cloud.ports_by_tag(&replacement.tag).await?;
-    for number in 0..u32::try_from(wanted.max(1)).unwrap_or(u32::MAX) {
-        for port in cloud.ports_by_name(&replacement.port_name(number)).await? {
-            if found.iter().all(|known| known.id != port.id) {
-                found.push(port);
-            }
-        }
-    }
+    let numbers = 0..u32::try_from(wanted.max(1)).unwrap_or(u32::MAX);
+    let names: Vec<String> = numbers
+        .map(|number| replacement.port_name(number))
+        .collect();
+    let mut found = cloud.ports_by_names(&names).await?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found
         .into_iter()

@@ -9,6 +9,7 @@ use super::seen::Seen;
 use super::verdict::{LONGEST, Verdict, asked};
 use crate::name::ConditionKind;
 use crate::policy::{Decision, Outcome, PolicyRef, Remedy};
+use crate::repair::Asks;
 
 /// As many attempts as an episode keeps; the oldest refused ones go first. Twice what a policy may see.
 const ATTEMPTS_KEPT: usize = 64;
@@ -49,6 +50,9 @@ pub(super) fn apply(
             None
         }
         Verdict::Ask(asks, reason, detail) => {
+            if episode.tried() > 0 && episode.asks() < Some(Asks::Reboot) {
+                memory.failed.push(seen.now);
+            }
             handover::ask(episode, asks);
             episode.stands = asked(asks);
             tell(News::Asked { asks, reason });
@@ -62,7 +66,7 @@ pub(super) fn apply(
             episode.wait = None;
             episode.stands = None;
             push(episode, attempt(&decision, Some(policy), seen, limits));
-            memory.last_remedy = Some(seen.now);
+            memory.begins(seen.now);
             tell(News::Begun(format!(
                 "{}: {}",
                 decision.remedy, decision.reason

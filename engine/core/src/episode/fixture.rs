@@ -38,6 +38,8 @@ pub(super) fn limits() -> Limits {
                 params: BTreeMap::from([("disk".to_owned(), vec!["sda".to_owned()])]),
             },
         )]),
+        // what follows from a moment that is drawn has tests of its own
+        jitter: 0,
         ..Limits::default()
     }
 }
@@ -68,6 +70,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
         name: NodeName::parse("node-1").unwrap(),
         boot: Some(boot("boot-1")),
         booted: Some(at(-3600)),
+        goes_down: false,
         conditions: vec![condition(Status::No, -3600)],
         npd: Freshness::Fresh,
         units: BTreeMap::from([(unit("containerd.service"), running)]),
@@ -78,6 +81,8 @@ pub(super) fn healthy(seconds: i64) -> Seen {
                 labels: BTreeMap::new(),
                 ready: Status::Yes,
                 unschedulable: false,
+                paused: None,
+                retry: None,
             }),
             freshness: Freshness::Fresh,
         },

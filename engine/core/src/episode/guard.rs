@@ -6,8 +6,8 @@ use super::limits::Limits;
 use super::memory::{Episode, Memory};
 use super::seen::Seen;
 use crate::clock::seconds_between;
-use crate::name::FixName;
-use crate::policy::{FixCall, Freshness, Gate, Remedy, UnitCall};
+use crate::name::{ConditionKind, FixName, NodeName};
+use crate::policy::{FixCall, Freshness, Gate, Remedy, Seconds, UnitCall};
 use crate::reason::Reason;
 use crate::repair::{Asks, Phase};
 
@@ -25,6 +25,9 @@ fn closed<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Closed> {
     })
 }
 
+/// A day.
+const DAY: Seconds = 24 * 3600;
+
 /// May any remedy begin for this episode now?
 pub(super) fn remedy(
     memory: &Memory,
@@ -34,6 +37,10 @@ pub(super) fn remedy(
 ) -> Result<(), Closed> {
     if let Some(why) = &seen.stop {
         return closed(Reason::Stopped, why);
+    }
+    // What a person said last counts while the API server is away.
+    if let Some(why) = seen.pause() {
+        return closed(Reason::Paused, why);
     }
     // From a lost memory nothing is repeated: the attempts that it held may be the reason for the problem.
     if episode.forgotten {
@@ -51,15 +58,23 @@ pub(super) fn remedy(
     if seen.carrying_out {
         return closed(Reason::AnotherRemedyRuns, "");
     }
-    not_used_up(episode, limits)?;
-    // An unset clock makes the age 0: late rather than too soon.
+    not_used_up(memory, episode, seen, limits)?;
+    let distance = distance(episode, limits);
     if let Some(last) = memory.last_remedy
-        && seconds_between(last, seen.now) < limits.min_interval
+        && seconds_between(last, seen.now) < distance
     {
-        return closed(
-            Reason::TooSoon,
-            format!("not before {}", after(last, limits.min_interval)),
-        );
+        let until = after(last, distance);
+        return closed(Reason::TooSoon, format!("not before {until}"));
+    }
+    if seen.goes_down {
+        return closed(Reason::GoesDown, "");
+    }
+    // A boot in the future says that the clock was wrong, and nothing else.
+    if let Some(booted) = seen.booted.filter(|booted| *booted <= seen.now)
+        && seconds_between(booted, seen.now) < limits.min_uptime
+    {
+        let until = after(booted, limits.min_uptime);
+        return closed(Reason::JustBooted, format!("not before {until}"));
     }
     // Without systemd's word we would neither know whether it is busy, nor what became of the remedy.
     if seen.systemd != Freshness::Fresh {
@@ -68,13 +83,85 @@ pub(super) fn remedy(
     Ok(())
 }
 
-/// May one more unit or fix be tried in this episode?
-pub(super) fn not_used_up(episode: &Episode, limits: &Limits) -> Result<(), Closed> {
+/// Each remedy of this episode after its first doubles the time until the next; at most 64 times as long.
+fn distance(episode: &Episode, limits: &Limits) -> Seconds {
+    let doubled = 1 << episode.tried().saturating_sub(1).min(6);
+    limits.min_interval.saturating_mul(doubled)
+}
+
+/// May one more unit or fix be tried in this episode? If not, no time that a policy might wait for changes it.
+pub(super) fn not_used_up(
+    memory: &Memory,
+    episode: &Episode,
+    seen: &Seen,
+    limits: &Limits,
+) -> Result<(), Closed> {
     let (tried, most) = (episode.tried(), limits.max_attempts);
     if tried >= most {
         return closed(Reason::RemediesUsedUp, format!("{tried} of {most}"));
     }
+    let rails = [
+        (Reason::Quarantined, &memory.failed, limits.quarantine),
+        (Reason::DailyUsedUp, &memory.remedies, limits.daily),
+    ];
+    for (reason, times, most) in rails {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let recent = recent(times, seen.now);
+        if let Some(first) = recent.get(recent.len().wrapping_sub(most)) {
+            let until = after(*first, DAY);
+            return closed(reason, format!("{}, until {until}", recent.len()));
+        }
+    }
     Ok(())
+}
+
+/// What stands for good in this episode: it is nothing to wait for.
+pub(super) fn is_final(reason: Reason) -> bool {
+    [
+        Reason::RemediesUsedUp,
+        Reason::DailyUsedUp,
+        Reason::Quarantined,
+    ]
+    .contains(&reason)
+}
+
+/// Those of the last 24 hours.
+pub(super) fn recent(times: &[Timestamp], now: Timestamp) -> &[Timestamp] {
+    let old = times.partition_point(|at| seconds_between(*at, now) >= DAY);
+    &times[old..]
+}
+
+/// Is it this node's turn? What falls ill everywhere at once is not restarted everywhere at once.
+pub(super) fn turn(
+    kind: &ConditionKind,
+    episode: &Episode,
+    remedy: &Remedy,
+    seen: &Seen,
+    limits: &Limits,
+) -> Result<(), Closed> {
+    let is_wide = match remedy {
+        Remedy::Unit(call) => limits.wide.contains(&call.name),
+        Remedy::Fix(_) => true,
+        Remedy::Decline | Remedy::Wait(_) | Remedy::Reboot | Remedy::Escalate | Remedy::Replace => {
+            false
+        }
+    };
+    let since = episode.problem.since;
+    let until = after(since, share(&seen.name, kind, since, limits.jitter));
+    if is_wide && seen.now < until {
+        return closed(Reason::SpreadOut, format!("not before {until}"));
+    }
+    Ok(())
+}
+
+/// From 0 to `most`: always the same for this node and this episode, and another for another (FNV-1a).
+fn share(node: &NodeName, kind: &ConditionKind, since: Timestamp, most: Seconds) -> Seconds {
+    let text = format!("{node}/{kind}/{}", since.as_second());
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // the upper half is the better mixed one
+    u32::try_from((hash >> 32) % (u64::from(most) + 1)).unwrap_or(most)
 }
 
 /// Is the node its own engine's?

@@ -82,8 +82,9 @@ pub(super) fn next(
         held(memory, Reason::RepairForOther, news);
         return None;
     };
-    // A grant is not taken under the stop switch. The control plane reads the same one, takes it back, and says why.
-    let busy = memory.running().is_some() || seen.carrying_out || seen.stop.is_some();
+    // A grant is not taken under the stop switch or a pause. The control plane reads the same, takes it back, and says why.
+    let halted = seen.stop.is_some() || seen.pause().is_some();
+    let busy = memory.running().is_some() || seen.carrying_out || halted;
     let used = memory.last_grant.clone();
     let episode = memory.episodes.get_mut(&kind)?;
     if episode.asks() > Some(repair.asks) {
@@ -95,7 +96,7 @@ pub(super) fn next(
         return None;
     }
     push(episode, reboot_attempt(boot, &grant, seen, limits));
-    memory.last_remedy = Some(seen.now);
+    memory.begins(seen.now);
     memory.last_grant = Some(grant.clone());
     news.push(Word {
         problem: kind.clone(),

@@ -174,6 +174,15 @@ pub struct Memory {
     pub episodes: BTreeMap<ConditionKind, Episode>,
     /// When the last remedy began.
     pub last_remedy: Option<Timestamp>,
+    /// When those of the last 24 hours began, oldest first.
+    #[serde(default)]
+    pub remedies: Vec<Timestamp>,
+    /// When, in the last 24 hours, an episode was escalated although remedies had been tried; oldest first.
+    #[serde(default)]
+    pub failed: Vec<Timestamp>,
+    /// A person's mark on the Node that was followed: it set both back.
+    #[serde(default)]
+    pub retried: Option<String>,
     /// The last grant that was used: never again, whatever became of its episode.
     pub last_grant: Option<String>,
     /// The UID of a `NodeRepair` whose problem is gone: to be withdrawn.
@@ -198,13 +207,23 @@ impl Memory {
             .find_map(|(kind, episode)| episode.running().map(|attempt| (kind, attempt)))
     }
 
+    /// A remedy begins.
+    pub(super) fn begins(&mut self, now: Timestamp) {
+        self.last_remedy = Some(now);
+        self.remedies.push(now);
+    }
+
     /// The acceptance of a grant lost its swap, so the reboot did not begin: the grant is not used up.
     pub fn unbegin_reboot(&mut self, grant: &str) {
         self.last_grant = None;
         for episode in self.episodes.values_mut() {
+            let before = episode.attempts.len();
             episode.attempts.retain(|attempt| {
                 attempt.grant.as_deref() != Some(grant) || attempt.course != Course::Begun
             });
+            if episode.attempts.len() < before {
+                self.remedies.pop();
+            }
         }
     }
 }

@@ -9,12 +9,14 @@
 //! ```
 //!
 //! Guaranteed here, whatever the policies say: one remedy at a time on a node; none on a unit or by a fix that the
-//! operator did not allow; none too soon, too often, after a handover or from a lost memory; a reboot only by a grant for
+//! operator did not allow; none too soon, too often, everywhere at once, on a machine that comes up or goes down, under a pause,
+//! after a handover or from a lost memory; a reboot only by a grant for
 //! this boot of this node, once; and an episode ends only when the problem was seen to be gone. A plan is a value: it is
 //! journaled before any part of it is carried out, and what comes of it arrives with the next [`Seen`].
 
 mod apply;
 mod attempt;
+mod clock;
 mod decide;
 mod guard;
 mod handover;

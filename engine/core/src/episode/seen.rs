@@ -53,6 +53,10 @@ pub struct NodeSeen {
     pub ready: Status,
     /// Cordoned.
     pub unschedulable: bool,
+    /// A person paused it, for this reason.
+    pub paused: Option<String>,
+    /// A person's mark: with each new value the engine may try again what it may not try any more.
+    pub retry: Option<String>,
 }
 
 /// The node's `NodeRepair`.
@@ -118,6 +122,8 @@ pub struct Seen {
     pub boot: Option<BootId>,
     /// Since when the node's userspace runs, if systemd could be asked.
     pub booted: Option<Timestamp>,
+    /// It is on its way down.
+    pub goes_down: bool,
     /// The conditions that are reported *now*. One that is not listed is neither true nor false.
     pub conditions: Vec<SeenCondition>,
     /// Is Node Problem Detector's report among them?
@@ -144,6 +150,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Why a person paused the node, if one did.
+    pub fn pause(&self) -> Option<&String> {
+        self.node.value.as_ref()?.paused.as_ref()
+    }
+
     /// The condition of this type, if it is reported now.
     pub fn condition(&self, kind: &ConditionKind) -> Option<&SeenCondition> {
         self.conditions

@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::attempt;
+use super::guard::recent;
 use super::limits::Limits;
 use super::memory::{Episode, Memory, Sight};
 use super::plan::{News, Word};
 use super::seen::{Seen, SeenCondition};
+use super::{attempt, clock};
 use crate::clock::seconds_between;
 use crate::policy::{Freshness, Status};
 use crate::repair::Problem;
 
 /// Takes in what was seen. What is news is pushed to `news`.
 pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -> Memory {
+    let mut memory = memory;
+    set_back(&mut memory, seen);
+    clock::put_right(&mut memory, seen.now);
     let Memory {
         episodes,
         last_remedy,
+        remedies,
+        failed,
+        retried,
         last_grant,
         mut withdraw,
         mut lost,
@@ -55,9 +62,22 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
     Memory {
         episodes: open,
         last_remedy,
+        remedies: recent(&remedies, seen.now).to_vec(),
+        failed: recent(&failed, seen.now).to_vec(),
+        retried,
         last_grant,
         withdraw,
         lost,
+    }
+}
+
+/// A person lets the engine try again what it may not try any more.
+fn set_back(memory: &mut Memory, seen: &Seen) {
+    let mark = seen.node.value.as_ref().and_then(|node| node.retry.clone());
+    if mark.is_some() && mark != memory.retried {
+        memory.retried = mark;
+        memory.remedies.clear();
+        memory.failed.clear();
     }
 }
 

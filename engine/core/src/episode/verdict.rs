@@ -73,14 +73,14 @@ pub(super) fn weigh(
             }
         }
         Advice::Decided { policy, decision } => {
-            follow(memory, episode, seen, policy, decision, limits)
+            follow(memory, (kind, episode), seen, policy, decision, limits)
         }
     }
 }
 
 fn follow(
     memory: &Memory,
-    episode: &Episode,
+    (kind, episode): (&ConditionKind, &Episode),
     seen: &Seen,
     policy: &PolicyRef,
     decision: &Decision,
@@ -91,7 +91,7 @@ fn follow(
         Remedy::Fix(call) => guard::fix(call, limits),
         Remedy::Decline => return Verdict::Wait(limits.ask_again, hold(Reason::NoPolicy, "")),
         // Nothing is left to wait for: a policy that waits for its gate to open would wait for ever.
-        Remedy::Wait(_) if let Err(held) = guard::not_used_up(episode, limits) => {
+        Remedy::Wait(_) if let Err(held) = guard::not_used_up(memory, episode, seen, limits) => {
             return Verdict::Ask(Asks::Escalate, held.reason, held.detail);
         }
         Remedy::Wait(seconds) => {
@@ -127,13 +127,13 @@ fn follow(
     if let Err(held) = allowed {
         return Verdict::Refuse(decision.remedy.clone(), policy.clone(), held);
     }
-    match guard::remedy(memory, episode, seen, limits) {
-        Ok(()) => match guard::idle(&decision.remedy, seen) {
-            Ok(()) => Verdict::Begin(decision.clone(), policy.clone()),
-            Err(held) => Verdict::Hold(held),
-        },
+    let may = guard::remedy(memory, episode, seen, limits)
+        .and_then(|()| guard::turn(kind, episode, &decision.remedy, seen, limits))
+        .and_then(|()| guard::idle(&decision.remedy, seen));
+    match may {
+        Ok(()) => Verdict::Begin(decision.clone(), policy.clone()),
         // What may be tried is tried: the next level is asked, whatever the policy would still try.
-        Err(held) if held.reason == Reason::RemediesUsedUp => {
+        Err(held) if guard::is_final(held.reason) => {
             Verdict::Ask(Asks::Escalate, held.reason, held.detail)
         }
         Err(held) => Verdict::Hold(held),

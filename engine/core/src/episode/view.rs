@@ -11,8 +11,8 @@ use super::seen::{Seen, UnitSeen};
 use crate::clock::seconds_between;
 use crate::name::{ConditionKind, UnitName};
 use crate::policy::{
-    Attempt, Condition, EpisodeView, Fix, Freshness, Moment, NodeFacts, NodeView, Observation,
-    Site, Status, Unit,
+    Attempt, Condition, EpisodeView, Fix, FixCall, Freshness, Gate, Moment, NodeFacts, NodeView,
+    Observation, Remedy, Site, Status, Unit, UnitCall, UnitVerb,
 };
 
 /// As many attempts as the contract lets a policy see.
@@ -31,7 +31,7 @@ pub(super) fn observation(
         id: format!("{}/{kind}/{}", seen.name, seen.now.as_millisecond()),
         now: moment(seen.now),
         node: node_facts(seen),
-        site: Site::Node(node_view(memory, episode, seen, limits)),
+        site: Site::Node(node_view(memory, (kind, episode), seen, limits)),
         episode: episode_view(kind, episode, seen.now),
         other_episodes: others
             .map(|(other, episode)| episode_view(other, episode, seen.now))
@@ -80,15 +80,30 @@ fn node_facts(seen: &Seen) -> NodeFacts {
     }
 }
 
-fn node_view(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -> NodeView {
-    let gate = guard::gate(guard::remedy(memory, episode, seen, limits));
+fn node_view(
+    memory: &Memory,
+    (kind, episode): (&ConditionKind, &Episode),
+    seen: &Seen,
+    limits: &Limits,
+) -> NodeView {
+    let may = guard::remedy(memory, episode, seen, limits);
+    let gate = |remedy: Remedy| {
+        let its_turn = || guard::turn(kind, episode, &remedy, seen, limits);
+        guard::gate(may.clone().and_then(|()| its_turn()))
+    };
     let units = seen
         .units
         .iter()
         .filter(|(name, _)| limits.units.contains(*name));
     NodeView {
         units: units
-            .map(|(name, unit)| self::unit(name, unit, &gate, seen.now))
+            .map(|(name, unit)| {
+                let restart = UnitCall {
+                    name: name.clone(),
+                    verb: UnitVerb::Restart,
+                };
+                self::unit(name, unit, gate(Remedy::Unit(restart)), seen.now)
+            })
             .collect(),
         fixes: limits
             .fixes
@@ -96,7 +111,10 @@ fn node_view(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -
             .map(|name| Fix {
                 name: name.clone(),
                 params: guard::params(name, limits),
-                gate: gate.clone(),
+                gate: gate(Remedy::Fix(FixCall {
+                    name: name.clone(),
+                    args: BTreeMap::new(),
+                })),
             })
             .collect(),
         reboot: guard::gate(guard::reboot(episode, seen)),
@@ -104,14 +122,14 @@ fn node_view(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -
     }
 }
 
-fn unit(name: &UnitName, unit: &UnitSeen, gate: &crate::policy::Gate, now: Timestamp) -> Unit {
+fn unit(name: &UnitName, unit: &UnitSeen, gate: Gate, now: Timestamp) -> Unit {
     Unit {
         name: name.clone(),
         active_state: unit.active_state.clone(),
         sub_state: unit.sub_state.clone(),
         restarts: unit.restarts,
         held: unit.since.map_or(0, |since| seconds_between(since, now)),
-        gate: gate.clone(),
+        gate,
     }
 }
 

@@ -81,9 +81,11 @@ pub struct Needs {
     pub pods: bool,
     /// The cloud.
     pub cloud: bool,
-    /// What was done to the sick server.
+    /// The sick server.
+    pub server: bool,
+    /// What was done to it.
     pub actions: bool,
-    /// The sick server's ports: before it goes they are written down.
+    /// Its ports: before it goes they are written down.
     pub server_ports: bool,
     /// The ports of the present attempt at a replacement: until its commit they are made, or say whose the server is, or go.
     pub attempt_ports: bool,
@@ -108,6 +110,10 @@ pub fn needs(record: &Record) -> Needs {
         attempt_ports: true,
         ..cloud
     };
+    let server = Needs {
+        server: true,
+        ..cloud
+    };
     let by_cloud = record.rung == Some(Rung::HardReboot);
     match record.phase {
         Phase::HealingInNode
@@ -121,33 +127,30 @@ pub fn needs(record: &Record) -> Needs {
         | Phase::Replaced
         | Phase::Cancelled => nothing,
         Phase::Judging => Needs {
-            cloud: true,
             actions: true,
             heartbeat: true,
             advice: true,
             archive: true,
-            ..Needs::default()
+            ..server
+        },
+        Phase::RebootDraining if by_cloud => Needs {
+            pods: true,
+            actions: true,
+            ..server
         },
         Phase::RebootDraining => Needs {
             pods: true,
-            cloud: by_cloud,
-            actions: by_cloud,
             ..nothing
         },
-        Phase::HardRebooting => Needs {
+        Phase::HardRebooting | Phase::DeletingServer => Needs {
             actions: true,
             evidence: true,
-            ..cloud
+            ..server
         },
         Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::RollingBack => {
             attempt
         }
         Phase::Committed | Phase::DeletingNode => cloud,
-        Phase::DeletingServer => Needs {
-            actions: true,
-            evidence: true,
-            ..cloud
-        },
         Phase::Discarding => Needs {
             archive: true,
             ..attempt
@@ -156,22 +159,22 @@ pub fn needs(record: &Record) -> Needs {
             pods: true,
             actions: true,
             heartbeat: true,
-            ..cloud
+            ..server
         },
         Phase::Stopping => Needs {
             actions: true,
             heartbeat: true,
             evidence: true,
-            ..cloud
+            ..server
         },
         Phase::Detaching => Needs {
             pods: true,
-            ..cloud
+            ..server
         },
         Phase::AwaitingOwners => Needs {
             pods: true,
             server_ports: true,
-            ..cloud
+            ..server
         },
     }
 }

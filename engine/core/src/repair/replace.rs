@@ -208,7 +208,7 @@ pub(super) fn creating_ports(seen: &Seen) -> Next {
     .then(Act::CreateServer)
 }
 
-/// The one port of that name. Two creates that raced made two: then the first by id, as `Cloud::create_port` takes it.
+/// The one port of that name. Two creates that raced made two: then the first by id.
 fn port_of(view: &CloudView, name: &str) -> Option<String> {
     view.ports
         .iter()

@@ -203,13 +203,13 @@ pub enum CloudSeen {
 pub struct CloudView {
     /// The region that is asked, if the engine knows.
     pub region: Option<String>,
-    /// The sick node's server, if it exists.
+    /// The sick node's server, if it exists; read only in the phases that [`super::needs`] it.
     pub server: Option<ServerSeen>,
     /// What was done to it, newest first; read only in the phases that [`super::needs`] it.
     pub actions: Vec<ActionSeen>,
     /// The servers that bear the present attempt's tag.
     pub replacements: Vec<ServerSeen>,
-    /// The ports of the present attempt, found by tag and by name; read only in the phases that [`super::needs`] them.
+    /// The ports of the present attempt, found by name; read only in the phases that [`super::needs`] them.
     pub ports: Vec<PortSeen>,
     /// Those of the sick server's recorded ports that still exist.
     pub old_ports: Vec<PortId>,

@@ -59,3 +59,28 @@ fn a_rollout_is_told_in_seconds() {
     assert_eq!(config.policies.dir, Config::default().policies.dir);
     assert!(parse("policies: {rollout: -1}").is_err());
 }
+
+#[test]
+fn the_guide_says_every_limit_and_its_default() {
+    let guide = include_str!("../../../../deploy/README.md");
+    let limits = serde_json::to_value(LimitsConfig::default()).unwrap();
+    for (name, default) in limits.as_object().unwrap() {
+        let name = format!("`{name}`");
+        let row = guide
+            .lines()
+            .find(|line| line.starts_with("| `") && line.contains(&name))
+            .unwrap_or_else(|| panic!("no row for {name}"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[2], default.to_string(), "{row}");
+    }
+}
+
+#[test]
+fn the_units_of_every_node_are_the_usual_ones_unless_others_are_named() {
+    let wide = |text: &str| parse(text).unwrap().limits().wide;
+    assert_eq!(wide(""), Limits::default().wide);
+    assert!(wide("").contains(&UnitName::parse("kubelet.service").unwrap()));
+    assert!(wide("systemd: {wide: []}").is_empty());
+    let refused = parse("limits: {jitter: 3601}").unwrap_err();
+    assert!(refused.contains("limits.jitter"), "{refused}");
+}

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use rectifier_api::NodeRepair;
-use rectifier_core::clock::Timestamp;
+use rectifier_api::{NodeRepair, RETRY};
 use rectifier_core::episode::{
     Ended, Memory, NodeSeen, RepairSeen, Seen, SeenCondition, UnitSeen, Watched,
 };
 use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
+use rectifier_core::repair::PAUSED;
 use rectifier_core::switches::Step;
 
 use crate::context::Context;
 use crate::npd;
+use crate::systemd::Running;
 use crate::trouble::chain;
 
 pub(crate) use watch::watch;
@@ -60,7 +61,7 @@ pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
         .iter()
         .any(|seen| seen.status == Status::Yes && handled.contains(&seen.kind));
     // Nobody is asked about units while nothing is wrong.
-    let (units, booted, systemd) = match ill || !memory.episodes.is_empty() {
+    let (units, running, systemd) = match ill || !memory.episodes.is_empty() {
         true => from_systemd(ctx).await,
         false => (BTreeMap::new(), None, Freshness::Missing),
     };
@@ -68,7 +69,8 @@ pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
         now: ctx.clock.now(),
         name: ctx.node.clone(),
         boot: ctx.machine.boot_id(),
-        booted,
+        booted: running.and_then(|running| running.since),
+        goes_down: running.is_some_and(|running| running.goes_down),
         conditions,
         npd,
         units,
@@ -166,13 +168,10 @@ fn handled(
         .collect()
 }
 
-async fn from_systemd(
-    ctx: &Context,
-) -> (BTreeMap<UnitName, UnitSeen>, Option<Timestamp>, Freshness) {
+async fn from_systemd(ctx: &Context) -> (BTreeMap<UnitName, UnitSeen>, Option<Running>, Freshness) {
     let mut units = BTreeMap::new();
-    let booted = match ctx.machine.booted().await {
-        Ok(booted) => booted,
-        Err(_) => return (units, None, Freshness::Missing),
+    let Ok(running) = ctx.machine.running().await else {
+        return (units, None, Freshness::Missing);
     };
     for name in &ctx.limits.units {
         match ctx.machine.unit(name).await {
@@ -186,7 +185,7 @@ async fn from_systemd(
             }
         }
     }
-    (units, booted, Freshness::Fresh)
+    (units, Some(running), Freshness::Fresh)
 }
 
 fn slim<T, S>(watched: Watched<Arc<T>>, see: impl Fn(&T) -> Option<S>) -> Watched<S> {
@@ -206,7 +205,10 @@ fn node_seen(node: &Node) -> Option<NodeSeen> {
             .iter()
             .find(|condition| condition.type_ == "Ready")
     });
+    let word = |key: &str| node.metadata.annotations.as_ref()?.get(key).cloned();
     Some(NodeSeen {
+        paused: word(PAUSED),
+        retry: word(RETRY),
         uid: Uid::parse(node.metadata.uid.clone()?).ok()?,
         ready: ready.map_or(Status::Unknown, |ready| npd::status(&ready.status)),
         labels: node.metadata.labels.clone().unwrap_or_default(),

@@ -57,6 +57,15 @@ pub enum SystemdError {
     },
 }
 
+/// What systemd says of the machine as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Since when its userspace runs.
+    pub since: Option<Timestamp>,
+    /// It is on its way down.
+    pub goes_down: bool,
+}
+
 /// The system bus of one machine.
 #[derive(Debug)]
 pub struct Systemd {
@@ -77,14 +86,18 @@ impl Systemd {
         }
     }
 
-    /// Since when the machine's userspace runs.
+    /// How long the machine has run, and whether it goes on doing so.
     ///
     /// # Errors
     /// systemd cannot be asked.
-    pub async fn booted(&self) -> Result<Option<Timestamp>, SystemdError> {
+    pub async fn running(&self) -> Result<Running, SystemdError> {
         let manager = self.manager().await?;
         let micros = self.heard(manager.userspace_timestamp().await).await?;
-        Ok(unit::moment(micros))
+        let state = self.heard(manager.system_state().await).await?;
+        Ok(Running {
+            since: unit::moment(micros),
+            goes_down: state == "stopping",
+        })
     }
 
     /// Does the verb to the unit, and waits for the end of its jobs. Returns the last job's result.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rectifier_core::clock::Timestamp;
+use rectifier_node::Running;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -273,8 +274,11 @@ impl Guest {
         self.power == Power::Up && self.is_reachable
     }
 
-    pub(super) fn since(&self) -> Timestamp {
-        self.since
+    pub(super) fn running(&self) -> Running {
+        Running {
+            since: Some(self.since),
+            goes_down: self.goes_down.is_some(),
+        }
     }
 
     pub(super) fn boot_id(&self) -> String {

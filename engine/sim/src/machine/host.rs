@@ -6,11 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{BoxStream, unfold};
-use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::{UnitCall, UnitVerb};
-use rectifier_node::{FixLimits, Machine, NpdError, SystemdError};
+use rectifier_node::{FixLimits, Machine, NpdError, Running, SystemdError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, sleep_until};
 
@@ -96,8 +95,8 @@ impl Machine for Host {
         BootId::parse(self.machines.look_at(&self.server, look)?).ok()
     }
 
-    async fn booted(&self) -> Result<Option<Timestamp>, SystemdError> {
-        Ok(Some(self.ask(|guest| guest.since()).await))
+    async fn running(&self) -> Result<Running, SystemdError> {
+        Ok(self.ask(|guest| guest.running()).await)
     }
 
     async fn unit(&self, name: &UnitName) -> Result<Option<UnitSeen>, SystemdError> {

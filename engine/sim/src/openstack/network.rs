@@ -20,11 +20,6 @@ pub(super) fn answer(state: &mut State, request: &Request, path: &[&str]) -> Ans
             state.ports.remove(*id).ok_or_else(|| absent(id))?;
             Ok((204, None))
         }
-        (Method::Put, ["ports", id, "tags"]) => {
-            let port = state.ports.get_mut(*id).ok_or_else(|| absent(id))?;
-            port.tags = body["tags"].as_array().cloned().unwrap_or_default();
-            Ok((200, Some(json!({"tags": port.tags}))))
-        }
         (Method::Put, ["ports", id, "tags", tag]) => {
             let port = state.ports.get_mut(*id).ok_or_else(|| absent(id))?;
             if port.tags.iter().all(|is| is != tag) {
@@ -63,16 +58,15 @@ fn no_network(network: &str) -> (u16, Value) {
 
 fn list(state: &State, request: &Request) -> Answer {
     let fits = |id: &String, port: &Port| {
-        request.query.iter().all(|(key, value)| match key.as_str() {
-            "name" => port.name == *value,
-            "description" => port.description == *value,
-            "device_id" => port.device == *value,
-            "id" => id == value,
-            "tags" => value
-                .split(',')
-                .all(|tag| port.tags.iter().any(|is| is == tag)),
-            _ => true,
-        })
+        // Of one key any value may fit.
+        let any = |key: &str, is: &String| {
+            let mut values = request.query.iter().filter(|(of, _)| of == key).peekable();
+            values.peek().is_none() || values.any(|(_, value)| value == is)
+        };
+        any("name", &port.name)
+            && any("description", &port.description)
+            && any("device_id", &port.device)
+            && any("id", id)
     };
     // Neutron sorts by id if it is not told otherwise.
     let found = state.ports.iter().filter(|(id, port)| fits(id, port));

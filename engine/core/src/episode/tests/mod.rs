@@ -2,6 +2,7 @@
 
 mod episodes;
 mod handover;
+mod rails;
 mod reboot;
 mod remedies;
 

@@ -7,6 +7,7 @@ fn read(needs: Needs) -> Vec<&'static str> {
     let Needs {
         pods,
         cloud,
+        server,
         actions,
         server_ports,
         attempt_ports,
@@ -18,8 +19,9 @@ fn read(needs: Needs) -> Vec<&'static str> {
     [
         (pods, "pods"),
         (cloud, "cloud"),
+        (server, "server"),
         (actions, "actions"),
-        (server_ports, "server's ports"),
+        (server_ports, "its ports"),
         (attempt_ports, "attempt's ports"),
         (heartbeat, "heartbeat"),
         (advice, "advice"),
@@ -43,18 +45,25 @@ fn expected(phase: Phase) -> &'static [&'static str] {
         | Phase::Recovered
         | Phase::Replaced
         | Phase::Cancelled => &[],
-        Phase::Judging => &["cloud", "actions", "heartbeat", "advice", "archive"],
+        Phase::Judging => &[
+            "cloud",
+            "server",
+            "actions",
+            "heartbeat",
+            "advice",
+            "archive",
+        ],
         Phase::RebootDraining => &["pods"],
-        Phase::HardRebooting | Phase::DeletingServer => &["cloud", "actions", "evidence"],
+        Phase::HardRebooting | Phase::DeletingServer => &["cloud", "server", "actions", "evidence"],
         Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::RollingBack => {
             &["cloud", "attempt's ports"]
         }
         Phase::Discarding => &["cloud", "attempt's ports", "archive"],
         Phase::Committed | Phase::DeletingNode => &["cloud"],
-        Phase::Draining => &["pods", "cloud", "actions", "heartbeat"],
-        Phase::Stopping => &["cloud", "actions", "heartbeat", "evidence"],
-        Phase::Detaching => &["pods", "cloud"],
-        Phase::AwaitingOwners => &["pods", "cloud", "server's ports"],
+        Phase::Draining => &["pods", "cloud", "server", "actions", "heartbeat"],
+        Phase::Stopping => &["cloud", "server", "actions", "heartbeat", "evidence"],
+        Phase::Detaching => &["pods", "cloud", "server"],
+        Phase::AwaitingOwners => &["pods", "cloud", "server", "its ports"],
     }
 }
 
@@ -75,5 +84,5 @@ fn each_phase_reads_what_it_decides_by_and_nothing_more() {
 fn the_cloud_is_read_before_a_reboot_that_it_is_to_do() {
     let mut record = seen(Phase::RebootDraining).record;
     record.rung = Some(Rung::HardReboot);
-    assert_eq!(read(needs(&record)), ["pods", "cloud", "actions"]);
+    assert_eq!(read(needs(&record)), ["pods", "cloud", "server", "actions"]);
 }
