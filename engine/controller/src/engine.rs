@@ -17,7 +17,7 @@ use rectifier_core::name::NodeName;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cluster::{Archived, Cluster, Kind, Made, Open};
+use crate::cluster::{Archived, Cluster, Kind, Open};
 use crate::context::Context;
 use crate::error::{Error, chain};
 use crate::pass::pass;
@@ -206,11 +206,7 @@ impl Engine {
             return;
         };
         if repair.name_any() == repair_name(&node) {
-            let open = Open {
-                flight: repair.status.flight(),
-                reason: repair.status.reason,
-                made: Made::of(repair),
-            };
+            let open = Open::of(repair);
             self.cluster.see_repair(node.clone(), there.then_some(open));
             self.wake(node);
         } else {

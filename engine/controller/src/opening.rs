@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::try_join;
 use kube::api::Api;
 use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
 use rectifier_core::clock::{SignedDuration, seconds_between};
@@ -12,11 +11,11 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Asks, FINALIZER, Problem, RequestedBy, history};
 use rectifier_core::standing::is_problem;
 
-use crate::cluster::{self, Cluster, Sight};
+use crate::cluster::{self, Cluster, Open, Sight};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::observe::{self, ahead, pool};
-use crate::persist::Again;
+use crate::persist::{self, Again};
 use crate::{event, manager};
 
 /// What is told of a node without a repair is told again after this, as long as it is so.
@@ -92,18 +91,12 @@ pub(crate) async fn open_if_due(
         return Ok(Opening::NotNow(Some(soonest())));
     }
     let mut again = early.iter().map(left).min();
-    let (present, archive) = try_join!(
-        observe::read_node(ctx, cluster, node),
-        observe::archive(ctx, node)
-    )?;
-    let Some(present) = present else {
-        return Ok(Opening::NotNow(None));
-    };
+    let archive = observe::archive(ctx, cluster, node, None).await?;
     for (kind, sight) in due {
-        let veto = history::veto(&archive, present.uid.as_str(), kind.as_str(), ctx.now());
+        let veto = history::veto(&archive, &facts.uid, kind.as_str(), ctx.now());
         let Some(until) = veto else {
             cluster.hold(node, None);
-            return open(ctx, node, present.uid.as_str(), kind, sight).await;
+            return open(ctx, cluster, node, &facts.uid, (kind, sight)).await;
         };
         let words = format!("{kind}, until {until}");
         cluster.hold(node, Some(Reason::Vetoed));
@@ -114,12 +107,13 @@ pub(crate) async fn open_if_due(
     Ok(Opening::NotNow(again.map(|again| again.min(TELL_AGAIN))))
 }
 
+/// By its name, of which there is one: if another has it already, that is the node's repair.
 async fn open(
     ctx: &Context,
+    cluster: &Cluster,
     node: &NodeName,
     uid: &str,
-    kind: &ConditionKind,
-    sight: &Sight,
+    (kind, sight): (&ConditionKind, &Sight),
 ) -> Result<Opening, Error> {
     let mut repair = NodeRepair::new(
         &repair_name(node),
@@ -141,9 +135,18 @@ async fn open(
     );
     repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
-    let opened = repairs
-        .create(&manager::posts(), &repair)
-        .await
-        .map_err(api("create noderepair"))?;
-    Ok(Opening::Opened(Box::new(opened)))
+    match repairs.create(&manager::posts(), &repair).await {
+        Ok(opened) => {
+            cluster.has_opened(node.clone(), Open::new(&opened));
+            Ok(Opening::Opened(Box::new(opened)))
+        }
+        // the watch has not shown it yet
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            Ok(match persist::current(ctx, node).await? {
+                Some(there) => Opening::Opened(Box::new(there)),
+                None => Opening::NotNow(Some(Duration::ZERO)),
+            })
+        }
+        Err(error) => Err(api("create noderepair")(error)),
+    }
 }

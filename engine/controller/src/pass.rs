@@ -31,8 +31,12 @@ pub(crate) async fn pass(
     since: Timestamp,
     node: &NodeName,
 ) -> Result<Again, Error> {
-    // reads: the NodeRepair; a repair that no agent opened in time is opened here
-    let mut repair = match persist::current(ctx, node).await? {
+    // reads: the NodeRepair, if the watch shows one; a repair that no agent opened in time is opened here
+    let open = match cluster.is_open(node) {
+        true => persist::current(ctx, node).await?,
+        false => None,
+    };
+    let mut repair = match open {
         Some(repair) => repair,
         None => {
             cluster.leave_turn(node);
@@ -88,9 +92,11 @@ async fn step(
         }
     }
     // writes: what the policy saw and said, into the repair's ConfigMap, if it is followed from here on
-    evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next).await;
+    let kept = evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next);
     // writes: the NodeRepair, by compare-and-swap, before anything is done
-    let repair = persist::intent(ctx, repair, &seen, &next, term).await?;
+    let intent = persist::intent(ctx, repair.clone(), &seen, &next, term);
+    let (repair, ()) = join!(intent, kept);
+    let repair = repair?;
     let pool = cluster.pool_of(node).ok();
     let pool = pool.as_ref().and_then(|pool| pool.metadata.name.as_deref());
     ctx.telemetry

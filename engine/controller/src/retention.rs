@@ -27,7 +27,7 @@ fn is_due(kept: &Archived, pools: &[RepairPool], now: Timestamp) -> bool {
         .find(|pool| Some(pool.name_any()) == kept.pool)
         .map_or_else(Retention::default, |pool| pool.spec.retention.clone());
     let days = u32::from(own.days).saturating_mul(86_400);
-    seconds_between(kept.ended, now) >= days.max(REMEMBERED)
+    seconds_between(kept.ended(), now) >= days.max(REMEMBERED)
 }
 
 /// Deletes what is due, for ever. Ends only when somebody else leads.
@@ -38,7 +38,7 @@ pub(crate) async fn keep(ctx: Context, cluster: Arc<Cluster>, term: i64) -> Erro
         let now = ctx.now();
         let mut due = cluster.archived();
         due.retain(|(_, kept)| cluster.is_complete() && is_due(kept, &pools, now));
-        due.sort_by_key(|(_, kept)| kept.ended);
+        due.sort_by_key(|(_, kept)| kept.ended());
         for (name, kept) in due.into_iter().take(AT_ONCE) {
             match delete(&ctx, term, &name, kept).await {
                 Ok(()) => {}
@@ -82,7 +82,15 @@ mod tests {
         let kept = |pool: Option<&str>| Archived {
             uid: String::new(),
             pool: pool.map(str::to_owned),
-            ended: at(0),
+            node: String::new(),
+            story: rectifier_core::repair::Archived {
+                node_uid: String::new(),
+                problem: String::new(),
+                phase: rectifier_core::repair::Phase::Replaced,
+                reason: None,
+                ended: at(0),
+                tried: Vec::new(),
+            },
             made: None,
         };
         const DAY: i64 = 86_400;

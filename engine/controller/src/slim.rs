@@ -11,7 +11,7 @@ use kube::Resource;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CORDONED_BY, NodeRepair};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, owner_annotations};
+use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, Tried, owner_annotations};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -117,6 +117,8 @@ pub(crate) struct SlimRepair {
 pub(crate) struct RepairSpec {
     pub(crate) node_name: String,
     #[serde(default)]
+    pub(crate) node_uid: String,
+    #[serde(default)]
     pub(crate) problem: SlimProblem,
 }
 
@@ -144,6 +146,8 @@ pub(crate) struct RepairStatus {
     pub(crate) replacement: Option<SlimReplacement>,
     #[serde(default, rename = "committedAt")]
     pub(crate) committed_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) tried: Vec<Tried>,
 }
 
 /// What a repair made, or makes.

@@ -224,6 +224,8 @@ reasons! {
     RebootedAlready => "a reboot was tried already",
     /// The node's memory of its attempts is lost.
     JournalLost => "the journal was lost: what was tried before is not known, so nothing intrusive is done",
+    /// The disk is full, or may only be read.
+    JournalUnwritable => "the journal cannot be written: what cannot be remembered is not done, and the next level is asked",
     /// The control plane works on the node, or its own deadline is over.
     ControlPlaneWorks => "the control plane has taken this node over",
     /// The node's one repair is about something else.

@@ -26,7 +26,7 @@ use crate::npd;
 use crate::observe::{self, Inbox};
 use crate::pass::{State, pass};
 use crate::tell::Teller;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, chain};
 use crate::{Options, Parts};
 
 /// Between two tries to listen to systemd. 5 s: until then units are read at every pass anyway.
@@ -181,6 +181,7 @@ impl Engine {
                 journal,
                 remedies: JoinSet::new(),
                 ended: None,
+                unwritable: None,
             },
             node,
             repair,
@@ -240,6 +241,14 @@ async fn open_journal(folder: &Path, clock: &dyn Clock) -> Result<(Journal, Memo
         match Journal::open(folder, clock.now()) {
             Err(JournalError::Taken { .. }) if Instant::now() < patience => {
                 tokio::time::sleep(PREDECESSOR / 50).await;
+            }
+            // what it says is out of reach, and not lost: nothing is begun until this process begins anew with it
+            Err(error @ (JournalError::Open { .. } | JournalError::Folder { .. })) => {
+                tracing::error!(
+                    error = %chain(&error),
+                    "the journal cannot be opened: until it can, what is ill on this node is escalated, not healed"
+                );
+                return Ok((Journal::closed(folder), Memory::lost()));
             }
             opened => return opened,
         }

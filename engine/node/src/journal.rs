@@ -3,7 +3,10 @@
 //!
 //! One transaction writes the whole of a [`Memory`]: its episodes, a row each, and what belongs to the node. A file that
 //! cannot be trusted is moved aside, never repaired by guessing; the engine then knows that it has forgotten, and does
-//! nothing intrusive for the problems that it finds. Whatever else goes wrong here ends the engine: without intent no act.
+//! nothing intrusive for the problems that it finds.
+//!
+//! A disk that is full, or may only be read, is no damage: what is on it is still true. Then nothing is begun (without intent
+//! no act), and each write is another try, which opens the file anew.
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +55,14 @@ pub enum JournalError {
         /// Why.
         source: std::io::Error,
     },
+    /// It could not be opened at the start, and now it can: what it says is not what this process has in mind.
+    #[error(
+        "the journal {path} can be opened now: this engine has to begin anew with what it says"
+    )]
+    Back {
+        /// Which.
+        path: PathBuf,
+    },
     /// A write failed. Nothing may be done that is not written down.
     #[error("cannot write the journal")]
     Write(#[source] Box<redb::Error>),
@@ -83,11 +94,17 @@ fn write_error(error: impl Into<redb::Error>) -> JournalError {
     JournalError::Write(Box::new(error.into()))
 }
 
-/// The open journal. A lock on the file keeps a second engine out.
-#[derive(Debug)]
+/// Opens the file of a journal.
+type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+
+/// The journal. A lock on its file keeps a second engine out.
 pub struct Journal {
-    database: Database,
-    written: Memory,
+    path: PathBuf,
+    open: Open,
+    /// None after a failure, which redb does not survive, until the file was opened again.
+    database: Option<Database>,
+    /// None if it could not even be read at the start.
+    written: Option<Memory>,
 }
 
 impl Journal {
@@ -116,28 +133,20 @@ impl Journal {
                     }
                     None => Memory::default(),
                 };
-                return Ok((Self::create(database, memory.clone())?, memory));
+                return Self::create(path, database, memory);
             }
             Ok(database) => match read(&database) {
                 Ok(memory) => {
-                    return Ok((
-                        Self {
-                            database,
-                            written: memory.clone(),
-                        },
-                        memory,
-                    ));
+                    let mut journal = Self::in_file(path);
+                    journal.database = Some(database);
+                    journal.written = Some(memory.clone());
+                    return Ok((journal, memory));
                 }
                 Err(damage) => damage,
             },
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(JournalError::Taken { path }),
             Err(error) if is_damage(&error) => error.into(),
-            Err(error) => {
-                return Err(JournalError::Open {
-                    path,
-                    source: Box::new(error.into()),
-                });
-            }
+            Err(error) => return Err(not_opened(&path, error)),
         };
         let aside = folder.join(format!("{DAMAGED}{}", now.as_second()));
         tracing::error!(
@@ -148,95 +157,134 @@ impl Journal {
             path: path.clone(),
             source,
         })?;
-        let database = open_file(&path).map_err(|error| JournalError::Open {
+        let database = open_file(&path).map_err(|source| not_opened(&path, source))?;
+        Self::create(path, database, Memory::lost())
+    }
+
+    /// A journal that cannot be opened now. It takes nothing in; once it can be opened, [`write`](Self::write) says so.
+    pub fn closed(folder: &Path) -> Self {
+        Self::in_file(folder.join("journal.redb"))
+    }
+
+    fn in_file(path: PathBuf) -> Self {
+        let file = path.clone();
+        Self {
             path,
-            source: Box::new(error.into()),
-        })?;
-        Ok((Self::create(database, Memory::lost())?, Memory::lost()))
+            open: Box::new(move || open_file(&file)),
+            database: None,
+            written: None,
+        }
     }
 
     /// The same on a backend, as a simulator has one in place of a file. There is no place to which a damaged one could be
     /// moved.
     ///
     /// # Errors
-    /// It cannot be opened, or is damaged.
-    pub fn on(backend: impl StorageBackend) -> Result<(Self, Memory), JournalError> {
-        let open = |source: redb::Error| JournalError::Open {
-            path: "on a backend".into(),
-            source: Box::new(source),
+    /// It is damaged.
+    pub fn on(backend: impl StorageBackend + Clone) -> Result<(Self, Memory), JournalError> {
+        let is_new = backend.len().is_ok_and(|length| length == 0);
+        let mut journal = Self {
+            open: Box::new(move || {
+                let mut builder = Database::builder();
+                builder.set_cache_size(1 << 20);
+                builder.create_with_backend(backend.clone())
+            }),
+            ..Self::in_file("on a backend".into())
         };
-        let is_new = backend.len().map_err(|error| open(error.into()))? == 0;
-        let database = Database::builder()
-            .set_cache_size(1 << 20)
-            .create_with_backend(backend)
-            .map_err(|error| open(error.into()))?;
-        if is_new {
-            let memory = Memory::default();
-            return Ok((Self::create(database, memory.clone())?, memory));
+        let Ok(database) = (journal.open)() else {
+            return Ok((journal, Memory::lost()));
+        };
+        let memory = match is_new {
+            true => Memory::default(),
+            false => read(&database).map_err(|damage| {
+                let damage = redb::Error::Corrupted(chain(&damage));
+                not_opened(&journal.path, damage)
+            })?,
+        };
+        journal.database = Some(database);
+        if !is_new {
+            journal.written = Some(memory.clone());
         }
-        match read(&database) {
-            Ok(memory) => Ok((
-                Self {
-                    database,
-                    written: memory.clone(),
-                },
-                memory,
-            )),
-            Err(damage) => Err(open(redb::Error::Corrupted(chain(&damage)))),
+        match journal.write(&memory) {
+            Ok(()) => Ok((journal, memory)),
+            Err(_) => Ok((journal, Memory::lost())),
         }
     }
 
     /// Written at once: a file without rows is a damaged one, and not a node without a past.
-    fn create(database: Database, memory: Memory) -> Result<Self, JournalError> {
-        let mut journal = Self {
-            database,
-            written: Memory::default(),
-        };
-        journal.commit(&memory)?;
-        journal.written = memory;
-        Ok(journal)
+    fn create(
+        path: PathBuf,
+        database: Database,
+        memory: Memory,
+    ) -> Result<(Self, Memory), JournalError> {
+        let mut journal = Self::in_file(path);
+        journal.database = Some(database);
+        journal.write(&memory)?;
+        Ok((journal, memory))
     }
 
-    /// Writes what is to be remembered, durably, if it differs from what was written last.
+    /// Writes what is to be remembered, durably, if it differs from what was written last. After a failure the file is opened
+    /// anew first.
     ///
     /// # Errors
-    /// It is not on the disk: nothing may be done that rests on it.
+    /// It is not on the disk: nothing may be done that rests on it. [`JournalError::Back`]: see there.
     pub fn write(&mut self, memory: &Memory) -> Result<(), JournalError> {
-        if *memory == self.written {
-            return Ok(());
-        }
-        self.commit(memory)?;
-        self.written = memory.clone();
+        let database = match self.database.take() {
+            Some(database) if self.written.as_ref() == Some(memory) => {
+                self.database = Some(database);
+                return Ok(());
+            }
+            Some(database) => database,
+            None => {
+                let opened = (self.open)();
+                let opened = opened.map_err(|source| not_opened(&self.path, source))?;
+                if self.written.is_none() {
+                    let path = self.path.clone();
+                    return Err(JournalError::Back { path });
+                }
+                opened
+            }
+        };
+        commit(&database, memory)?;
+        self.database = Some(database);
+        self.written = Some(memory.clone());
         Ok(())
     }
+}
 
-    fn commit(&self, memory: &Memory) -> Result<(), JournalError> {
-        let transaction = self.database.begin_write().map_err(write_error)?;
-        {
-            let mut meta = transaction.open_table(META).map_err(write_error)?;
-            meta.insert("schema", SCHEMA).map_err(write_error)?;
-            let mut node = transaction.open_table(NODE).map_err(write_error)?;
-            let rest = Memory {
-                episodes: Default::default(),
-                ..memory.clone()
-            };
-            let rest = serde_json::to_vec(&rest).map_err(JournalError::Encode)?;
-            node.insert("memory", rest.as_slice())
-                .map_err(write_error)?;
-            let mut episodes = transaction.open_table(EPISODES).map_err(write_error)?;
+fn commit(database: &Database, memory: &Memory) -> Result<(), JournalError> {
+    let transaction = database.begin_write().map_err(write_error)?;
+    {
+        let mut meta = transaction.open_table(META).map_err(write_error)?;
+        meta.insert("schema", SCHEMA).map_err(write_error)?;
+        let mut node = transaction.open_table(NODE).map_err(write_error)?;
+        let rest = Memory {
+            episodes: Default::default(),
+            ..memory.clone()
+        };
+        let rest = serde_json::to_vec(&rest).map_err(JournalError::Encode)?;
+        node.insert("memory", rest.as_slice())
+            .map_err(write_error)?;
+        let mut episodes = transaction.open_table(EPISODES).map_err(write_error)?;
+        episodes
+            .retain(|kind, _| {
+                ConditionKind::parse(kind).is_ok_and(|kind| memory.episodes.contains_key(&kind))
+            })
+            .map_err(write_error)?;
+        for (kind, episode) in &memory.episodes {
+            let row = serde_json::to_vec(episode).map_err(JournalError::Encode)?;
             episodes
-                .retain(|kind, _| {
-                    ConditionKind::parse(kind).is_ok_and(|kind| memory.episodes.contains_key(&kind))
-                })
+                .insert(kind.as_str(), row.as_slice())
                 .map_err(write_error)?;
-            for (kind, episode) in &memory.episodes {
-                let row = serde_json::to_vec(episode).map_err(JournalError::Encode)?;
-                episodes
-                    .insert(kind.as_str(), row.as_slice())
-                    .map_err(write_error)?;
-            }
         }
-        transaction.commit().map_err(write_error)
+    }
+    transaction.commit().map_err(write_error)
+}
+
+fn not_opened(path: &Path, source: impl Into<redb::Error>) -> JournalError {
+    JournalError::Open {
+        path: path.to_owned(),
+        source: Box::new(source.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use rectifier_core::episode::{self, Memory, Plan};
+use rectifier_core::episode::{self, Ended, Memory, Plan};
 use rectifier_core::name::ConditionKind;
 use rectifier_core::policy::{Advice, Observation};
 use tokio::task::JoinSet;
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use crate::act::{self, Begun};
 use crate::context::Context;
 use crate::engine::Error;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::observe::{self, Inbox};
 use crate::persist;
-use rectifier_core::episode::Ended;
+use crate::trouble::chain;
 
 /// What a pass changes.
 pub(crate) struct State {
@@ -24,10 +24,37 @@ pub(crate) struct State {
     pub(crate) remedies: JoinSet<Ended>,
     /// What ended without having been under way; the next pass takes it in.
     pub(crate) ended: Option<Ended>,
+    /// Why the journal could not be written when that was tried last.
+    pub(crate) unwritable: Option<String>,
+}
+
+impl State {
+    /// Writes down what is to be remembered. Whether it is on the disk.
+    ///
+    /// # Errors
+    /// The process has to begin anew with what the journal says.
+    fn write(&mut self, memory: &Memory) -> Result<bool, JournalError> {
+        match self.journal.write(memory) {
+            Ok(()) => {
+                if self.unwritable.take().is_some() {
+                    tracing::info!("the journal can be written again");
+                }
+            }
+            Err(error @ JournalError::Back { .. }) => return Err(error),
+            Err(error) => {
+                let why = chain(&error);
+                if self.unwritable.is_none() {
+                    tracing::error!(error = %why, "the journal cannot be written: until it can, nothing is begun on this node");
+                }
+                self.unwritable = Some(why);
+            }
+        }
+        Ok(self.unwritable.is_none())
+    }
 }
 
 pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Result<(), Error> {
-    let seen = observe::node(ctx, &state.memory, inbox).await; // reads: NPD, systemd, what the API server told
+    let seen = observe::node(ctx, state, inbox).await; // reads: NPD, systemd, what the API server told
     let mut news = Vec::new();
     let memory = episode::see(state.memory.clone(), &seen, &ctx.limits, &mut news); // pure
     let advice = advise(ctx, episode::questions(&memory, &seen, &ctx.limits)).await; // sandbox
@@ -37,7 +64,11 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
         begin,
         news,
     } = episode::decide(memory, &seen, &advice, &ctx.limits, news); // pure
-    state.journal.write(&memory)?; // writes: the journal. Without it nothing below is done
+    let is_written = state.write(&memory)?; // writes: the journal
+    if begin.is_some() && !is_written {
+        // as if this pass had not been: the next one knows that nothing may begin
+        return Ok(());
+    }
     state.memory = memory;
     let swap = persist::repair(ctx, &seen, repair.as_ref()).await; // writes: the NodeRepair, compare-and-swap
     if let Some(begin) = begin {
@@ -46,8 +77,10 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
             Begun::UnderWay => {}
             Begun::Ended(ended) => state.ended = Some(ended),
             Begun::NotAccepted { grant } => {
-                state.memory.unbegin_reboot(&grant);
-                state.journal.write(&state.memory)?;
+                let mut memory = state.memory.clone();
+                memory.unbegin_reboot(&grant);
+                state.write(&memory)?;
+                state.memory = memory;
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rectifier_core::clock::Clock;
 use rectifier_core::name::NodeName;
 use rectifier_core::switches::Switches;
-use rectifier_node::{Config, Journal, Parts};
+use rectifier_node::{Config, Error, Journal, JournalError, Parts};
 use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -55,10 +55,22 @@ impl Agents {
                     Err(why) => return format!("{name}: {why}"),
                 }
             }
+            let mut again = Vec::new();
             for (server, is) in &mut running {
-                if let Some(ended) = is.engine.try_join_next() {
-                    return format!("the node engine on {server} ended: {ended:?}");
+                match is.engine.try_join_next() {
+                    None => {}
+                    // it asks to be started anew
+                    Some(Ok(Err(Error::Journal(JournalError::Back { .. })))) => {
+                        again.push(server.clone());
+                    }
+                    Some(ended) => {
+                        return format!("the node engine on {server} ended: {ended:?}");
+                    }
                 }
+            }
+            if !again.is_empty() {
+                running.retain(|server, _| !again.contains(server));
+                continue;
             }
             let due = self.machines.next_due();
             tokio::select! {

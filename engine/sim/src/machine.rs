@@ -126,6 +126,8 @@ pub enum Break {
     AgentSilent,
     /// The node's engine is killed, and comes back.
     AgentKilled,
+    /// The disk on which the node's engine remembers is full, until somebody makes room.
+    DiskFull,
     /// A person, or the kernel, reboots the machine.
     Rebooted,
 }

@@ -144,6 +144,7 @@ impl Stage {
                     Break::Machine(_) => "hangs the machine".to_owned(),
                     Break::AgentSilent => "silences the node's engine".to_owned(),
                     Break::AgentKilled => "kills the node's engine".to_owned(),
+                    Break::DiskFull => "fills the disk".to_owned(),
                     Break::Rebooted => "reboots the machine".to_owned(),
                 };
                 if self.running.scene.machines.break_it(&node, &what) {

@@ -5,11 +5,16 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Preconditions};
 use rectifier_api::NodeRepair;
 
+use crate::cluster::{Archived, Cluster};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::{evidence, finalizer, manager};
 
-pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
+pub(super) async fn archive(
+    ctx: &Context,
+    cluster: &Cluster,
+    repair: &NodeRepair,
+) -> Result<(), Error> {
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     let since = repair
         .status
@@ -38,6 +43,9 @@ pub(super) async fn archive(ctx: &Context, repair: &NodeRepair) -> Result<(), Er
             .replace_status(&name, &manager::posts(), &kept)
             .await
             .map_err(api("archive the status"))?;
+    }
+    if let Some(copy) = Archived::new(&kept) {
+        cluster.has_archived(name, copy);
     }
     evidence::pass_on(ctx, repair, &kept).await?;
     // One that somebody had deleted before is gone with its finalizer.

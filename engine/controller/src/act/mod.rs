@@ -67,6 +67,6 @@ pub(crate) async fn perform(
         Act::DeleteServer(id) => delete::server(ctx, id).await,
         Act::DeletePorts(ports) => delete::ports(ctx, ports).await,
         Act::DeleteNode(uid) => delete::node(ctx, &seen.request.node, uid).await,
-        Act::Archive => archive::archive(ctx, repair).await,
+        Act::Archive => archive::archive(ctx, cluster, repair).await,
     }
 }

@@ -41,6 +41,17 @@ impl<K: Ord + Clone, V> Listed<K, V> {
         before.into_keys().filter(gone).collect()
     }
 
+    /// What we did ourselves is so, whatever a list that began before it says.
+    pub(super) fn add(&mut self, key: K, value: V)
+    where
+        V: Clone,
+    {
+        if let Some(list) = &mut self.listing {
+            list.insert(key.clone(), value.clone());
+        }
+        self.whole.insert(key, value);
+    }
+
     pub(super) fn set(&mut self, key: K, value: Option<V>) {
         let now = self.listing.as_mut().unwrap_or(&mut self.whole);
         match value {

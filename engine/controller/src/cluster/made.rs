@@ -1,6 +1,7 @@
 //! Which repair made a node.
 
 use jiff::Timestamp;
+use rectifier_api::NodeRepair;
 use rectifier_core::name::{NodeName, ServerId};
 use rectifier_core::repair::Lineage;
 
@@ -19,6 +20,19 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// As [`of`](Self::of), of the whole object.
+    pub(super) fn new(repair: &NodeRepair) -> Option<Self> {
+        let record = repair.status.as_ref()?;
+        let replacement = record.replacement.as_ref()?;
+        Some(Self {
+            node: replacement.name.clone(),
+            server: replacement.server_id.clone(),
+            instead_of: repair.spec.node_name.clone(),
+            problem: repair.spec.problem.kind.clone(),
+            committed: record.committed_at?,
+        })
+    }
+
     /// `None`: nothing was committed.
     pub(crate) fn of(repair: &SlimRepair) -> Option<Self> {
         let replacement = repair.status.replacement.as_ref()?;

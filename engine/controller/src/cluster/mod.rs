@@ -28,14 +28,14 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use rectifier_api::RepairPool;
+use rectifier_api::{NodeRepair, RepairPool, repair_name};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName, ServerId};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::HeldBack;
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{Flight, Lineage, NoRules, ProblemSeen};
+use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen, Record};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -44,12 +44,12 @@ pub(crate) use self::lacks::Asked;
 use self::lacks::Lacks;
 use self::listed::Listed;
 pub use self::look::Sick;
-pub(crate) use self::made::Made;
+use self::made::Made;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::turns::Turns;
 use self::words::Words;
-use crate::slim::SlimNode;
+use crate::slim::{SlimNode, SlimRepair};
 
 /// One condition as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,10 +93,33 @@ impl Kind {
 /// An open repair, as far as others than itself are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Open {
+    pub(crate) uid: String,
     pub(crate) flight: Flight,
     pub(crate) reason: Option<Reason>,
     /// What takes its node's place.
     pub(crate) made: Option<Made>,
+}
+
+impl Open {
+    /// Of one that was just opened.
+    pub(crate) fn new(repair: &NodeRepair) -> Self {
+        Self {
+            uid: repair.metadata.uid.clone().unwrap_or_default(),
+            flight: Flight::of(&Record::default()),
+            reason: None,
+            made: None,
+        }
+    }
+
+    /// Of a repair that bears its node's name.
+    pub(crate) fn of(repair: &SlimRepair) -> Self {
+        Self {
+            uid: repair.metadata.uid.clone().unwrap_or_default(),
+            flight: repair.status.flight(),
+            reason: repair.status.reason,
+            made: Made::of(repair),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -332,6 +355,45 @@ impl Cluster {
 
     pub(crate) fn see_archived(&self, name: String, kept: Option<Archived>) {
         self.state().archived.set(name, kept);
+    }
+
+    /// A copy that was just made: it counts before the watch tells of it.
+    pub(crate) fn has_archived(&self, name: String, kept: Archived) {
+        self.state().archived.add(name, kept);
+    }
+
+    /// The repairs of this node, or of another that had its name, that are over; `None` if not all of them may be known here.
+    ///
+    /// `open` is the UID of the one that is open as the API server has it, if any is. A copy is there before the repair of which
+    /// it is one is gone, and the watch tells everything in its order: where it shows the same as open, it has told of all that
+    /// were before.
+    pub(crate) fn stories(
+        &self,
+        node: &NodeName,
+        open: Option<&str>,
+    ) -> Option<Vec<repair::Archived>> {
+        let state = self.state();
+        let shown = state.repairs.whole.get(node);
+        if shown.map(|shown| shown.uid.as_str()) != open {
+            return None;
+        }
+        let first = format!("{}.", repair_name(node));
+        let copies = state.archived.whole.range(first.clone()..);
+        let own = copies
+            .take_while(|(name, _)| name.starts_with(&first))
+            .filter(|(_, kept)| kept.node == node.as_str());
+        Some(own.map(|(_, kept)| kept.story.clone()).collect())
+    }
+
+    /// Does the watch show an open repair of this node?
+    pub(crate) fn is_open(&self, node: &NodeName) -> bool {
+        self.state().repairs.whole.contains_key(node)
+    }
+
+    /// One that was just opened: it counts before the watch tells of it.
+    pub(crate) fn has_opened(&self, node: NodeName, open: Open) {
+        self.state().repairs.add(node, open);
+        self.has_changed();
     }
 
     /// The repairs that are over.

@@ -29,6 +29,7 @@ fn open(phase: Phase, reason: Option<Reason>) -> Option<Open> {
         pool: None,
     };
     Some(Open {
+        uid: "open".to_owned(),
         flight,
         reason,
         made: None,
@@ -404,4 +405,62 @@ fn the_time_for_which_a_problem_stood_is_added_up_until_it_stays_away_or_the_nod
 #[test]
 fn what_is_kept_of_a_condition_is_small() {
     assert!(std::mem::size_of::<held::Held>() <= 96);
+}
+
+/// The archived copy of a repair that a person rejected.
+fn copy(name: &str, node: &str) -> (String, Option<Archived>) {
+    let copy: SlimRepair = serde_json::from_value(json!({
+        "metadata": {"name": name, "uid": name},
+        "spec": {"nodeName": node, "nodeUid": "n", "problem": {"kind": "KernelDeadlock"}},
+        "status": {
+            "phase": "Cancelled", "reason": "Rejected", "since": "2026-01-01T00:00:00Z",
+            "tried": [{"rung": "Reboot", "since": "2026-01-01T00:00:00Z", "outcome": "noEffect", "reason": "NoEffect"}],
+        },
+    }))
+    .unwrap();
+    (name.to_owned(), Archived::of(&copy))
+}
+
+#[test]
+fn what_was_before_is_known_where_the_watch_shows_what_is_open_now() {
+    let cluster = Cluster::default();
+    let (a, b) = (name("a"), name("a.repair"));
+    for (copied, node) in [
+        ("a.repair.20260101t000000z", "a"),
+        ("a.repair.20260102t000000z", "a"),
+        ("a.repair.repair.20260101t000000z", "a.repair"),
+        ("b.repair.20260101t000000z", "b"),
+    ] {
+        let (name, kept) = copy(copied, node);
+        cluster.see_archived(name, kept);
+    }
+    let known = |node: &NodeName, open: Option<&str>| {
+        let stories = cluster.stories(node, open)?;
+        assert!(stories.iter().all(|story| story.tried.len() == 1));
+        Some(stories.len())
+    };
+    assert_eq!((known(&a, None), known(&b, None)), (Some(2), Some(1)));
+    assert_eq!(known(&a, Some("open")), None, "the watch lags behind");
+    cluster.see_repair(a.clone(), open(Phase::Judging, None));
+    assert_eq!(known(&a, Some("open")), Some(2));
+    assert_eq!(known(&a, Some("another")), None, "it lags behind");
+    assert_eq!(known(&a, None), None, "it lags behind");
+}
+
+#[test]
+fn what_we_did_ourselves_counts_during_a_list_that_began_before_it() {
+    let cluster = Cluster::default();
+    cluster.repairs_begin();
+    let (copied, kept) = copy("a.repair.20260101t000000z", "a");
+    cluster.has_archived(copied, kept.unwrap());
+    cluster.has_opened(name("b"), open(Phase::Judging, None).unwrap());
+    let both = || {
+        let stories = cluster
+            .stories(&name("a"), None)
+            .map(|stories| stories.len());
+        (stories, cluster.is_open(&name("b")))
+    };
+    assert_eq!(both(), (Some(1), true));
+    assert!(cluster.repairs_end().is_empty());
+    assert_eq!(both(), (Some(1), true));
 }

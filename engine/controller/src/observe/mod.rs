@@ -27,7 +27,7 @@ use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::evidence::is_settled;
 use rectifier_core::repair::{
     APPROVE, Archived, CloudSeen, EvidenceSeen, Hands, More, NodeSeen, REJECT, Record, Seen, Stop,
-    Turn, needs,
+    Turn, needs, opened,
 };
 
 use crate::cluster::Cluster;
@@ -48,7 +48,8 @@ pub(crate) async fn repair(
     let mark = repair.annotations().get(RETRY);
     request.retry = mark.map(|mark| mark.chars().take(256).collect());
     request.confirmed_dead = repair.annotations().get(CONFIRMED_DEAD).cloned();
-    let record = repair.status.clone().unwrap_or_default();
+    let record = repair.status.clone();
+    let record = record.unwrap_or_else(|| opened(&request, ctx.now()));
     let name = NodeName::parse(&request.node)?;
     let wanted = needs(&record);
     let of_node = async {
@@ -86,7 +87,7 @@ pub(crate) async fn repair(
     };
     let archive = async {
         match wanted.archive {
-            true => archive(ctx, &name).await,
+            true => archive(ctx, cluster, &name, repair.metadata.uid.as_deref()).await,
             false => Ok(Vec::new()),
         }
     };
@@ -185,9 +186,17 @@ async fn heartbeat(ctx: &Context, name: &NodeName) -> Result<Option<String>, Err
     Ok(renewed.map(|renewed| renewed.0.to_string()))
 }
 
-/// The repairs of this node, or of another that had its name, that are over. Read from the API server itself: the copy of
-/// one that ended a moment ago may not have reached a cache, and what a person undid would be done again.
-pub(crate) async fn archive(ctx: &Context, name: &NodeName) -> Result<Vec<Archived>, Error> {
+/// The repairs of this node, or of another that had its name, that are over. Where the watch may not have told of all of them
+/// they are read from the API server itself: what a person undid would be done again.
+pub(crate) async fn archive(
+    ctx: &Context,
+    cluster: &Cluster,
+    name: &NodeName,
+    open: Option<&str>,
+) -> Result<Vec<Archived>, Error> {
+    if let Some(stories) = cluster.stories(name, open) {
+        return Ok(stories);
+    }
     let repairs: Api<NodeRepair> = Api::all(ctx.client.clone());
     let of_node = ListParams::default().fields(&format!("spec.nodeName={name}"));
     let list = repairs

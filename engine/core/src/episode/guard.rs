@@ -96,6 +96,9 @@ pub(super) fn not_used_up(
     seen: &Seen,
     limits: &Limits,
 ) -> Result<(), Closed> {
+    if let Some(why) = &seen.unwritable {
+        return closed(Reason::JournalUnwritable, why);
+    }
     let (tried, most) = (episode.tried(), limits.max_attempts);
     if tried >= most {
         return closed(Reason::RemediesUsedUp, format!("{tried} of {most}"));
@@ -118,6 +121,7 @@ pub(super) fn not_used_up(
 /// What stands for good in this episode: it is nothing to wait for.
 pub(super) fn is_final(reason: Reason) -> bool {
     [
+        Reason::JournalUnwritable,
         Reason::RemediesUsedUp,
         Reason::DailyUsedUp,
         Reason::Quarantined,

@@ -82,8 +82,9 @@ pub(super) fn next(
         held(memory, Reason::RepairForOther, news);
         return None;
     };
-    // A grant is not taken under the stop switch or a pause. The control plane reads the same, takes it back, and says why.
-    let halted = seen.stop.is_some() || seen.pause().is_some();
+    // A grant is not taken under the stop switch or a pause: the control plane reads the same, takes it back, and says why.
+    // Nor is one that could not be remembered: it runs out, and the cloud is asked for the reboot.
+    let halted = seen.stop.is_some() || seen.pause().is_some() || seen.unwritable.is_some();
     let busy = memory.running().is_some() || seen.carrying_out || halted;
     let used = memory.last_grant.clone();
     let episode = memory.episodes.get_mut(&kind)?;

@@ -143,6 +143,8 @@ pub struct Seen {
     /// The stop switch is set, and says this. One that was seen holds while the API server is away; one that was never seen
     /// does not: a node heals itself during an outage, too.
     pub stop: Option<String>,
+    /// Why the journal cannot be written, if it cannot.
+    pub unwritable: Option<String>,
     /// A remedy of this process is under way.
     pub carrying_out: bool,
     /// One has just ended.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::next::{Act, Next};
-use super::record::{Asks, Record, RequestedBy, Rung, Verdict};
+use super::next::{Act, Next, message, step};
+use super::record::{Asks, Record, Request, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
@@ -25,30 +25,42 @@ pub(super) fn healing_in_node(seen: &Seen) -> Next {
     if let Some(next) = ended(seen, false) {
         return next;
     }
-    match (seen.request.asks, seen.request.requested_by) {
-        (Asks::Reboot, _) => Next::enter(seen, Phase::Judging, Reason::RebootAsked, ""),
-        (Asks::Escalate, RequestedBy::NodeEngine) => {
-            Next::enter(seen, Phase::Judging, Reason::Escalated, "")
+    match asked(&seen.request, seen.now) {
+        Some((reason, detail)) => Next::enter(seen, Phase::Judging, reason, detail),
+        None => Next::wait(seen, Reason::HealingInNode, ""),
+    }
+}
+
+/// Why the control plane is asked to judge, if it is.
+fn asked(request: &Request, now: Timestamp) -> Option<(Reason, &'static str)> {
+    match (request.asks, request.requested_by) {
+        (Asks::Reboot, _) => Some((Reason::RebootAsked, "")),
+        (Asks::Escalate, RequestedBy::NodeEngine) => Some((Reason::Escalated, "")),
+        (Asks::Escalate, RequestedBy::Conditions) => Some((Reason::AgentSilent, "")),
+        (Asks::Escalate, RequestedBy::Operator) => {
+            Some((Reason::PolicyDecided, "asked by a person"))
         }
-        (Asks::Escalate, RequestedBy::Conditions) => {
-            Next::enter(seen, Phase::Judging, Reason::AgentSilent, "")
-        }
-        (Asks::Escalate, RequestedBy::Operator) => Next::enter(
-            seen,
-            Phase::Judging,
-            Reason::PolicyDecided,
-            "asked by a person",
-        ),
         // Without a deadline of its own an agent may not hold a node for ever: its repair is judged at once.
-        (Asks::InNode, _)
-            if seen
-                .request
-                .deadline
-                .is_none_or(|deadline| deadline <= seen.now) =>
-        {
-            Next::enter(seen, Phase::Judging, Reason::AgentOverdue, "")
-        }
-        (Asks::InNode, _) => Next::wait(seen, Reason::HealingInNode, ""),
+        (Asks::InNode, _) => request
+            .deadline
+            .is_none_or(|deadline| deadline <= now)
+            .then_some((Reason::AgentOverdue, "")),
+    }
+}
+
+/// The record of a repair that has none yet. One that asks for the control plane is being judged from the beginning: nothing
+/// would come of a step that says only this.
+pub fn opened(request: &Request, now: Timestamp) -> Record {
+    match asked(request, now) {
+        Some((reason, detail)) => Record {
+            phase: Phase::Judging,
+            since: Some(now),
+            reason: Some(reason),
+            message: message(reason, detail),
+            steps: vec![step(Phase::Judging, now, reason, detail)],
+            ..Record::default()
+        },
+        None => Record::default(),
     }
 }
 

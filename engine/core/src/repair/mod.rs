@@ -45,6 +45,7 @@ pub use further::{Further, More, further};
 pub use gate::gates;
 pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
 pub use history::{Archived, Lineage};
+pub use judge::opened;
 pub use likeness::{Lack, Part};
 pub use next::{Act, Next};
 pub use owner::{NodeOwner, owner_annotations};

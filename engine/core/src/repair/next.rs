@@ -228,7 +228,7 @@ impl Next {
     }
 }
 
-fn step(phase: Phase, at: Timestamp, reason: Reason, detail: &str) -> StepRecord {
+pub(super) fn step(phase: Phase, at: Timestamp, reason: Reason, detail: &str) -> StepRecord {
     StepRecord {
         phase,
         at,
@@ -237,7 +237,7 @@ fn step(phase: Phase, at: Timestamp, reason: Reason, detail: &str) -> StepRecord
     }
 }
 
-fn message(reason: Reason, detail: &str) -> String {
+pub(super) fn message(reason: Reason, detail: &str) -> String {
     if detail.is_empty() {
         reason.text().to_owned()
     } else {

@@ -153,7 +153,7 @@ fn an_engine_that_is_killed_while_it_moves_a_damaged_journal_aside_still_knows_o
 fn a_journal_of_another_layout_is_not_guessed_at() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(folder.path(), now()).unwrap();
-    let transaction = journal.database.begin_write().unwrap();
+    let transaction = journal.database.as_ref().unwrap().begin_write().unwrap();
     transaction
         .open_table(META)
         .unwrap()
@@ -173,4 +173,96 @@ fn a_second_engine_on_the_node_is_kept_out() {
         Err(JournalError::Taken { .. })
     ));
     assert!(folder.path().join("journal.redb").exists());
+}
+
+/// A file system of 4 MiB, and what fills it. Only root may mount one.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mounted() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]);
+        assert!(mount.arg(folder.path()).status().unwrap().success());
+        Self { folder }
+    }
+
+    fn remount(&self, how: &str) {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-o", &format!("remount,{how}")]);
+        assert!(mount.arg(self.folder.path()).status().unwrap().success());
+    }
+
+    fn fill(&self) {
+        let filler = self.folder.path().join("filler");
+        let error = fs::write(filler, vec![1; 16 << 20]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.folder.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let mut umount = std::process::Command::new("umount");
+        let _ = umount.arg("--lazy").arg(self.folder.path()).status();
+    }
+}
+
+/// An episode with more in it than fits in what a file has to spare.
+fn long() -> Memory {
+    let mut memory = memory();
+    for episode in memory.episodes.values_mut() {
+        episode.problem.message = "x".repeat(3 << 20);
+    }
+    memory
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_is_written_to_again_when_there_is_room() {
+    let disk = SmallDisk::mounted();
+    let (mut journal, _) = Journal::open(disk.folder.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    disk.fill();
+    for _ in 0..2 {
+        let error = journal.write(&long()).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Write(_) | JournalError::Open { .. }),
+            "{error:?}"
+        );
+    }
+    disk.empty();
+    let other = Memory {
+        last_grant: Some("grant".to_owned()),
+        ..memory()
+    };
+    journal.write(&other).unwrap();
+    drop(journal);
+    assert_eq!(Journal::open(disk.folder.path(), now()).unwrap().1, other);
+}
+
+#[test]
+fn a_journal_that_could_not_be_opened_is_read_and_not_overwritten_when_it_can() {
+    let disk = SmallDisk::mounted();
+    let (mut journal, _) = Journal::open(disk.folder.path(), now()).unwrap();
+    journal.write(&memory()).unwrap();
+    drop(journal);
+    disk.remount("ro");
+    let error = Journal::open(disk.folder.path(), now()).err().unwrap();
+    assert!(matches!(error, JournalError::Open { .. }), "{error:?}");
+    let mut closed = Journal::closed(disk.folder.path());
+    let error = closed.write(&Memory::lost()).unwrap_err();
+    assert!(matches!(error, JournalError::Open { .. }), "{error:?}");
+    disk.remount("rw");
+    let error = closed.write(&Memory::lost()).unwrap_err();
+    assert!(matches!(error, JournalError::Back { .. }), "{error:?}");
+    drop(closed);
+    assert_eq!(
+        Journal::open(disk.folder.path(), now()).unwrap().1,
+        memory()
+    );
 }

@@ -17,6 +17,7 @@ use rectifier_core::switches::Step;
 
 use crate::context::Context;
 use crate::npd;
+use crate::pass::State;
 use crate::systemd::Running;
 use crate::trouble::chain;
 
@@ -48,7 +49,8 @@ pub(crate) struct Inbox {
 }
 
 /// Looks at the node.
-pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
+pub(crate) async fn node(ctx: &Context, state: &State, inbox: Inbox) -> Seen {
+    let memory = &state.memory;
     let (mut conditions, npd) = from_npd(ctx).await;
     from_node(
         &mut conditions,
@@ -80,6 +82,7 @@ pub(crate) async fn node(ctx: &Context, memory: &Memory, inbox: Inbox) -> Seen {
         handled,
         policies: inbox.policies,
         stop: inbox.stop.value.as_deref().map(why),
+        unwritable: state.unwritable.clone(),
         carrying_out: inbox.carrying_out,
         ended: inbox.ended,
     }

@@ -8,7 +8,7 @@ mod unit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rectifier_core::clock::Timestamp;
+use rectifier_core::clock::{SignedDuration, Timestamp};
 use rectifier_node::Running;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -18,6 +18,9 @@ use crate::openstack;
 use crate::record::{OnMachine, Record};
 pub(crate) use npd::Condition;
 use unit::Unit;
+
+/// So long a machine has been up that was there before the world began.
+const RUN_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Jobs whose end a slow listener may have missed.
 const JOBS_KEPT: usize = 64;
@@ -129,6 +132,7 @@ impl Guest {
         self.boots += 1;
         self.up(now);
         self.has_booted = false;
+        self.since = now.wall - RUN_FOR;
     }
 
     /// What the cloud has done to its power.
@@ -203,6 +207,7 @@ impl Guest {
         let is_good = |unit: &Unit| unit.is_active && unit.broken.is_none();
         self.is_up()
             && !self.is_silent
+            && !self.disk.is_full()
             && self.problems.is_empty()
             && self.units.values().all(is_good)
     }

@@ -5,6 +5,7 @@ mod ahead;
 mod crashes;
 mod database;
 mod dead;
+mod disk;
 mod drained;
 mod drains;
 mod hands;

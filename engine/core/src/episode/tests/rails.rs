@@ -286,3 +286,23 @@ fn a_clock_that_was_put_back_holds_nothing_for_longer_than_it_would_be_held_anyw
     let plan = go(&near.memory, &seen(3600), restart("containerd.service"));
     assert!(plan.begin.is_some());
 }
+
+#[test]
+fn what_cannot_be_remembered_is_not_done_and_the_next_level_is_asked() {
+    let full = |second| Seen {
+        unwritable: Some("no space left on device".to_owned()),
+        ..ill(second)
+    };
+    for advised in [restart("containerd.service"), fix("sda"), wait()] {
+        let plan = go(&Memory::default(), &full(0), advised);
+        assert_eq!(plan.begin, None);
+        assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
+    }
+    let mut offered = full(1);
+    offered.repair = repair(Asks::Reboot, Phase::GrantOffered);
+    if let Some(repair) = &mut offered.repair.value {
+        repair.grant = Some(grant());
+    }
+    let plan = go(&Memory::default(), &offered, Remedy::Reboot);
+    assert_eq!((plan.begin, plan.memory.last_grant), (None, None));
+}

@@ -33,6 +33,7 @@ impl Guest {
                 self.engine += 1;
                 self.engine_from = now.at + draw(chance, &options.restart);
             }
+            Break::DiskFull => self.disk.fill(true),
             Break::Rebooted => self.reboot(now, options, chance),
         }
         true
@@ -45,6 +46,7 @@ impl Guest {
         chance: &mut fastrand::Rng,
     ) {
         (self.is_silent, self.hangs) = (false, false);
+        self.disk.fill(false);
         match self.power {
             Power::Up => {}
             Power::Hung => return self.reboot(now, options, chance),

@@ -8,9 +8,8 @@ use serde_json::json;
 
 use super::stage::{SICK, Stage, played};
 
-/// Where a replacement can be halted.
-const PHASES: [Phase; 9] = [
-    Phase::Judging,
+/// Where a replacement can be halted. (One that the control plane opens itself is judged before anything is written.)
+const PHASES: [Phase; 8] = [
     Phase::Cordoning,
     Phase::CreatingPorts,
     Phase::CreatingServer,
@@ -23,7 +22,7 @@ const PHASES: [Phase; 9] = [
 
 /// They hold by the same rule: at the beginning, on both sides of the commit, and where something is deleted.
 const SOME: [Phase; 4] = [
-    Phase::Judging,
+    Phase::Cordoning,
     Phase::Joining,
     Phase::Draining,
     Phase::DeletingServer,

@@ -103,7 +103,6 @@ fn what_a_person_rejects_is_taken_back_and_not_begun_again_for_a_day() -> Result
 #[test]
 fn a_repair_that_is_deleted_before_its_commit_takes_everything_back_and_goes() -> Result<()> {
     for phase in [
-        Phase::Judging,
         Phase::Cordoning,
         Phase::CreatingPorts,
         Phase::CreatingServer,
@@ -114,15 +113,6 @@ fn a_repair_that_is_deleted_before_its_commit_takes_everything_back_and_goes() -
             let before = stage.everything().await?;
             stage.report(SICK, "True").await?;
             stage.reaches(SICK, phase).await?;
-            if phase == Phase::Judging {
-                // it is in that phase only when the controller has taken it up
-                stage
-                    .until("the finalizer", async |stage| {
-                        let open = stage.open(SICK).await?;
-                        Ok(open.is_some_and(|repair| !repair.finalizers().is_empty()))
-                    })
-                    .await?;
-            }
             let uid = stage.open(SICK).await?.and_then(|repair| repair.uid());
             stage
                 .repairs()
