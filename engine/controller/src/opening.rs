@@ -143,8 +143,11 @@ async fn open(
         // the watch has not shown it yet
         Err(kube::Error::Api(status)) if status.code == 409 => {
             Ok(match persist::current(ctx, node).await? {
-                Some(there) => Opening::Opened(Box::new(there)),
-                None => Opening::NotNow(Some(Duration::ZERO)),
+                Some(there) => {
+                    cluster.has_opened(node.clone(), Open::new(&there));
+                    Opening::Opened(Box::new(there))
+                }
+                None => Opening::NotNow(Some(Duration::from_secs(1))),
             })
         }
         Err(error) => Err(api("create noderepair")(error)),

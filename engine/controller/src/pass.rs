@@ -38,13 +38,13 @@ pub(crate) async fn pass(
     };
     let mut repair = match open {
         Some(repair) => repair,
-        None => {
-            cluster.leave_turn(node);
-            match opening::open_if_due(ctx, cluster, node).await? {
-                Opening::Opened(repair) => *repair,
-                Opening::NotNow(again) => return Ok(again),
+        None => match opening::open_if_due(ctx, cluster, node).await? {
+            Opening::Opened(repair) => *repair,
+            Opening::NotNow(again) => {
+                cluster.leave_turn(node);
+                return Ok(again);
             }
-        }
+        },
     };
     for _ in 0..STEPS {
         match step(ctx, cluster, term, since, node, repair).await? {

@@ -11,6 +11,7 @@ use rectifier_api::{NodeRepair, repair_name};
 use rectifier_core::clock::Clock;
 use rectifier_core::episode::{Limits, Memory, Watched};
 use rectifier_core::name::UnitName;
+use rectifier_core::policy::Freshness;
 use rectifier_core::repair::STOP;
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
@@ -31,6 +32,9 @@ use crate::{Options, Parts};
 
 /// Between two tries to listen to systemd. 5 s: until then units are read at every pass anyway.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// So long an engine that starts waits for the API server's first word. 10 s: a list that is not there by then may not come.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the journal's lock is waited for. 10 s: twice the pod's grace period.
 const PREDECESSOR: Duration = Duration::from_secs(10);
@@ -193,9 +197,10 @@ impl Engine {
     }
 
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut stop = std::pin::pin!(stop);
+        self.hear(stop.as_mut()).await;
         let mut rounds = tokio::time::interval(self.ctx.config.interval());
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stop = std::pin::pin!(stop);
         loop {
             // A remedy that ended at once is taken in at once.
             if self.state.ended.is_none() {
@@ -222,6 +227,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Waits until it is known what people and the control plane said last. An API server that is away is not waited for for
+    /// long: what is remembered counts then.
+    async fn hear(&mut self, stop: std::pin::Pin<&mut impl Future<Output = ()>>) {
+        let (node, repair, switch) = (&mut self.node, &mut self.repair, &mut self.stop);
+        let all = async {
+            let _ = node.wait_for(is_heard).await;
+            let _ = repair.wait_for(is_heard).await;
+            let _ = switch.wait_for(is_heard).await;
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            _ = tokio::time::timeout(HEARD_WITHIN, all) => {}
+        }
+    }
+
     fn inbox(&mut self) -> Inbox {
         Inbox {
             node: self.node.borrow_and_update().clone(),
@@ -234,6 +255,10 @@ impl Engine {
     }
 }
 
+fn is_heard<T>(watched: &Watched<T>) -> bool {
+    watched.freshness != Freshness::Missing
+}
+
 /// A predecessor that was killed may still be on its way out, its lock with it.
 async fn open_journal(folder: &Path, clock: &dyn Clock) -> Result<(Journal, Memory), JournalError> {
     let patience = Instant::now() + PREDECESSOR;
@@ -243,12 +268,16 @@ async fn open_journal(folder: &Path, clock: &dyn Clock) -> Result<(Journal, Memo
                 tokio::time::sleep(PREDECESSOR / 50).await;
             }
             // what it says is out of reach, and not lost: nothing is begun until this process begins anew with it
-            Err(error @ (JournalError::Open { .. } | JournalError::Folder { .. })) => {
+            Err(
+                error @ (JournalError::Open { .. }
+                | JournalError::Folder { .. }
+                | JournalError::Write(_)),
+            ) => {
                 tracing::error!(
                     error = %chain(&error),
                     "the journal cannot be opened: until it can, what is ill on this node is escalated, not healed"
                 );
-                return Ok((Journal::closed(folder), Memory::lost()));
+                return Ok((Journal::closed(folder, clock.now()), Memory::lost()));
             }
             opened => return opened,
         }

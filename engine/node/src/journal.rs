@@ -55,10 +55,9 @@ pub enum JournalError {
         /// Why.
         source: std::io::Error,
     },
-    /// It could not be opened at the start, and now it can: what it says is not what this process has in mind.
-    #[error(
-        "the journal {path} can be opened now: this engine has to begin anew with what it says"
-    )]
+    /// It could not be opened at the start, and now it can: what it says is not what this process has in mind. Or it was damaged
+    /// since.
+    #[error("this engine has to begin anew with what the journal {path} says now")]
     Back {
         /// Which.
         path: PathBuf,
@@ -95,7 +94,7 @@ fn write_error(error: impl Into<redb::Error>) -> JournalError {
 }
 
 /// Opens the file of a journal.
-type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+type Open = Box<dyn Fn() -> Result<Database, JournalError> + Send + Sync>;
 
 /// The journal. A lock on its file keeps a second engine out.
 pub struct Journal {
@@ -162,15 +161,27 @@ impl Journal {
     }
 
     /// A journal that cannot be opened now. It takes nothing in; once it can be opened, [`write`](Self::write) says so.
-    pub fn closed(folder: &Path) -> Self {
-        Self::in_file(folder.join("journal.redb"))
+    pub fn closed(folder: &Path, now: Timestamp) -> Self {
+        let (path, folder) = (folder.join("journal.redb"), folder.to_owned());
+        Self {
+            open: Box::new(move || {
+                let (journal, _) = Self::open(&folder, now)?;
+                let path = journal.path;
+                journal.database.ok_or(JournalError::Back { path })
+            }),
+            ..Self::in_file(path)
+        }
     }
 
     fn in_file(path: PathBuf) -> Self {
         let file = path.clone();
         Self {
             path,
-            open: Box::new(move || open_file(&file)),
+            open: Box::new(move || match open_file(&file) {
+                // that is for a new process to look at
+                Err(error) if is_damage(&error) => Err(JournalError::Back { path: file.clone() }),
+                opened => opened.map_err(|source| not_opened(&file, source)),
+            }),
             database: None,
             written: None,
         }
@@ -187,7 +198,8 @@ impl Journal {
             open: Box::new(move || {
                 let mut builder = Database::builder();
                 builder.set_cache_size(1 << 20);
-                builder.create_with_backend(backend.clone())
+                let opened = builder.create_with_backend(backend.clone());
+                opened.map_err(|source| not_opened(Path::new("on a backend"), source))
             }),
             ..Self::in_file("on a backend".into())
         };
@@ -219,7 +231,11 @@ impl Journal {
     ) -> Result<(Self, Memory), JournalError> {
         let mut journal = Self::in_file(path);
         journal.database = Some(database);
-        journal.write(&memory)?;
+        if let Err(error) = journal.write(&memory) {
+            // no file rather than one without rows
+            let _ = std::fs::remove_file(&journal.path);
+            return Err(error);
+        }
         Ok((journal, memory))
     }
 
@@ -236,8 +252,7 @@ impl Journal {
             }
             Some(database) => database,
             None => {
-                let opened = (self.open)();
-                let opened = opened.map_err(|source| not_opened(&self.path, source))?;
+                let opened = (self.open)()?;
                 if self.written.is_none() {
                     let path = self.path.clone();
                     return Err(JournalError::Back { path });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::{self, Ended, Memory, Plan};
 use rectifier_core::name::ConditionKind;
 use rectifier_core::policy::{Advice, Observation};
@@ -24,8 +25,8 @@ pub(crate) struct State {
     pub(crate) remedies: JoinSet<Ended>,
     /// What ended without having been under way; the next pass takes it in.
     pub(crate) ended: Option<Ended>,
-    /// Why the journal could not be written when that was tried last.
-    pub(crate) unwritable: Option<String>,
+    /// Since when the journal cannot be written, and why, as far as was tried.
+    pub(crate) unwritable: Option<(Timestamp, String)>,
 }
 
 impl State {
@@ -33,7 +34,7 @@ impl State {
     ///
     /// # Errors
     /// The process has to begin anew with what the journal says.
-    fn write(&mut self, memory: &Memory) -> Result<bool, JournalError> {
+    fn write(&mut self, memory: &Memory, now: Timestamp) -> Result<bool, JournalError> {
         match self.journal.write(memory) {
             Ok(()) => {
                 if self.unwritable.take().is_some() {
@@ -43,10 +44,11 @@ impl State {
             Err(error @ JournalError::Back { .. }) => return Err(error),
             Err(error) => {
                 let why = chain(&error);
-                if self.unwritable.is_none() {
+                let since = self.unwritable.take().map(|(since, _)| since);
+                if since.is_none() {
                     tracing::error!(error = %why, "the journal cannot be written: until it can, nothing is begun on this node");
                 }
-                self.unwritable = Some(why);
+                self.unwritable = Some((since.unwrap_or(now), why));
             }
         }
         Ok(self.unwritable.is_none())
@@ -54,6 +56,11 @@ impl State {
 }
 
 pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Result<(), Error> {
+    if state.unwritable.is_some() {
+        // it may be over
+        let memory = state.memory.clone();
+        state.write(&memory, ctx.clock.now())?;
+    }
     let seen = observe::node(ctx, state, inbox).await; // reads: NPD, systemd, what the API server told
     let mut news = Vec::new();
     let memory = episode::see(state.memory.clone(), &seen, &ctx.limits, &mut news); // pure
@@ -64,9 +71,10 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
         begin,
         news,
     } = episode::decide(memory, &seen, &advice, &ctx.limits, news); // pure
-    let is_written = state.write(&memory)?; // writes: the journal
+    let is_written = state.write(&memory, seen.now)?; // writes: the journal
     if begin.is_some() && !is_written {
         // as if this pass had not been: the next one knows that nothing may begin
+        state.ended = seen.ended;
         return Ok(());
     }
     state.memory = memory;
@@ -79,7 +87,7 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
             Begun::NotAccepted { grant } => {
                 let mut memory = state.memory.clone();
                 memory.unbegin_reboot(&grant);
-                state.write(&memory)?;
+                state.write(&memory, seen.now)?;
                 state.memory = memory;
             }
         }

@@ -78,7 +78,10 @@ pub(crate) async fn repair(ctx: &Context, seen: &Seen, write: Option<&RepairWrit
                     grant: grant.clone(),
                     asked,
                 }),
-                RepairWrite::Open { .. } | RepairWrite::Raise(_) | RepairWrite::Withdraw => None,
+                RepairWrite::Open { .. }
+                | RepairWrite::Raise(_)
+                | RepairWrite::Extend { .. }
+                | RepairWrite::Withdraw => None,
             };
             Swap::Written(accepted)
         }
@@ -138,6 +141,7 @@ async fn send(ctx: &Context, seen: &Seen, write: &RepairWrite) -> Result<bool, K
             return Ok(true);
         }
         RepairWrite::Raise(asks) => json!({ "asks": asks }),
+        RepairWrite::Extend { deadline } => json!({ "deadline": deadline }),
         RepairWrite::Withdraw => json!({ "withdrawn": true }),
         RepairWrite::Accept { grant } => json!({ "acceptedGrant": grant }),
     };

@@ -35,7 +35,7 @@ use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::HeldBack;
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen, Record};
+use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -101,13 +101,14 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// Of one that was just opened.
+    /// Of one that was just opened, or that the watch has not shown yet.
     pub(crate) fn new(repair: &NodeRepair) -> Self {
+        let record = repair.status.clone().unwrap_or_default();
         Self {
             uid: repair.metadata.uid.clone().unwrap_or_default(),
-            flight: Flight::of(&Record::default()),
-            reason: None,
-            made: None,
+            flight: Flight::of(&record),
+            reason: record.reason,
+            made: Made::new(repair),
         }
     }
 

@@ -171,7 +171,13 @@ pub(crate) async fn read_node(
             cluster.read(&node, ctx.now());
             Ok(Some(node::seen(&node, cluster, ctx.now())?))
         }
-        None => Ok(None),
+        None => {
+            // the watch has not told it yet: what rests on it would be done again and again
+            if cluster.facts(name).is_some() {
+                cluster.forget(name);
+            }
+            Ok(None)
+        }
     }
 }
 

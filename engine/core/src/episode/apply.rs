@@ -6,9 +6,10 @@ use super::limits::Limits;
 use super::memory::{AttemptRecord, Course, Episode, Memory, Wait};
 use super::plan::{Begin, News};
 use super::seen::Seen;
-use super::verdict::{LONGEST, Verdict, asked};
+use super::verdict::{LONGEST, Verdict, asked, hold};
 use crate::name::ConditionKind;
 use crate::policy::{Decision, Outcome, PolicyRef, Remedy};
+use crate::reason::Reason;
 use crate::repair::Asks;
 
 /// As many attempts as an episode keeps; the oldest refused ones go first. Twice what a policy may see.
@@ -59,6 +60,12 @@ pub(super) fn apply(
             if !detail.is_empty() {
                 tell(News::Held { reason, detail });
             }
+            None
+        }
+        Verdict::Draw(turn) => {
+            episode.turn = Some(turn);
+            let until = format!("not before {turn}");
+            held_back(episode, hold(Reason::SpreadOut, until), tell);
             None
         }
         Verdict::Begin(decision, policy) => {

@@ -39,8 +39,11 @@ pub(super) fn remedy(
         return closed(Reason::Stopped, why);
     }
     // What a person said last counts while the API server is away.
-    if let Some(why) = seen.pause() {
+    if let Some(why) = &memory.paused {
         return closed(Reason::Paused, why);
+    }
+    if let Some((_, why)) = &seen.unwritable {
+        return closed(Reason::JournalUnwritable, why);
     }
     // From a lost memory nothing is repeated: the attempts that it held may be the reason for the problem.
     if episode.forgotten {
@@ -96,7 +99,10 @@ pub(super) fn not_used_up(
     seen: &Seen,
     limits: &Limits,
 ) -> Result<(), Closed> {
-    if let Some(why) = &seen.unwritable {
+    // One that is full for a moment is no reason to replace a node.
+    if let Some((since, why)) = &seen.unwritable
+        && seconds_between(*since, seen.now) >= limits.settle
+    {
         return closed(Reason::JournalUnwritable, why);
     }
     let (tried, most) = (episode.tried(), limits.max_attempts);
@@ -118,44 +124,54 @@ pub(super) fn not_used_up(
     Ok(())
 }
 
-/// What stands for good in this episode: it is nothing to wait for.
-pub(super) fn is_final(reason: Reason) -> bool {
-    [
-        Reason::JournalUnwritable,
-        Reason::RemediesUsedUp,
-        Reason::DailyUsedUp,
-        Reason::Quarantined,
-    ]
-    .contains(&reason)
-}
-
 /// Those of the last 24 hours.
 pub(super) fn recent(times: &[Timestamp], now: Timestamp) -> &[Timestamp] {
     let old = times.partition_point(|at| seconds_between(*at, now) >= DAY);
     &times[old..]
 }
 
-/// Is it this node's turn? What falls ill everywhere at once is not restarted everywhere at once.
-pub(super) fn turn(
-    kind: &ConditionKind,
-    episode: &Episode,
-    remedy: &Remedy,
-    seen: &Seen,
-    limits: &Limits,
-) -> Result<(), Closed> {
-    let is_wide = match remedy {
+/// Would it be done on every node that has the problem?
+pub(super) fn is_wide(remedy: &Remedy, limits: &Limits) -> bool {
+    match remedy {
         Remedy::Unit(call) => limits.wide.contains(&call.name),
         Remedy::Fix(_) => true,
         Remedy::Decline | Remedy::Wait(_) | Remedy::Reboot | Remedy::Escalate | Remedy::Replace => {
             false
         }
-    };
-    let since = episode.problem.since;
-    let until = after(since, share(&seen.name, kind, since, limits.jitter));
-    if is_wide && seen.now < until {
-        return closed(Reason::SpreadOut, format!("not before {until}"));
     }
-    Ok(())
+}
+
+/// Is it this node's turn? What falls ill everywhere at once is not restarted everywhere at once. An episode that has had a
+/// remedy is spread already.
+pub(super) fn turn(
+    episode: &Episode,
+    remedy: &Remedy,
+    seen: &Seen,
+    limits: &Limits,
+) -> Result<(), Closed> {
+    match episode.turn {
+        Some(until) if is_wide(remedy, limits) && seen.now < until => {
+            closed(Reason::SpreadOut, format!("not before {until}"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The turn that has to be drawn first: there is none, or something else has kept the node from it, as it kept others.
+pub(super) fn draw(
+    kind: &ConditionKind,
+    episode: &Episode,
+    remedy: &Remedy,
+    seen: &Seen,
+    limits: &Limits,
+) -> Option<Timestamp> {
+    let passed = |until: Timestamp| seconds_between(until, seen.now) > limits.settle;
+    let has_one = episode.turn.is_some_and(|until| !passed(until));
+    if !is_wide(remedy, limits) || episode.tried() > 0 || has_one {
+        return None;
+    }
+    let wait = share(&seen.name, kind, episode.problem.since, limits.jitter);
+    (wait > 0).then(|| after(seen.now, wait))
 }
 
 /// From 0 to `most`: always the same for this node and this episode, and another for another (FNV-1a).

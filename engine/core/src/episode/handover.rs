@@ -84,12 +84,20 @@ pub(super) fn next(
     };
     // A grant is not taken under the stop switch or a pause: the control plane reads the same, takes it back, and says why.
     // Nor is one that could not be remembered: it runs out, and the cloud is asked for the reboot.
-    let halted = seen.stop.is_some() || seen.pause().is_some() || seen.unwritable.is_some();
+    let halted = seen.stop.is_some() || memory.paused.is_some();
     let busy = memory.running().is_some() || seen.carrying_out || halted;
+    let busy = busy || seen.unwritable.is_some();
     let used = memory.last_grant.clone();
     let episode = memory.episodes.get_mut(&kind)?;
     if episode.asks() > Some(repair.asks) {
         return episode.asks().map(RepairWrite::Raise);
+    }
+    // The time in which nothing may be done is not taken from that in which it is to be healed.
+    let healing = repair.phase == Phase::HealingInNode && repair.asks == Asks::InNode;
+    let runs_out = |deadline| seconds_between(seen.now, deadline) < limits.heal_within / 2;
+    if halted && healing && repair.deadline.is_some_and(runs_out) {
+        let deadline = after(seen.now, limits.heal_within);
+        return Some(RepairWrite::Extend { deadline });
     }
     let (boot, grant) = offered(episode, repair, seen)?;
     // A grant is used once, even if nobody knows any more what for.

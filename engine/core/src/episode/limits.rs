@@ -30,7 +30,7 @@ pub struct Limits {
     pub min_interval: Seconds,
     /// Units and fixes tried in one episode; after that it is escalated.
     pub max_attempts: u32,
-    /// Units, fixes and reboots begun on this node within 24 hours, over all episodes; after that they are escalated. 0: no
+    /// Units, fixes and reboots begun on this node within 24 hours, over all episodes; after that no unit and no fix is tried. 0: no
     /// limit.
     pub daily: u32,
     /// After so many episodes within 24 hours that had to be escalated although remedies were tried, none is tried any

@@ -132,6 +132,9 @@ pub struct Episode {
     pub handover: Option<Handover>,
     /// Why nothing is done at present.
     pub stands: Option<Reason>,
+    /// When it is this node's turn to do what would be done on every node. Drawn when all else allows it.
+    #[serde(default)]
+    pub turn: Option<Timestamp>,
     /// It may have had a history that is lost: nothing intrusive is done for it.
     pub forgotten: bool,
 }
@@ -183,6 +186,12 @@ pub struct Memory {
     /// A person's mark on the Node that was followed: it set both back.
     #[serde(default)]
     pub retried: Option<String>,
+    /// Why a person paused the node, as it was last heard.
+    #[serde(default)]
+    pub paused: Option<String>,
+    /// Since when the clock lags behind what is remembered.
+    #[serde(default)]
+    pub behind: Option<Timestamp>,
     /// The last grant that was used: never again, whatever became of its episode.
     pub last_grant: Option<String>,
     /// The UID of a `NodeRepair` whose problem is gone: to be withdrawn.

@@ -48,6 +48,11 @@ pub enum RepairWrite {
     },
     /// Ask for more.
     Raise(Asks),
+    /// Ask to be left alone for longer.
+    Extend {
+        /// Until then.
+        deadline: Timestamp,
+    },
     /// The problem is gone.
     Withdraw,
     /// Take the offered grant.

@@ -143,8 +143,8 @@ pub struct Seen {
     /// The stop switch is set, and says this. One that was seen holds while the API server is away; one that was never seen
     /// does not: a node heals itself during an outage, too.
     pub stop: Option<String>,
-    /// Why the journal cannot be written, if it cannot.
-    pub unwritable: Option<String>,
+    /// Since when the journal cannot be written, and why; none if it can.
+    pub unwritable: Option<(Timestamp, String)>,
     /// A remedy of this process is under way.
     pub carrying_out: bool,
     /// One has just ended.
@@ -152,11 +152,6 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Why a person paused the node, if one did.
-    pub fn pause(&self) -> Option<&String> {
-        self.node.value.as_ref()?.paused.as_ref()
-    }
-
     /// The condition of this type, if it is reported now.
     pub fn condition(&self, kind: &ConditionKind) -> Option<&SeenCondition> {
         self.conditions

@@ -16,6 +16,9 @@ use crate::repair::Problem;
 pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -> Memory {
     let mut memory = memory;
     set_back(&mut memory, seen);
+    if let Some(node) = &seen.node.value {
+        memory.paused.clone_from(&node.paused);
+    }
     clock::put_right(&mut memory, seen.now);
     let Memory {
         episodes,
@@ -23,6 +26,8 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         remedies,
         failed,
         retried,
+        paused,
+        behind,
         last_grant,
         mut withdraw,
         mut lost,
@@ -65,6 +70,8 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         remedies: recent(&remedies, seen.now).to_vec(),
         failed: recent(&failed, seen.now).to_vec(),
         retried,
+        paused,
+        behind,
         last_grant,
         withdraw,
         lost,
@@ -103,6 +110,7 @@ fn first_sight(condition: &SeenCondition, seen: &Seen, forgotten: bool) -> Episo
         wait: None,
         handover: None,
         stands: None,
+        turn: None,
         forgotten,
     }
 }

@@ -1,9 +1,12 @@
 //! What a policy says is followed only where the guard rails let it.
 
+use jiff::Timestamp;
+
 use super::guard::{self, Closed};
 use super::limits::Limits;
 use super::memory::{Episode, Memory};
 use super::seen::Seen;
+use crate::clock::seconds_between;
 use crate::name::ConditionKind;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
 use crate::reason::Reason;
@@ -22,6 +25,8 @@ pub(super) enum Verdict {
     Refuse(Remedy, PolicyRef, Closed),
     /// Carry it out.
     Begin(Decision, PolicyRef),
+    /// Carry it out at that time: every node may be about to.
+    Draw(Timestamp),
     /// Ask the control plane.
     Ask(Asks, Reason, String),
 }
@@ -90,8 +95,13 @@ fn follow(
         Remedy::Unit(call) => guard::unit(call, limits),
         Remedy::Fix(call) => guard::fix(call, limits),
         Remedy::Decline => return Verdict::Wait(limits.ask_again, hold(Reason::NoPolicy, "")),
-        // Nothing is left to wait for: a policy that waits for its gate to open would wait for ever.
-        Remedy::Wait(_) if let Err(held) = guard::not_used_up(memory, episode, seen, limits) => {
+        // Nothing is left to wait for: a policy that waits for its gate to open would wait for ever. What the whole node may not
+        // do any more is no reason to make much of a problem that has just come, and may go by itself.
+        Remedy::Wait(_)
+            if let Err(held) = guard::not_used_up(memory, episode, seen, limits)
+                && (held.reason == Reason::RemediesUsedUp
+                    || seconds_between(episode.problem.since, seen.now) >= limits.heal_within) =>
+        {
             return Verdict::Ask(Asks::Escalate, held.reason, held.detail);
         }
         Remedy::Wait(seconds) => {
@@ -127,15 +137,19 @@ fn follow(
     if let Err(held) = allowed {
         return Verdict::Refuse(decision.remedy.clone(), policy.clone(), held);
     }
+    let remedy = &decision.remedy;
     let may = guard::remedy(memory, episode, seen, limits)
-        .and_then(|()| guard::turn(kind, episode, &decision.remedy, seen, limits))
-        .and_then(|()| guard::idle(&decision.remedy, seen));
-    match may {
-        Ok(()) => Verdict::Begin(decision.clone(), policy.clone()),
+        .and_then(|()| guard::turn(episode, remedy, seen, limits))
+        .and_then(|()| guard::idle(remedy, seen));
+    match (may, guard::not_used_up(memory, episode, seen, limits)) {
+        (Ok(()), _) => match guard::draw(kind, episode, remedy, seen, limits) {
+            Some(turn) => Verdict::Draw(turn),
+            None => Verdict::Begin(decision.clone(), policy.clone()),
+        },
         // What may be tried is tried: the next level is asked, whatever the policy would still try.
-        Err(held) if guard::is_final(held.reason) => {
-            Verdict::Ask(Asks::Escalate, held.reason, held.detail)
+        (Err(held), Err(spent)) if held == spent => {
+            Verdict::Ask(Asks::Escalate, spent.reason, spent.detail)
         }
-        Err(held) => Verdict::Hold(held),
+        (Err(held), _) => Verdict::Hold(held),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn observation(
         id: format!("{}/{kind}/{}", seen.name, seen.now.as_millisecond()),
         now: moment(seen.now),
         node: node_facts(seen),
-        site: Site::Node(node_view(memory, (kind, episode), seen, limits)),
+        site: Site::Node(node_view(memory, episode, seen, limits)),
         episode: episode_view(kind, episode, seen.now),
         other_episodes: others
             .map(|(other, episode)| episode_view(other, episode, seen.now))
@@ -80,15 +80,10 @@ fn node_facts(seen: &Seen) -> NodeFacts {
     }
 }
 
-fn node_view(
-    memory: &Memory,
-    (kind, episode): (&ConditionKind, &Episode),
-    seen: &Seen,
-    limits: &Limits,
-) -> NodeView {
+fn node_view(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -> NodeView {
     let may = guard::remedy(memory, episode, seen, limits);
     let gate = |remedy: Remedy| {
-        let its_turn = || guard::turn(kind, episode, &remedy, seen, limits);
+        let its_turn = || guard::turn(episode, &remedy, seen, limits);
         guard::gate(may.clone().and_then(|()| its_turn()))
     };
     let units = seen

@@ -48,6 +48,7 @@ fn memory() -> Memory {
         wait: None,
         handover: None,
         stands: None,
+        turn: None,
         forgotten: false,
     };
     let kind = ConditionKind::parse("KernelDeadlock").unwrap();
@@ -254,7 +255,7 @@ fn a_journal_that_could_not_be_opened_is_read_and_not_overwritten_when_it_can() 
     disk.remount("ro");
     let error = Journal::open(disk.folder.path(), now()).err().unwrap();
     assert!(matches!(error, JournalError::Open { .. }), "{error:?}");
-    let mut closed = Journal::closed(disk.folder.path());
+    let mut closed = Journal::closed(disk.folder.path(), now());
     let error = closed.write(&Memory::lost()).unwrap_err();
     assert!(matches!(error, JournalError::Open { .. }), "{error:?}");
     disk.remount("rw");
@@ -265,4 +266,34 @@ fn a_journal_that_could_not_be_opened_is_read_and_not_overwritten_when_it_can() 
         Journal::open(disk.folder.path(), now()).unwrap().1,
         memory()
     );
+}
+
+#[test]
+fn a_node_without_a_past_whose_disk_is_full_has_one_when_there_is_room() {
+    let disk = SmallDisk::mounted();
+    disk.fill();
+    let error = Journal::open(disk.folder.path(), now()).err().unwrap();
+    assert!(
+        matches!(error, JournalError::Write(_) | JournalError::Open { .. }),
+        "{error:?}"
+    );
+    let mut closed = Journal::closed(disk.folder.path(), now());
+    assert!(closed.write(&Memory::lost()).is_err());
+    disk.empty();
+    let error = closed.write(&Memory::lost()).unwrap_err();
+    assert!(matches!(error, JournalError::Back { .. }), "{error:?}");
+    drop(closed);
+    let remembered = Journal::open(disk.folder.path(), now()).unwrap().1;
+    println!("{remembered:?}");
+}
+
+#[test]
+fn what_was_damaged_while_it_could_not_be_written_is_for_a_new_process() {
+    let disk = SmallDisk::mounted();
+    let (mut journal, _) = Journal::open(disk.folder.path(), now()).unwrap();
+    disk.fill();
+    assert!(journal.write(&long()).is_err());
+    fs::write(disk.folder.path().join("journal.redb"), b"no database").unwrap();
+    let error = journal.write(&memory()).unwrap_err();
+    assert!(matches!(error, JournalError::Back { .. }), "{error:?}");
 }

@@ -208,3 +208,37 @@ fn a_node_engine_touches_nothing_under_the_stop_switch() -> Result<()> {
         Ok(())
     })
 }
+
+/// It remembers the pause, also where it cannot ask any more; and it asks before it does anything.
+#[test]
+fn a_node_engine_that_starts_anew_on_a_paused_node_touches_nothing() -> Result<()> {
+    played(async |policies| {
+        let stage = Stage::without_controller(policies).await?;
+        let mut agents = tokio::task::JoinSet::new();
+        agents.spawn(stage.scene.agents());
+        stage.minutes(1).await;
+        Hand::PauseNode.set(&stage, true).await?;
+        let machines = &stage.scene.machines;
+        let broken = rectifier_sim::machine::Break::Unit(
+            "proxy.service".to_owned(),
+            rectifier_sim::machine::Cure::Restart,
+        );
+        ensure!(machines.break_it(SICK, &broken));
+        stage.minutes(2).await;
+        for _ in 0..3 {
+            ensure!(machines.break_it(SICK, &rectifier_sim::machine::Break::AgentKilled));
+            stage.minutes(2).await;
+        }
+        // longer than it asks to be left alone for: the time of a pause does not count
+        stage.minutes(15).await;
+        ensure!(!machines.is_well(SICK), "nobody restarted it");
+        Hand::PauseNode.set(&stage, false).await?;
+        stage
+            .until("the unit's restart", async |stage| {
+                Ok(stage.scene.machines.is_well(SICK))
+            })
+            .await?;
+        ensure!(agents.try_join_next().is_none());
+        Ok(())
+    })
+}
