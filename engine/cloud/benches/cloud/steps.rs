@@ -25,7 +25,6 @@ pub(crate) async fn run(server: &str) -> Result<()> {
         let name = format!("by-us-{server}-{}", ports.len());
         let spec = PortSpec {
             name,
-            tags: vec!["by-us".to_owned()],
             description: String::new(),
             template,
         };
