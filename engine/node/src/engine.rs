@@ -1,6 +1,8 @@
 //! The engine's loop: it waits for whatever may change its mind, and makes a pass. Waiting is here, changing is there.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,7 +200,9 @@ impl Engine {
 
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut stop = std::pin::pin!(stop);
-        self.hear(stop.as_mut()).await;
+        if self.hear(stop.as_mut()).await.is_break() {
+            return Ok(());
+        }
         let mut rounds = tokio::time::interval(self.ctx.config.interval());
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -228,8 +232,8 @@ impl Engine {
     }
 
     /// Waits until it is known what people and the control plane said last. An API server that is away is not waited for for
-    /// long: what is remembered counts then.
-    async fn hear(&mut self, stop: std::pin::Pin<&mut impl Future<Output = ()>>) {
+    /// long: what is remembered counts then. Breaks when it is to stop.
+    async fn hear(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
         let (node, repair, switch) = (&mut self.node, &mut self.repair, &mut self.stop);
         let all = async {
             let _ = node.wait_for(is_heard).await;
@@ -238,8 +242,8 @@ impl Engine {
         };
         tokio::select! {
             biased;
-            () = stop => {}
-            _ = tokio::time::timeout(HEARD_WITHIN, all) => {}
+            () = stop => ControlFlow::Break(()),
+            _ = tokio::time::timeout(HEARD_WITHIN, all) => ControlFlow::Continue(()),
         }
     }
 

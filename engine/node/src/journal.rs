@@ -144,6 +144,11 @@ impl Journal {
                 Err(damage) => damage,
             },
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(JournalError::Taken { path }),
+            Err(error) if is_new => {
+                // no file rather than the beginning of one: that would be damaged, and this node has no past
+                let _ = std::fs::remove_file(&path);
+                return Err(not_opened(&path, error));
+            }
             Err(error) if is_damage(&error) => error.into(),
             Err(error) => return Err(not_opened(&path, error)),
         };

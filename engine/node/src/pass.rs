@@ -1,6 +1,7 @@
 //! One pass of the engine: observe → advise → decide → persist → act. Each line says what it may touch.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
 use rectifier_core::clock::Timestamp;
@@ -16,6 +17,10 @@ use crate::journal::{Journal, JournalError};
 use crate::observe::{self, Inbox};
 use crate::persist;
 use crate::trouble::chain;
+
+/// The pause after a remedy that could not be written down: what ended before it wakes the next pass at once. A second: no
+/// disk is hammered by it.
+const UNWRITTEN: Duration = Duration::from_secs(1);
 
 /// What a pass changes.
 pub(crate) struct State {
@@ -75,6 +80,7 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
     if begin.is_some() && !is_written {
         // as if this pass had not been: the next one knows that nothing may begin
         state.ended = seen.ended;
+        tokio::time::sleep(UNWRITTEN).await;
         return Ok(());
     }
     state.memory = memory;
