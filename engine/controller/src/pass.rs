@@ -91,6 +91,7 @@ async fn step(
             return Ok(Step::Done(Some(ctx.settings.poll)));
         }
     }
+    let is_new = repair.status.is_none();
     // writes: what the policy saw and said, into the repair's ConfigMap, if it is followed from here on
     let kept = evidence::keep_decision(ctx, &repair, observation.as_ref(), &seen, &next);
     // writes: the NodeRepair, by compare-and-swap, before anything is done
@@ -103,6 +104,10 @@ async fn step(
         .wrote(pool.unwrap_or_default(), &seen.record, &next.record);
     // Events, beside what they tell of: they hold nothing up; after a kill the successor tells what the record says
     let told = async {
+        // what it began with was written with this
+        if is_new && next.is_news(&seen.record) && seen.record.reason.is_some() {
+            event::tell(ctx, &seen, &seen.record).await;
+        }
         if taken_over || next.is_news(&seen.record) {
             event::tell(ctx, &seen, &next.record).await;
         }

@@ -165,6 +165,10 @@ impl Engine {
             "telling"
         });
 
+        let unwritable = journal.is_closed().then(|| {
+            let why = "it cannot be opened".to_owned();
+            (clock.now(), why)
+        });
         let changes = policies.changed();
         let units: Vec<&str> = limits.units.iter().map(UnitName::as_str).collect();
         tracing::info!(node = %name, ?units, "the node engine runs");
@@ -187,7 +191,7 @@ impl Engine {
                 journal,
                 remedies: JoinSet::new(),
                 ended: None,
-                unwritable: None,
+                unwritable,
             },
             node,
             repair,

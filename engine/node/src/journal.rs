@@ -244,6 +244,11 @@ impl Journal {
         Ok((journal, memory))
     }
 
+    /// It could not be opened, or not be written to when that was tried last.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.database.is_none()
+    }
+
     /// Writes what is to be remembered, durably, if it differs from what was written last. After a failure the file is opened
     /// anew first.
     ///

@@ -61,11 +61,6 @@ impl State {
 }
 
 pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Result<(), Error> {
-    if state.unwritable.is_some() {
-        // it may be over
-        let memory = state.memory.clone();
-        state.write(&memory, ctx.clock.now())?;
-    }
     let seen = observe::node(ctx, state, inbox).await; // reads: NPD, systemd, what the API server told
     let mut news = Vec::new();
     let memory = episode::see(state.memory.clone(), &seen, &ctx.limits, &mut news); // pure

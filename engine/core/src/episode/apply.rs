@@ -64,6 +64,12 @@ pub(super) fn apply(
         }
         Verdict::Draw(turn) => {
             episode.turn = Some(turn);
+            // the policy is asked again when its gate is open
+            episode.wait = Some(Wait {
+                until: turn,
+                policies: seen.policies,
+                shut: false,
+            });
             let until = format!("not before {turn}");
             held_back(episode, hold(Reason::SpreadOut, until), tell);
             None

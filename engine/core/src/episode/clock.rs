@@ -25,6 +25,7 @@ pub(super) fn put_right(memory: &mut Memory, now: Timestamp) {
         failed,
         retried: _,
         paused: _,
+        stopped: _,
         behind: _,
         last_grant: _,
         withdraw: _,
@@ -61,9 +62,12 @@ fn of_episode(episode: &mut Episode, now: Timestamp) {
     } = episode;
     not_after(&mut problem.since, now);
     not_after(&mut sight.since, now);
-    let until = wait.iter_mut().map(|Wait { until, .. }| until);
-    for until in until.chain(turn) {
-        not_after(until, after(now, LONGEST));
+    let latest = after(now, LONGEST);
+    if let Some(Wait { until, .. }) = wait {
+        not_after(until, latest);
+    }
+    if turn.is_some_and(|turn| turn > latest) {
+        *turn = None;
     }
     for AttemptRecord { began, course, .. } in attempts {
         not_after(began, now);

@@ -93,6 +93,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
         handled: BTreeSet::from([kind(KIND)]),
         policies: 0,
         stop: None,
+        stop_heard: true,
         unwritable: None,
         carrying_out: false,
         ended: None,

@@ -25,6 +25,10 @@ fn closed<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Closed> {
     })
 }
 
+/// A turn that was not taken for so long is drawn anew: something else held the node, and perhaps others. 5 min: a pass comes
+/// once a minute at least.
+const TAKEN: Seconds = 300;
+
 /// A day.
 const DAY: Seconds = 24 * 3600;
 
@@ -35,10 +39,10 @@ pub(super) fn remedy(
     seen: &Seen,
     limits: &Limits,
 ) -> Result<(), Closed> {
-    if let Some(why) = &seen.stop {
+    // What people said last counts while the API server is away.
+    if let Some(why) = &memory.stopped {
         return closed(Reason::Stopped, why);
     }
-    // What a person said last counts while the API server is away.
     if let Some(why) = &memory.paused {
         return closed(Reason::Paused, why);
     }
@@ -150,7 +154,7 @@ pub(super) fn turn(
     limits: &Limits,
 ) -> Result<(), Closed> {
     match episode.turn {
-        Some(until) if is_wide(remedy, limits) && seen.now < until => {
+        Some(until) if episode.tried() == 0 && is_wide(remedy, limits) && seen.now < until => {
             closed(Reason::SpreadOut, format!("not before {until}"))
         }
         Some(_) | None => Ok(()),
@@ -165,7 +169,7 @@ pub(super) fn draw(
     seen: &Seen,
     limits: &Limits,
 ) -> Option<Timestamp> {
-    let passed = |until: Timestamp| seconds_between(until, seen.now) > limits.settle;
+    let passed = |until: Timestamp| seconds_between(until, seen.now) > TAKEN;
     let has_one = episode.turn.is_some_and(|until| !passed(until));
     if !is_wide(remedy, limits) || episode.tried() > 0 || has_one {
         return None;

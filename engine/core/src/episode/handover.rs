@@ -84,7 +84,7 @@ pub(super) fn next(
     };
     // A grant is not taken under the stop switch or a pause: the control plane reads the same, takes it back, and says why.
     // Nor is one that could not be remembered: it runs out, and the cloud is asked for the reboot.
-    let halted = seen.stop.is_some() || memory.paused.is_some();
+    let halted = memory.stopped.is_some() || memory.paused.is_some();
     let busy = memory.running().is_some() || seen.carrying_out || halted;
     let busy = busy || seen.unwritable.is_some();
     let used = memory.last_grant.clone();

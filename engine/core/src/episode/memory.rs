@@ -189,6 +189,9 @@ pub struct Memory {
     /// Why a person paused the node, as it was last heard.
     #[serde(default)]
     pub paused: Option<String>,
+    /// What the stop switch said, as it was last heard.
+    #[serde(default)]
+    pub stopped: Option<String>,
     /// Since when the clock lags behind what is remembered.
     #[serde(default)]
     pub behind: Option<Timestamp>,

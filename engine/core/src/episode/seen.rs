@@ -140,9 +140,11 @@ pub struct Seen {
     pub handled: BTreeSet<ConditionKind>,
     /// Counts the changes of the policies.
     pub policies: u64,
-    /// The stop switch is set, and says this. One that was seen holds while the API server is away; one that was never seen
-    /// does not: a node heals itself during an outage, too.
+    /// The stop switch is set, and says this. One that was seen holds while the API server is away, also over a restart; one
+    /// that was never seen does not: a node heals itself during an outage, too.
     pub stop: Option<String>,
+    /// Whether it was heard of since the engine began: else it is not known whether it is set.
+    pub stop_heard: bool,
     /// Since when the journal cannot be written, and why; none if it can.
     pub unwritable: Option<(Timestamp, String)>,
     /// A remedy of this process is under way.

@@ -19,6 +19,9 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
     if let Some(node) = &seen.node.value {
         memory.paused.clone_from(&node.paused);
     }
+    if seen.stop_heard {
+        memory.stopped.clone_from(&seen.stop);
+    }
     clock::put_right(&mut memory, seen.now);
     let Memory {
         episodes,
@@ -27,6 +30,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         failed,
         retried,
         paused,
+        stopped,
         behind,
         last_grant,
         mut withdraw,
@@ -71,6 +75,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         failed: recent(&failed, seen.now).to_vec(),
         retried,
         paused,
+        stopped,
         behind,
         last_grant,
         withdraw,

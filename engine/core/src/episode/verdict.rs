@@ -58,6 +58,12 @@ pub(super) fn weigh(
     let Some(episode) = memory.episodes.get(kind) else {
         return Verdict::Hold(hold(Reason::NoPolicy, ""));
     };
+    if let Some((since, why)) = seen.unwritable.as_ref().filter(|_| episode.forgotten)
+        && seconds_between(*since, seen.now) < limits.settle
+    {
+        // in a moment it may be known after all
+        return Verdict::Hold(hold(Reason::JournalUnwritable, why));
+    }
     if episode.forgotten {
         return Verdict::Ask(Asks::Escalate, Reason::JournalLost, String::new());
     }
@@ -99,7 +105,7 @@ fn follow(
         // do any more is no reason to make much of a problem that has just come, and may go by itself.
         Remedy::Wait(_)
             if let Err(held) = guard::not_used_up(memory, episode, seen, limits)
-                && (held.reason == Reason::RemediesUsedUp
+                && ([Reason::RemediesUsedUp, Reason::JournalUnwritable].contains(&held.reason)
                     || seconds_between(episode.problem.since, seen.now) >= limits.heal_within) =>
         {
             return Verdict::Ask(Asks::Escalate, held.reason, held.detail);

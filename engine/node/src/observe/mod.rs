@@ -82,6 +82,7 @@ pub(crate) async fn node(ctx: &Context, state: &State, inbox: Inbox) -> Seen {
         handled,
         policies: inbox.policies,
         stop: inbox.stop.value.as_deref().map(why),
+        stop_heard: inbox.stop.freshness != Freshness::Missing,
         unwritable: state.unwritable.clone(),
         carrying_out: inbox.carrying_out,
         ended: inbox.ended,

@@ -98,10 +98,44 @@ fn nodes_that_something_else_held_together_are_spread_when_it_is_over() {
 }
 
 #[test]
+fn a_policy_that_waits_for_its_gate_is_asked_when_its_turn_comes() {
+    let limits = limits_with(|limits| (limits.jitter, limits.settle) = (30, 1));
+    let mut memory = Memory::default();
+    // one that waits for longer than any turn lasts, if it may not
+    let begun = (0..3000_i64).find(|second| {
+        let mut news = Vec::new();
+        let seen = ill(second * 3);
+        let asked = see(memory.clone(), &seen, &limits, &mut news);
+        let answers = questions(&asked, &seen, &limits)
+            .into_iter()
+            .map(|(kind, observation)| {
+                let crate::policy::Site::Node(view) = observation.site else {
+                    panic!("a node");
+                };
+                let remedy = match &view.units[0].gate {
+                    Gate::Open => restart("containerd.service"),
+                    Gate::Closed(_) => Remedy::Wait(1000),
+                };
+                (kind, advice(remedy))
+            })
+            .collect();
+        let plan = decide(asked, &seen, &answers, &limits, news);
+        memory = plan.memory;
+        plan.begin.is_some()
+    });
+    assert!(begun.is_some_and(|pass| pass <= 11), "{begun:?}");
+}
+
+#[test]
 fn a_policy_sees_that_its_turn_comes_later() {
     let limits = limits_with(|limits| limits.jitter = 3600);
     let memory = restart_with(&Memory::default(), &ill(0), &limits).memory;
-    let asked = questions(&memory, &ill(1), &limits);
+    // one that has changed is asked before
+    let changed = Seen {
+        policies: 1,
+        ..ill(1)
+    };
+    let asked = questions(&memory, &changed, &limits);
     let crate::policy::Site::Node(view) = &asked[&kind(KIND)].site else {
         panic!("a node");
     };
@@ -168,6 +202,20 @@ fn a_person_pauses_a_node_also_while_the_api_server_is_away() {
     };
     let plan = go(&plan.memory, &unheard, restart("containerd.service"));
     assert_eq!(plan.begin, None);
+    let stopped = Seen {
+        stop: Some("fire".to_owned()),
+        ..ill(1)
+    };
+    let after = go(&Memory::default(), &stopped, restart("containerd.service"));
+    let unheard = Seen {
+        stop_heard: false,
+        ..ill(2)
+    };
+    let after = go(&after.memory, &unheard, restart("containerd.service"));
+    assert_eq!(
+        (after.begin, after.memory.stopped),
+        (None, Some("fire".to_owned()))
+    );
     // until the person takes it away
     let plan = go(&plan.memory, &ill(2), restart("containerd.service"));
     assert!(plan.begin.is_some());
@@ -354,13 +402,18 @@ fn what_cannot_be_remembered_is_not_done_and_the_next_level_is_asked() {
         unwritable: Some((at(0), "no space left on device".to_owned())),
         ..ill(second)
     };
-    for advised in [restart("containerd.service"), fix("sda")] {
+    for advised in [restart("containerd.service"), fix("sda"), wait()] {
         let plan = go(&Memory::default(), &full(59), advised.clone());
         assert_eq!((&plan.begin, episode(&plan).asks()), (&None, None));
         let plan = go(&plan.memory, &full(60), advised);
         assert_eq!(plan.begin, None);
         assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
     }
+    // an engine that could not even read it: in a moment it may
+    let plan = go(&Memory::lost(), &full(59), wait());
+    assert_eq!(episode(&plan).asks(), None);
+    let plan = go(&plan.memory, &full(60), wait());
+    assert_eq!(episode(&plan).asks(), Some(Asks::Escalate));
     let mut offered = full(1);
     offered.repair = repair(Asks::Reboot, Phase::GrantOffered);
     if let Some(repair) = &mut offered.repair.value {
