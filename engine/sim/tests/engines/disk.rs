@@ -6,13 +6,9 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use rectifier_api::NodeRepair;
 use rectifier_core::repair::Asks;
-use rectifier_sim::machine::{Break, Cure};
+use rectifier_sim::machine::Break;
 
 use crate::hands::stage::{SICK, Stage, played};
-
-fn proxy() -> Break {
-    Break::Unit("proxy.service".to_owned(), Cure::Restart)
-}
 
 async fn is_told(stage: &Stage, words: &str) -> Result<bool> {
     let events: Api<Event> = Api::all(stage.client.clone());
@@ -27,7 +23,7 @@ async fn is_told(stage: &Stage, words: &str) -> Result<bool> {
 /// What it does not heal is asked of the control plane, with the reason; and when there is room again it heals by itself.
 /// Whether it `remembers` what it asked for.
 async fn is_escalated_and_healed_again(stage: &Stage, remembers: bool) -> Result<()> {
-    ensure!(stage.scene.machines.break_it(SICK, &proxy()));
+    stage.a_unit_fails()?;
     stage
         .until("the escalation", async |stage| {
             let open = stage.open(SICK).await?;
@@ -44,20 +40,14 @@ async fn is_escalated_and_healed_again(stage: &Stage, remembers: bool) -> Result
     repairs
         .delete(&open.name_any(), &DeleteParams::default())
         .await?;
-    ensure!(stage.scene.machines.break_it(SICK, &proxy()));
-    stage
-        .until("the unit's restart", async |stage| {
-            Ok(stage.scene.machines.is_well(SICK))
-        })
-        .await
+    stage.a_unit_fails()?;
+    stage.is_restarted().await
 }
 
 #[test]
 fn what_cannot_be_remembered_is_escalated_and_not_done() -> Result<()> {
     played(async |policies| {
-        let stage = Stage::without_controller(policies).await?;
-        let mut agents = tokio::task::JoinSet::new();
-        agents.spawn(stage.scene.agents());
+        let (stage, mut agents) = Stage::with_agents(policies).await?;
         stage.minutes(1).await;
         ensure!(stage.scene.machines.break_it(SICK, &Break::DiskFull));
         is_escalated_and_healed_again(&stage, true).await?;
@@ -71,9 +61,7 @@ fn what_cannot_be_remembered_is_escalated_and_not_done() -> Result<()> {
 #[test]
 fn an_engine_that_begins_on_a_full_disk_does_nothing_before_it_remembers() -> Result<()> {
     played(async |policies| {
-        let stage = Stage::without_controller(policies).await?;
-        let mut agents = tokio::task::JoinSet::new();
-        agents.spawn(stage.scene.agents());
+        let (stage, mut agents) = Stage::with_agents(policies).await?;
         stage.minutes(1).await;
         ensure!(stage.scene.machines.break_it(SICK, &Break::DiskFull));
         ensure!(stage.scene.machines.break_it(SICK, &Break::AgentKilled));

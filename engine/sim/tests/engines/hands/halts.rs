@@ -182,24 +182,14 @@ fn what_is_ours_is_taken_back_while_the_switch_is_set() -> Result<()> {
 #[test]
 fn a_node_engine_touches_nothing_under_the_stop_switch() -> Result<()> {
     played(async |policies| {
-        let stage = Stage::without_controller(policies).await?;
-        let mut agents = tokio::task::JoinSet::new();
-        agents.spawn(stage.scene.agents());
+        let (stage, mut agents) = Stage::with_agents(policies).await?;
         stage.stop(true).await?;
         stage.minutes(1).await;
-        let broken = rectifier_sim::machine::Break::Unit(
-            "proxy.service".to_owned(),
-            rectifier_sim::machine::Cure::Restart,
-        );
-        ensure!(stage.scene.machines.break_it(SICK, &broken));
+        stage.a_unit_fails()?;
         stage.minutes(4).await;
         ensure!(!stage.scene.machines.is_well(SICK), "nobody restarted it");
         stage.stop(false).await?;
-        stage
-            .until("the unit's restart", async |stage| {
-                Ok(stage.scene.machines.is_well(SICK))
-            })
-            .await?;
+        stage.is_restarted().await?;
         ensure!(agents.try_join_next().is_none());
         ensure!(
             stage.scene.nodes().iter().any(|node| node == SICK),
@@ -209,21 +199,15 @@ fn a_node_engine_touches_nothing_under_the_stop_switch() -> Result<()> {
     })
 }
 
-/// It remembers the pause, also where it cannot ask any more; and it asks before it does anything.
+/// The time of the pause is not taken from that in which it may heal its node, either.
 #[test]
 fn a_node_engine_that_starts_anew_on_a_paused_node_touches_nothing() -> Result<()> {
     played(async |policies| {
-        let stage = Stage::without_controller(policies).await?;
-        let mut agents = tokio::task::JoinSet::new();
-        agents.spawn(stage.scene.agents());
+        let (stage, mut agents) = Stage::with_agents(policies).await?;
         stage.minutes(1).await;
         Hand::PauseNode.set(&stage, true).await?;
         let machines = &stage.scene.machines;
-        let broken = rectifier_sim::machine::Break::Unit(
-            "proxy.service".to_owned(),
-            rectifier_sim::machine::Cure::Restart,
-        );
-        ensure!(machines.break_it(SICK, &broken));
+        stage.a_unit_fails()?;
         stage.minutes(2).await;
         for _ in 0..3 {
             ensure!(machines.break_it(SICK, &rectifier_sim::machine::Break::AgentKilled));
@@ -233,11 +217,7 @@ fn a_node_engine_that_starts_anew_on_a_paused_node_touches_nothing() -> Result<(
         stage.minutes(15).await;
         ensure!(!machines.is_well(SICK), "nobody restarted it");
         Hand::PauseNode.set(&stage, false).await?;
-        stage
-            .until("the unit's restart", async |stage| {
-                Ok(stage.scene.machines.is_well(SICK))
-            })
-            .await?;
+        stage.is_restarted().await?;
         ensure!(agents.try_join_next().is_none());
         Ok(())
     })

@@ -12,6 +12,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Phase, Record};
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
+use rectifier_sim::machine::{Break, Cure};
 use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -49,6 +50,29 @@ impl Stage {
             .until("the pods to run", async |stage| Ok(stage.scene.is_well()))
             .await?;
         Ok(stage)
+    }
+
+    /// Without the controller, and the node engines run: one that ends is told of by the set.
+    pub(crate) async fn with_agents(policies: Arc<dyn Advisor>) -> Result<(Self, JoinSet<String>)> {
+        let stage = Self::without_controller(policies).await?;
+        let mut agents = JoinSet::new();
+        agents.spawn(stage.scene.agents());
+        Ok((stage, agents))
+    }
+
+    /// A unit of the sick node fails; its restart would help.
+    pub(crate) fn a_unit_fails(&self) -> Result<()> {
+        let broken = Break::Unit("proxy.service".to_owned(), Cure::Restart);
+        ensure!(self.scene.machines.break_it(SICK, &broken));
+        Ok(())
+    }
+
+    /// Until it was restarted.
+    pub(crate) async fn is_restarted(&self) -> Result<()> {
+        self.until("the unit's restart", async |stage| {
+            Ok(stage.scene.machines.is_well(SICK))
+        })
+        .await
     }
 
     pub(crate) fn start(&mut self) {
