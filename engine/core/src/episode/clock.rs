@@ -1,6 +1,8 @@
 //! A clock that was put back: moments that are remembered lie in the future then, and what waits for so many seconds after
-//! one would wait for as long as the clock was wrong. Such a moment is taken for now: everything that rests on it waits its
-//! time again, and no longer. (What may not be done too often waits as long as the clock lags behind, in the meantime. A clock that is put forward lets things be due sooner; what is begun then is limited by count.)
+//! one would wait for as long as the clock was wrong. Once it is believed, such a moment is taken for now: everything that
+//! rests on it waits its time again, and no longer. Until then it waits.
+//!
+//! A clock that is put forward lets things be due sooner; what is begun then is limited by count.
 
 use jiff::Timestamp;
 

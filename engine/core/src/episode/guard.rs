@@ -96,7 +96,8 @@ fn distance(episode: &Episode, limits: &Limits) -> Seconds {
     limits.min_interval.saturating_mul(doubled)
 }
 
-/// May one more unit or fix be tried in this episode? If not, no time that a policy might wait for changes it.
+/// May one more unit or fix be tried in this episode? If not, nothing changes that within the time in which a node should be
+/// healed.
 pub(super) fn not_used_up(
     memory: &Memory,
     episode: &Episode,
