@@ -274,11 +274,15 @@ impl World {
             prop_assert!(!self.remedy_runs, "no_remedy_runs_while_another_one_does");
             self.check_begin(begin, seen, plan, limits)?;
         }
-        // a clock that is put back takes an episode's beginning along, once it is believed
+        // a clock that is put back takes an episode's beginning along, once it is believed, or lets the next one begin in the
+        // same second as the one before
         let believed = self.memory.behind.is_some() && plan.memory.behind.is_none();
         for (kind, before) in &self.memory.episodes {
             match plan.memory.episodes.get(kind) {
-                Some(after) if after.problem.since == before.problem.since || believed => {
+                Some(after)
+                    if after.problem.since == seen.now
+                        && (believed || before.problem.since == seen.now) => {}
+                Some(after) if after.problem.since == before.problem.since => {
                     prop_assert!(
                         after.asks() >= before.asks(),
                         "what_is_asked_only_moves_upwards"

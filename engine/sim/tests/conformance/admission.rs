@@ -342,6 +342,31 @@ pub(crate) async fn the_controllers_secrets(talk: &mut Talk) -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn the_controllers_config_maps(talk: &mut Talk) -> Result<()> {
+    const MAPS: &str = "/api/v1/namespaces/rectifier-system/configmaps";
+    const POLICIES: &str = "/api/v1/namespaces/rectifier-system/configmaps/rectifier-policies";
+    let map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
+    talk.post(MAPS, map("rectifier-policies")).await?;
+    talk.as_account(CONTROLLER, None).await?;
+    talk.until_refused(MAPS, &map("mine")).await?;
+    let forged = json!({"data": {"a": "forged"}});
+    let answer = talk.merge(POLICIES, forged.clone()).await?;
+    show(talk, "the-policies", &answer);
+    let answer = talk.post(MAPS, map("rectifier-stop")).await?;
+    show(talk, "a-stop-switch", &answer);
+    let answer = talk.post(MAPS, map("rectifier-evidence-1")).await?;
+    show(talk, "evidence", &answer);
+    let answer = talk
+        .merge(&format!("{MAPS}/rectifier-evidence-1"), forged)
+        .await?;
+    show(talk, "more-evidence", &answer);
+    talk.as_oneself();
+    for name in ["rectifier-policies", "rectifier-evidence-1"] {
+        talk.delete(&format!("{MAPS}/{name}")).await?;
+    }
+    Ok(())
+}
+
 /// Who deletes a repair whose replacement is committed is told what to do instead; but for the controller.
 pub(crate) async fn committed_repairs(talk: &mut Talk) -> Result<()> {
     let (open, status) = (

@@ -92,6 +92,7 @@ cases! {
     admission::a_detectors_conditions,
     admission::agents_events,
     admission::the_controllers_secrets,
+    admission::the_controllers_config_maps,
     admission::committed_repairs,
     watches::changes,
     watches::initial_events,

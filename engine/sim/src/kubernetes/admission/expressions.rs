@@ -34,7 +34,7 @@ const NODE_ENGINE: &str = "system:serviceaccount:rectifier-agents:rectifier-node
 const DETECTOR: &str = "system:serviceaccount:rectifier-agents:node-problem-detector";
 const CONTROLLER: &str = "system:serviceaccount:rectifier-system:rectifier-controller";
 
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 21] = [
     (
         "request.userInfo.username == 'system:serviceaccount:rectifier-agents:rectifier-node'",
         |asked| asked.who.user == NODE_ENGINE,
@@ -184,6 +184,11 @@ const CHECKS: [(&str, Check); 20] = [
             let is_named = meta(secret, "name").starts_with("bootstrap-token-");
             is_named && secret["type"] == "bootstrap.kubernetes.io/token"
         },
+    ),
+    // the controller's ConfigMaps
+    (
+        "object.metadata.name.startsWith('rectifier-evidence-')",
+        |asked| meta(asked.object, "name").starts_with("rectifier-evidence-"),
     ),
 ];
 
