@@ -11,8 +11,8 @@ mod repair;
 pub use client::{ClientError, client};
 pub use crds::crds;
 pub use pool::{
-    Drain, Interface, Mode, Provisioning, RepairPool, RepairPoolSpec, RepairPoolStatus, Retention,
-    Timing,
+    Breaker, BreakerStatus, Drain, Interface, Mode, OnPlateau, Pacing, Provisioning, RepairPool,
+    RepairPoolSpec, RepairPoolStatus, Retention, Timing,
 };
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 

@@ -6,6 +6,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
+use rectifier_core::budget::{State, Tripped};
+use rectifier_core::clock::Timestamp;
 use rectifier_core::repair::{Condition, LastResort, NodeOwner, Part};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,8 +30,10 @@ use serde::{Deserialize, Serialize};
     printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodes"}"#,
     printcolumn = r#"{"name":"Sick","type":"integer","jsonPath":".status.sick"}"#,
     printcolumn = r#"{"name":"Repairing","type":"integer","jsonPath":".status.repairing"}"#,
+    printcolumn = r#"{"name":"Breaker","type":"string","jsonPath":".status.breaker.state"}"#,
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Why","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Storm","type":"string","jsonPath":".status.breaker.message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +52,12 @@ pub struct RepairPoolSpec {
     /// Waits and deadlines.
     #[serde(default)]
     pub timing: Timing,
+    /// What stops the repairs of the pool when so many of its nodes are ill at once that the cause is hardly theirs.
+    #[serde(default)]
+    pub breaker: Breaker,
+    /// How fast repairs of the pool follow each other.
+    #[serde(default)]
+    pub pacing: Pacing,
     /// Others that keep nodes, whose signs on a node do not matter here: for example `Magnum`, where its labels stand on nodes
     /// that nothing of Magnum repairs. Without it a node that another keeps is left alone, with the reason `OwnedByOther`.
     #[serde(default)]
@@ -90,6 +100,9 @@ pub struct RepairPoolStatus {
     /// How many of them have a repair in flight: from its first intrusive step until it is over.
     #[serde(default)]
     pub repairing: u32,
+    /// Whether repairs may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerStatus>,
     /// `Ready`: its nodes are looked after. False, with the reason, if the selector cannot be parsed (`SelectorInvalid`), a node
     /// is in two pools (`Overlaps`) or the user data cannot be rendered (`TemplateInvalid`). `Paused`: a person paused it.
     #[serde(default)]
@@ -98,6 +111,102 @@ pub struct RepairPoolStatus {
         "x-kubernetes-list-map-keys" = ["type"]
     ))]
     pub conditions: Vec<Condition>,
+}
+
+/// Whether repairs of a pool may begin, and if not, why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerStatus {
+    /// `Closed`: they may. `Open`: none may, and those before their commit stay where they are. `Trickle`: one at a time, and
+    /// one more with each that helped.
+    pub state: State,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The rule that opened it, what is seen of that and what may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tripped: Option<Tripped>,
+    /// The same in a sentence, with what closes it.
+    #[serde(default)]
+    pub message: String,
+    /// When it changes at the soonest, if the pool stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_again: Option<Timestamp>,
+    /// How many repairs may be in flight now.
+    #[serde(default)]
+    pub allowed: u32,
+}
+
+/// What opens the breaker of a pool. While it is open no repair begins, and one before its commit stays where it is, its cordon
+/// kept; one after its commit goes on. Percentages are rounded up, and 0 switches a rule off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Breaker {
+    /// More of the pool's nodes, in percent of the most that it had within a day, are ill, in repair, or were removed by one
+    /// within the hour. One always may be.
+    #[schemars(range(min = 0, max = 100))]
+    pub sick_percent: u32,
+    /// The same in one zone, if that has three nodes or more.
+    #[schemars(range(min = 0, max = 100))]
+    pub zone_sick_percent: u32,
+    /// So many of the pool's nodes, in percent and three at least, fall ill of one thing within five minutes, or recover from it:
+    /// that is what a detector does that begins anew.
+    #[schemars(range(min = 0, max = 100))]
+    pub together_percent: u32,
+    /// Nothing is begun before the cluster has been watched so long without a break, in seconds: after a start, a change of
+    /// leaders, or an outage of the API server.
+    #[schemars(range(min = 0, max = 3600))]
+    pub steady: u32,
+    /// What is done about a storm that has not got worse for half an hour.
+    pub on_plateau: OnPlateau,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            sick_percent: 30,
+            zone_sick_percent: 50,
+            together_percent: 10,
+            steady: 300,
+            on_plateau: OnPlateau::Trickle,
+        }
+    }
+}
+
+/// What is done about a storm that does not end, and gets no worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum OnPlateau {
+    /// Repair one at a time, and one more with each that helped, back to one with each that did not.
+    #[default]
+    Trickle,
+    /// Wait until it is over.
+    Hold,
+}
+
+/// How fast repairs of a pool follow each other. The whole cluster has a limit of its own (the controller's
+/// `--hourly-replacements`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Pacing {
+    /// So many of the pool's nodes in percent, rounded down, are in repair at once, spread over its zones. One always may be.
+    #[schemars(range(min = 0, max = 100))]
+    pub in_flight_percent: u32,
+    /// And so many at most.
+    #[schemars(range(min = 1, max = 1000))]
+    pub in_flight: u32,
+    /// From one repair's begin to the next one's, in seconds.
+    #[schemars(range(min = 0, max = 86400))]
+    pub every: u32,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self {
+            in_flight_percent: 5,
+            in_flight: 10,
+            every: 300,
+        }
+    }
 }
 
 /// What the control plane may do to a pool's nodes. The node's own engine acts on what its own configuration allows.

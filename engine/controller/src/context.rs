@@ -22,6 +22,8 @@ pub struct Settings {
     pub identity: String,
     /// What this cluster's servers are marked with.
     pub cluster: String,
+    /// So many of the cluster's nodes, in percent rounded up, are replaced within an hour; one always may be.
+    pub hourly: u32,
     /// How often a thing outside of the API server is looked at again while it is awaited.
     pub poll: Duration,
 }

@@ -77,8 +77,9 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
         passes: JoinSet::new(),
         ctx,
     };
+    engine.cluster.unsettled(engine.since);
     let mut policies = engine.ctx.policies.changed();
-    let mut events = watch(&engine.ctx);
+    let mut events = watch(&engine.ctx, &engine.cluster);
     loop {
         engine.start_due();
         let next = engine.next_due();
@@ -100,7 +101,10 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
     }
 }
 
-fn watch(ctx: &Context) -> futures::stream::SelectAll<futures::stream::BoxStream<'static, Seen>> {
+fn watch(
+    ctx: &Context,
+    cluster: &Arc<Cluster>,
+) -> futures::stream::SelectAll<futures::stream::BoxStream<'static, Seen>> {
     let client = || ctx.client.clone();
     // small pages: one is in memory as a whole while it is parsed
     let config = || watcher::Config::default().page_size(100);
@@ -108,24 +112,29 @@ fn watch(ctx: &Context) -> futures::stream::SelectAll<futures::stream::BoxStream
     let repairs = watcher(Api::<SlimRepair>::all(client()), config());
     let nodes = watcher(Api::<SlimNode>::all(client()), config());
     futures::stream::select_all([
-        lasting(pools, ctx, Kind::Pool).map(Seen::Pool).boxed(),
-        lasting(repairs, ctx, Kind::Repair)
+        lasting(pools, (ctx, cluster), Kind::Pool)
+            .map(Seen::Pool)
+            .boxed(),
+        lasting(repairs, (ctx, cluster), Kind::Repair)
             .map(Seen::Repair)
             .boxed(),
-        lasting(nodes, ctx, Kind::Node).map(Seen::Node).boxed(),
+        lasting(nodes, (ctx, cluster), Kind::Node)
+            .map(Seen::Node)
+            .boxed(),
     ])
 }
 
 /// A watch that was cut is taken up again, a second later; until then what it told stays as it was.
 fn lasting<K: Resource + Send + 'static>(
     events: impl futures::Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
-    ctx: &Context,
+    (ctx, cluster): (&Context, &Arc<Cluster>),
     kind: Kind,
 ) -> futures::stream::BoxStream<'static, Event<K>> {
-    let telemetry = ctx.telemetry.clone();
+    let (ctx, cluster) = (ctx.clone(), Arc::clone(cluster));
     events
         .or_else(move |error| {
-            telemetry.cut(kind);
+            ctx.telemetry.cut(kind);
+            cluster.unsettled(ctx.now());
             async move {
                 tracing::warn!("a watch was cut, and is taken up again: {}", chain(&error));
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::{Api, PostParams};
-use rectifier_api::CONTROLLER;
+use rectifier_api::{CONTROLLER, NodeRepair};
 use rectifier_core::clock::Timestamp;
 use rectifier_core::name::NodeName;
 use rectifier_core::reason::Reason;
@@ -64,24 +64,52 @@ fn of(seen: &Seen, record: &Record) -> String {
 
 /// Says that an act failed. A lost swap is no failure: somebody wrote first, and the next look comes at once.
 pub(crate) async fn failed(ctx: &Context, cluster: &Cluster, seen: &Seen, error: &Error) {
-    let Ok(node) = NodeName::parse(&seen.request.node) else {
+    let node = (seen.request.node.as_str(), seen.request.node_uid.as_str());
+    warn(
+        ctx,
+        cluster,
+        node,
+        of(seen, &seen.record),
+        (Reason::ActFailed, error),
+    )
+    .await;
+}
+
+/// Says that a look failed, so that nothing is decided: what stands on the repair is older than that.
+pub(crate) async fn unseen(ctx: &Context, cluster: &Cluster, repair: &NodeRepair, error: &Error) {
+    let node = (
+        repair.spec.node_name.as_str(),
+        repair.spec.node_uid.as_str(),
+    );
+    let of = repair.metadata.uid.clone().unwrap_or_default();
+    warn(ctx, cluster, node, of, (Reason::LookFailed, error)).await;
+}
+
+async fn warn(
+    ctx: &Context,
+    cluster: &Cluster,
+    (name, node_uid): (&str, &str),
+    of: String,
+    (reason, error): (Reason, &Error),
+) {
+    let Ok(node) = NodeName::parse(name) else {
         return;
     };
     let words = chain(error);
     let quiet = error.is_lost() || error.is_end();
-    if quiet || !cluster.is_news(&node, Reason::ActFailed, &words, ctx.now()) {
+    if quiet || !cluster.is_news(&node, reason, &words, ctx.now()) {
         return;
     }
     let word = Word {
-        node: node.as_str(),
-        node_uid: &seen.request.node_uid,
-        of: of(seen, &seen.record),
-        reason: Reason::ActFailed,
-        message: format!("{}: {words}", Reason::ActFailed),
+        node: name,
+        node_uid,
+        of,
+        reason,
+        message: format!("{reason}: {words}"),
         warns: true,
     };
     if !write(ctx, word).await {
-        cluster.was_not_told(&node, Reason::ActFailed, &words);
+        cluster.was_not_told(&node, reason, &words);
     }
 }
 

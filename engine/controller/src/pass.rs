@@ -74,16 +74,26 @@ async fn step(
     // writes: our term, by compare-and-swap; ends the process if the repair bears a newer one
     let (repair, taken_over) = persist::stamp_term(ctx, repair, term).await?;
     // reads: API server, cloud
-    let mut seen = observe::repair(ctx, cluster, &repair, since).await?;
+    let looked = observe::repair(ctx, cluster, &repair, since).await;
+    let mut seen = match looked {
+        Ok(seen) => seen,
+        Err(error) => {
+            event::unseen(ctx, cluster, &repair, &error).await;
+            return Err(error);
+        }
+    };
     // sandbox; a policy that fails is advice too
     let (observation, advice) = advise::ask(ctx, cluster, &seen).await.unzip();
     seen.advice = advice;
     // reads: what only this phase and this advice make necessary
-    observe::further(ctx, cluster, &mut seen).await?;
+    if let Err(error) = observe::further(ctx, cluster, &mut seen).await {
+        event::unseen(ctx, cluster, &repair, &error).await;
+        return Err(error);
+    }
     // pure
     let next = decide(&seen)?;
-    // in memory: one repair of a pool is in flight
-    let next = turn::keep(cluster, node, &mut seen, next)?;
+    // in memory: so many repairs of a pool are in flight
+    let next = turn::keep(ctx, cluster, node, &mut seen, next)?;
     if next.grants(&seen.record) {
         // from the moment in which it is written the node may go down
         fence::leading(ctx, term).await?;
@@ -124,7 +134,12 @@ async fn step(
         return Ok(Step::Wrote(Box::new(repair)));
     }
     let (now, before) = (next.record.phase, seen.record.phase);
-    Ok(Step::Done(again(ctx, now, before, next.act.as_ref())))
+    let again = again(ctx, now, before, next.act.as_ref());
+    let waits = next.act.is_none() && next.reason.waits_among_many();
+    let patience = waits.then(|| cluster.patience(node)).flatten();
+    Ok(Step::Done(
+        patience.map_or(again, |wait| again.max(Some(wait))),
+    ))
 }
 
 /// Does what the record says is about to be done, if nobody forbids it now.

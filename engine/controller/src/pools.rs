@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{Selector, SelectorExt};
-use rectifier_api::{CONTROLLER, RepairPool, RepairPoolStatus};
+use rectifier_api::{BreakerStatus, CONTROLLER, RepairPool, RepairPoolStatus};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{SiteKind, Status};
 use rectifier_core::repair::{Condition, PAUSED};
@@ -21,16 +21,20 @@ use serde_json::json;
 use crate::cluster::{Cluster, NodeFacts};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
-use crate::fence;
 use crate::similar::template;
+use crate::{fence, turn};
 
 /// Changes are gathered for so long. 5 s: a person who looks sees what is, and a storm of conditions is one write.
 const GATHERED: Duration = Duration::from_secs(5);
 
+/// And looked at again after so long, whether anything changed or not.
+const LOOKED: Duration = Duration::from_secs(30);
+
 /// Keeps the status of every pool. Ends only when somebody else leads.
 pub(crate) async fn keep(ctx: Context, cluster: Arc<Cluster>, term: i64) -> Error {
     loop {
-        cluster.changed().await;
+        // a breaker changes by the clock, too
+        let _ = tokio::time::timeout(LOOKED, cluster.changed()).await;
         tokio::time::sleep(GATHERED).await;
         if !cluster.is_complete() {
             continue;
@@ -48,8 +52,11 @@ pub(crate) async fn keep(ctx: Context, cluster: Arc<Cluster>, term: i64) -> Erro
 async fn write(ctx: &Context, cluster: &Cluster, term: i64) -> Result<(), Error> {
     let policies = ctx.policies.set();
     let handles = |kind: &ConditionKind| policies.handles(kind, SiteKind::ControlPlane);
+    let pools = cluster.pools();
+    let weather = |pool: &RepairPool| turn::weather(ctx, cluster, pool).status;
     let known = Known {
-        pools: cluster.pools(),
+        breakers: pools.iter().map(weather).collect(),
+        pools,
         nodes: cluster.nodes(),
         repairing: cluster.in_flight(ctx.now()),
     };
@@ -80,6 +87,8 @@ async fn write(ctx: &Context, cluster: &Cluster, term: i64) -> Result<(), Error>
 /// What the status rests on.
 struct Known {
     pools: Vec<RepairPool>,
+    /// Of each of them.
+    breakers: Vec<BreakerStatus>,
     nodes: Vec<(NodeName, NodeFacts)>,
     repairing: Vec<NodeName>,
 }
@@ -136,7 +145,10 @@ impl Known {
         let mut changed = Vec::new();
         for (at, pool) in self.pools.iter().enumerate() {
             let selected = selected.remove(&at).unwrap_or_default();
-            let status = status(pool, &selectors[at], &selected, now);
+            let status = RepairPoolStatus {
+                breaker: self.breakers.get(at).cloned(),
+                ..status(pool, &selectors[at], &selected, now)
+            };
             if pool.status.as_ref() != Some(&status) {
                 changed.push((pool.name_any(), status));
             }
@@ -192,6 +204,7 @@ fn status(
         nodes: selected.nodes,
         sick: selected.sick,
         repairing: selected.repairing,
+        breaker: None,
         conditions: vec![
             new("Ready", is_ready, (reason, message.as_str())),
             new(
@@ -247,6 +260,7 @@ mod tests {
         nodes: Vec<(NodeName, NodeFacts)>,
     ) -> Vec<(String, String, String)> {
         let known = Known {
+            breakers: vec![BreakerStatus::default(); pools.len()],
             pools,
             nodes,
             repairing: Vec::new(),
@@ -265,6 +279,7 @@ mod tests {
     fn a_pool_counts_its_nodes_and_says_it_once() {
         let mut known = Known {
             pools: vec![pool("web", "web")],
+            breakers: vec![BreakerStatus::default()],
             nodes: vec![
                 node("a", &["web"], true),
                 node("b", &["web"], false),

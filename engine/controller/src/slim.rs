@@ -165,7 +165,7 @@ impl RepairStatus {
         Flight {
             phase: self.phase,
             since: self.since,
-            has_begun: self.rung.is_some(),
+            rung: self.rung,
             pool: self.pool.clone(),
         }
     }

@@ -18,6 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use rectifier_core::budget::State;
 use rectifier_core::clock::{Clock, seconds_between};
 use rectifier_core::repair::{Phase, Record};
 use rectifier_policy_host::Advisor;
@@ -118,6 +119,18 @@ struct SickLabels {
 struct RepairLabels {
     pool: String,
     phase: Shown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Breaks {
+    pool: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Counted {
+    pool: String,
+    what: &'static str,
 }
 
 /// A phase, as `status.phase` has it; empty without a repair.
@@ -297,7 +310,30 @@ impl Collector for Telemetry {
         let ages = ages.into_iter().flatten();
         let ages = ages.map(|(kind, age)| (Watched { kind: kind.label() }, i64::from(age)));
         let help = "Seconds since a watch has told anything";
-        gauges(&mut encoder, "watch_age_seconds", help, ages.collect())
+        gauges(&mut encoder, "watch_age_seconds", help, ages.collect())?;
+        let storms = self.view().as_ref().map(|view| view.cluster.storms());
+        let (mut states, mut nodes) = (BTreeMap::new(), BTreeMap::new());
+        for (pool, seen) in storms.into_iter().flatten() {
+            for state in [State::Closed, State::Open, State::Trickle] {
+                let labels = Breaks {
+                    pool: pool.clone(),
+                    state: state.label(),
+                };
+                states.insert(labels, i64::from(state == seen.state));
+            }
+            for (what, count) in [
+                ("all", seen.nodes),
+                ("ailing", seen.ailing),
+                ("in-flight-at-most", seen.allowed),
+            ] {
+                let pool = pool.clone();
+                nodes.insert(Counted { pool, what }, i64::from(count));
+            }
+        }
+        let help = "1 for the state in which a pool's breaker is";
+        gauges(&mut encoder, "pool_breaker", help, states)?;
+        let help = "What a pool's breaker counts: its most nodes in a day, those that ail, and how many may be in repair now";
+        gauges(&mut encoder, "pool_nodes", help, nodes)
     }
 }
 

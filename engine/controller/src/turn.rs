@@ -1,19 +1,24 @@
-//! Whose turn it is: in each pool one repair is in flight, and of those that wait the one with the oldest problem is next.
+//! Whose turn it is: in each pool so many repairs are in flight as its breaker and its pace allow, and of those that wait the one
+//! with the oldest problem is next.
 //!
 //! Passes over different nodes run side by side, and what a watch tells comes late; so a turn is taken here, at one place
 //! and at once, before the record that begins the repair is written. After a restart or a change of leaders the records
 //! alone say who is in flight: nothing is decided before all of them are known.
 
-use rectifier_core::name::NodeName;
-use rectifier_core::repair::{Flight, Illegal, Next, Seen, Turn, decide};
+use rectifier_core::name::{ConditionKind, NodeName};
+use rectifier_core::policy::SiteKind;
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::{Flight, Illegal, Next, RequestedBy, Seen, Turn, decide};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Weather, pace};
+use crate::context::Context;
 
 /// The step, if it is this repair's turn; or why it waits.
 ///
 /// # Errors
 /// As [`decide`].
 pub(crate) fn keep(
+    ctx: &Context,
     cluster: &Cluster,
     node: &NodeName,
     seen: &mut Seen,
@@ -25,13 +30,49 @@ pub(crate) fn keep(
         }
         return Ok(next);
     }
-    let pool = next.record.pool.clone().unwrap_or_default();
-    let since = seen.request.problem.since;
-    match cluster.take_turn(&pool, (since, node), seen.now) {
+    match take(ctx, cluster, node, seen, &next) {
         Ok(()) => Ok(next),
-        Err(before) => {
-            seen.hands.turn = Turn::After(before);
+        Err((reason, words)) => {
+            seen.hands.turn = Turn::Waits(reason, words);
             decide(seen)
         }
     }
+}
+
+fn take(
+    ctx: &Context,
+    cluster: &Cluster,
+    node: &NodeName,
+    seen: &Seen,
+    next: &Next,
+) -> Result<(), (Reason, String)> {
+    let name = next.record.pool.clone().unwrap_or_default();
+    let gone = || (Reason::NoPool, String::new());
+    let pool = cluster.pool(&name).ok_or_else(gone)?;
+    let rung = next.record.rung.ok_or_else(gone)?;
+    let weather = weather(ctx, cluster, &pool);
+    // who asks for one node's repair has looked at it
+    let by_a_person = seen.request.requested_by == RequestedBy::Operator;
+    let allowed = match weather.holds {
+        Some(_) if by_a_person => 1,
+        Some(holds) => return Err(holds),
+        None => weather.status.allowed,
+    };
+    let pace = pace(&pool, ctx.settings.hourly);
+    let me = (node, seen.request.problem.since);
+    cluster.take_turn(&name, me, rung, (allowed, pace), seen.now)
+}
+
+/// How things stand with a pool now.
+pub(crate) fn weather(
+    ctx: &Context,
+    cluster: &Cluster,
+    pool: &rectifier_api::RepairPool,
+) -> Weather {
+    let policies = ctx.policies.set();
+    let handles = |kind: &str| {
+        let kind = ConditionKind::parse(kind);
+        kind.is_ok_and(|kind| policies.handles(&kind, SiteKind::ControlPlane))
+    };
+    cluster.weather(pool, &handles, ctx.now())
 }

@@ -72,8 +72,20 @@ reasons! {
     StopUnreadable => "the stop switch cannot be read (ConfigMap rectifier-stop): it may be set",
     /// Another keeps the node.
     OwnedByOther => "another keeps this node, and repairs it",
-    /// One at a time.
+    /// As many as may be at a time.
     AnotherRepairRuns => "another repair of the pool is under way, or has waited longer",
+    /// Its zone's share of them.
+    ZoneInRepair => "as many repairs of the pool are under way in the node's zone as may be",
+    /// So many nodes are ill that the cause is hardly theirs.
+    BreakerOpen => "the pool's breaker is open: so many nodes are ill at once that repairing them would make it worse",
+    /// A leader that has just begun, or whose watches were cut, does not know enough.
+    NotSteady => "the cluster has not been watched long enough without a break: nothing intrusive is begun yet",
+    /// Repairs keep a distance.
+    Paced => "the pool's last repair began a short while ago",
+    /// The cluster's replacements are counted by the hour.
+    HourlyUsedUp => "the cluster's replacements for this hour are used up",
+    /// Several in a row have failed.
+    CreatesStopped => "the pool's last replacements have all failed: what is wrong is hardly their nodes'; one is tried again later",
     /// The repair's object was deleted before its commit.
     Deleted => "the repair was deleted before its commit: everything is taken back",
     /// A person asked for another try.
@@ -180,6 +192,8 @@ reasons! {
     Overdue => "a step takes too long: a person has to look",
     /// An act failed.
     ActFailed => "a step could not be carried out, and is tried again",
+    /// What the next step depends on could not be read.
+    LookFailed => "what the next step depends on cannot be read, and is tried again",
     /// The point of no return.
     Committed => "the replacement is Ready and committed",
     /// What it still tells is kept first.
@@ -240,6 +254,22 @@ reasons! {
     BootUnknown => "the boot id cannot be read: no reboot can be granted for it",
     /// The node went away under the repair.
     NodeGone => "the node object is gone or was replaced by another",
+}
+
+impl Reason {
+    /// Does it hold many repairs at once, none of which changes anything by asking again?
+    pub fn waits_among_many(self) -> bool {
+        matches!(
+            self,
+            Reason::AnotherRepairRuns
+                | Reason::ZoneInRepair
+                | Reason::BreakerOpen
+                | Reason::NotSteady
+                | Reason::Paced
+                | Reason::HourlyUsedUp
+                | Reason::CreatesStopped
+        )
+    }
 }
 
 impl std::fmt::Display for Reason {

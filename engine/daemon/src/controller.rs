@@ -61,6 +61,10 @@ pub(crate) struct Arguments {
     /// Seconds between two looks at what the cloud is doing. A server takes tens of seconds to boot
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     poll: u64,
+    /// So many of the cluster's nodes, in percent and rounded up, are replaced within an hour, whatever the pools say; one
+    /// always may be
+    #[arg(long, default_value_t = 1, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    hourly_replacements: u32,
 }
 
 /// Runs until it is told to stop, or has to end.
@@ -80,6 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         namespace,
         listen,
         poll,
+        hourly_replacements,
     } = arguments;
     let switches = crate::switches::from_environment()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -131,6 +136,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             namespace,
             identity,
             cluster,
+            hourly: hourly_replacements,
             poll: Duration::from_secs(poll),
         },
     };

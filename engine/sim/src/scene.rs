@@ -13,7 +13,7 @@ use rectifier_core::name::UnitName;
 use rectifier_core::switches::Switches;
 use rectifier_node::{Config, LimitsConfig, NpdConfig, SystemdConfig};
 use rectifier_policy_host::Advisor;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::agents::Agents;
@@ -61,6 +61,10 @@ pub struct Options {
     pub limits: LimitsConfig,
     /// Between two looks of the controller at what it awaits outside of the API server.
     pub poll: Duration,
+    /// As the controller's `--hourly-replacements`.
+    pub hourly: u32,
+    /// The pool's `breaker` and `pacing`: by default neither stands in the way of any story.
+    pub safety: Value,
     /// When it begins.
     pub begins: Timestamp,
     /// The node engines' configuration; without one they may touch the units that are checked.
@@ -80,6 +84,11 @@ impl Default for Options {
             look: Duration::from_secs(NpdConfig::default().interval.into()),
             limits: LimitsConfig::default(),
             poll: Duration::from_secs(2),
+            hourly: 1000,
+            safety: json!({
+                "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0, "steady": 0},
+                "pacing": {"every": 0},
+            }),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
             agent: None,
             delay: kubernetes::Options::default().delay,
@@ -190,13 +199,19 @@ impl Scene {
         for (n, zone) in (1..=self.options.nodes).zip(self.options.zones.iter().cycle()) {
             cluster.add_node(&format!("worker-{n}"), zone, &[("pool", "web")]);
         }
-        let pool = json!({
+        let mut pool = json!({
             "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
             "spec": {
                 "nodeSelector": {"matchLabels": {"pool": "web"}}, "mode": "Auto",
                 "provisioning": {"userData": USER_DATA, "apiServer": "https://10.0.0.1:6443", "copyLabels": ["pool"]},
             },
         });
+        if let (Some(spec), Some(safety)) = (
+            pool["spec"].as_object_mut(),
+            self.options.safety.as_object(),
+        ) {
+            spec.extend(safety.clone());
+        }
         make("repairpools.rectifier.dev", None, pool);
         let labels = json!({"app": "web"});
         let set = json!({
@@ -237,6 +252,7 @@ impl Scene {
                 namespace: NAMESPACE.to_owned(),
                 identity: identity.to_owned(),
                 cluster: "world".to_owned(),
+                hourly: self.options.hourly,
                 poll: self.options.poll,
             },
         }

@@ -56,6 +56,8 @@ impl Controller {
                 "--cluster=scenario",
                 "--cloud=demo",
                 "--poll=1",
+                // many are replaced at once here
+                "--hourly-replacements=1000",
                 // any free port: it is not the machine's only listener
                 "--listen=127.0.0.1:0",
             ])

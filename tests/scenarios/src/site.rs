@@ -274,6 +274,8 @@ fn pool(kubernetes: &Kubernetes, number: usize) -> String {
             "mode": "Auto",
             "provisioning": {"userData": user_data, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
             "timing": {"agentGrace": GRACE, "ready": READY, "settle": 1, "createSettle": 1},
+            "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0, "steady": 0},
+            "pacing": {"every": 0},
         },
     })
     .to_string()

@@ -83,6 +83,9 @@ pub(crate) struct Arguments {
     /// The most virtual time; it ends before, when nothing happens any more
     #[arg(long = "for", value_name = "DURATION", default_value = "3h", value_parser = duration)]
     lasting: Duration,
+    /// The controller's own: so many of the nodes, in percent and rounded up, are replaced within an hour
+    #[arg(long, default_value_t = 1, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    hourly_replacements: u32,
     /// Decides everything that is drawn
     #[arg(long, default_value_t = 1)]
     seed: u64,

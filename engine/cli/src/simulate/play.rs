@@ -62,6 +62,7 @@ pub(super) async fn play(
 ) -> anyhow::Result<Played> {
     let how = Furnishing {
         seed: question.seed,
+        hourly: question.hourly,
         agent,
         checks: question.checks(),
         cure: question.cured_by.cure(),
@@ -134,9 +135,11 @@ fn is_awaited(scene: &Scene) -> bool {
     repairs(scene).iter().any(|repair| {
         let record = repair.status.clone().unwrap_or_default();
         let waits = record.wait_until.is_some_and(|until| until > now);
+        // its turn comes, or the storm ends
+        let is_next = record.reason.is_some_and(Reason::waits_among_many);
         let rests = match record.phase {
             // A policy may want to look again, for as long as it likes.
-            Phase::Judging => !waits,
+            Phase::Judging => !waits && !is_next,
             Phase::NeedsHuman | Phase::Recovered | Phase::Replaced | Phase::Cancelled => true,
             _ => record.reason == Some(Reason::PoolObserves),
         };

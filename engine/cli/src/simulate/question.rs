@@ -35,6 +35,7 @@ pub(super) struct Question {
     pub(super) cured_by: CuredBy,
     pub(super) mode: Option<Mode>,
     pub(super) lasting: Duration,
+    pub(super) hourly: u32,
     pub(super) seed: u64,
 }
 
@@ -56,6 +57,7 @@ impl Question {
             cured_by: arguments.cured_by,
             mode: arguments.mode,
             lasting: arguments.lasting,
+            hourly: arguments.hourly_replacements,
             seed: arguments.seed,
         })
     }

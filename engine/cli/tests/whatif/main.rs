@@ -270,6 +270,32 @@ fn the_same_is_the_same_byte_for_byte_in_two_processes() -> Result<()> {
 }
 
 #[test]
+fn a_storm_is_stopped_where_the_pools_breaker_stops_it() -> Result<()> {
+    let words = ["--condition=KernelDeadlock", "--on=pool=web"];
+    let with = |breaker: Value| {
+        let mut dump = dump();
+        dump["repairPools"][0]["spec"]["breaker"] = breaker;
+        Desk::with(&dump)
+    };
+    let held = with(json!({"onPlateau": "Hold"}))?;
+    let table = held.simulate(&words)?.ended(1)?.out;
+    ensure!(table.contains("the pool's breaker is open"), "{table}");
+    ensure!(
+        table.contains("3 left alone") && table.contains("0 servers created"),
+        "{table}"
+    );
+    // when it has got no worse for half an hour, one by one
+    let shipped = with(json!({}))?;
+    let table = shipped.simulate(&words)?.ended(0)?.out;
+    ensure!(table.contains("the pool's breaker is open"), "{table}");
+    ensure!(
+        table.contains("3 replaced") && table.contains("1 repair at once"),
+        "{table}"
+    );
+    Ok(())
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_what_would() -> Result<()> {
     let desk = Desk::with(&dump())?;
     let usage: [(&[&str], &str); 7] = [

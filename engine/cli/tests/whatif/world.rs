@@ -71,12 +71,13 @@ impl Desk {
             "--from=cluster.json",
             "--policies=policies",
             "--node-config=node.yaml",
+            "--hourly-replacements=1000",
         ];
         self.call(&[&usual[..], words].concat())
     }
 }
 
-/// Three nodes, a pod on each, at most one of them away; a pool that acts.
+/// Three nodes, a pod on each, at most one of them away; a pool that acts, however many are sick.
 pub(crate) fn dump() -> Value {
     let nodes = (1..=3).map(|n| {
         json!({
@@ -121,6 +122,8 @@ pub(crate) fn dump() -> Value {
                     "userData": "{{ token }} {{ labels }} {{ taints }}", "apiServer": "https://10.0.0.1:6443",
                     "copyLabels": ["pool"],
                 },
+                "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0},
+                "pacing": {"every": 0},
             },
         }],
         "nodeRepairs": [],

@@ -82,6 +82,12 @@ impl Members {
         }
     }
 
+    /// The zones of that pool, and how many nodes each has.
+    pub(super) fn zones(&self, pool: &str) -> impl Iterator<Item = (&Arc<str>, u32)> {
+        let zones = self.counts.get(pool).into_iter().flatten();
+        zones.map(|(zone, count)| (zone, *count))
+    }
+
     /// Of that pool, and of that zone of it.
     pub(super) fn count(&self, pool: &str, zone: &str) -> (u32, u32) {
         let zones = self.counts.get(pool);

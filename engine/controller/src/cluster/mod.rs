@@ -17,6 +17,7 @@ mod made;
 mod members;
 mod memory;
 mod node;
+mod storm;
 mod turns;
 mod words;
 
@@ -26,16 +27,18 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rectifier_api::{NodeRepair, RepairPool, repair_name};
+use rectifier_core::budget::{Candidate, Pace};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName, ServerId};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::HeldBack;
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen};
+use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen, Rung, Tried};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -47,7 +50,9 @@ pub use self::look::Sick;
 use self::made::Made;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
-use self::turns::Turns;
+use self::storm::Storms;
+pub(crate) use self::storm::{Weather, pace};
+use self::turns::{Ask, Turns};
 use self::words::Words;
 use crate::slim::{SlimNode, SlimRepair};
 
@@ -96,6 +101,7 @@ pub(crate) struct Open {
     pub(crate) uid: String,
     pub(crate) flight: Flight,
     pub(crate) reason: Option<Reason>,
+    pub(crate) tried: Vec<Tried>,
     /// What takes its node's place.
     pub(crate) made: Option<Made>,
 }
@@ -108,6 +114,7 @@ impl Open {
             uid: repair.metadata.uid.clone().unwrap_or_default(),
             flight: Flight::of(&record),
             reason: record.reason,
+            tried: record.tried,
             made: Made::new(repair),
         }
     }
@@ -118,6 +125,7 @@ impl Open {
             uid: repair.metadata.uid.clone().unwrap_or_default(),
             flight: repair.status.flight(),
             reason: repair.status.reason,
+            tried: repair.status.tried.clone(),
             made: Made::of(repair),
         }
     }
@@ -142,6 +150,7 @@ struct State {
     /// Repairs that are over, by their names.
     archived: Listed<String, Archived>,
     turns: Turns,
+    storms: Storms,
     held_back: BTreeMap<NodeName, Vec<HeldBack>>,
     lacks: Lacks,
     described: Described,
@@ -160,6 +169,11 @@ pub(crate) struct Cluster {
 
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
 pub(crate) const TELL_AGAIN: Seconds = 3600;
+
+/// Of those who wait in a storm so many ask again in a second: each asks the API server a few times.
+const ASK_IN_A_SECOND: u64 = 25;
+/// And none more often than this. Half of `ASKS_AGAIN`, so that who waits is not taken for gone.
+const OTHERS_ASK: Duration = Duration::from_secs(30);
 
 impl State {
     fn selecting(&self, labels: &BTreeMap<String, String>) -> Result<Arc<str>, NoRules> {
@@ -200,6 +214,11 @@ impl State {
         let differs = before.as_ref().is_none_or(|before| kept.differs(before));
         if let Some(before) = &before {
             self.members.leave(&before.place);
+            if let Ok(pool) = &kept.place.pool {
+                for (kind, ill) in kept.turned(before) {
+                    self.storms.turned((&name, pool), kind, ill, now);
+                }
+            }
         }
         self.members.enter(&kept.place);
         match kept.is_sick() {
@@ -415,22 +434,44 @@ impl Cluster {
         made.max_by_key(|made| made.committed)
     }
 
-    /// Takes the turn of a pool for this node, or says who is before it.
+    /// Takes the turn of a pool for this node and this rung, or says what it waits for. `allowed` may be in flight.
     pub(crate) fn take_turn(
         &self,
         pool: &str,
-        me: (Timestamp, &NodeName),
+        (node, since): (&NodeName, Timestamp),
+        rung: Rung,
+        (allowed, pace): (u32, Pace),
         now: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), (Reason, String)> {
         let state = &mut *self.state();
-        let open = state.repairs.whole.iter();
-        let flights = open.map(|(node, open)| (node, &open.flight));
-        state.turns.take(pool, me, flights, now)
+        let work = state.work(pool, Some((node, now)));
+        let kept = state.nodes.get(node);
+        let ask = Ask {
+            pool,
+            node,
+            since,
+            one: Candidate {
+                zone: kept.map_or(String::new(), |kept| kept.place.zone.to_string()),
+                rung,
+            },
+            allowed,
+            pace,
+        };
+        state.turns.take(ask, work, now)
     }
 
     /// This node's repair is over, or wants to begin no more.
     pub(crate) fn leave_turn(&self, node: &NodeName) {
         self.state().turns.leave(node);
+    }
+
+    /// How long a node waits until it asks again for what many wait for: the first of them asks often, and of the others so many
+    /// in a second.
+    pub(crate) fn patience(&self, node: &NodeName) -> Option<Duration> {
+        let state = self.state();
+        let crowd = u64::try_from(state.repairs.whole.len()).unwrap_or(u64::MAX);
+        let others = Duration::from_secs(crowd / ASK_IN_A_SECOND).max(OTHERS_ASK);
+        (!state.turns.is_next(node)).then_some(others)
     }
 
     /// The nodes whose repairs are in flight.

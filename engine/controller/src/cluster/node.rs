@@ -145,6 +145,18 @@ impl Kept {
             .map(|held| &*held.kind)
     }
 
+    /// Which of its conditions have turned ill, or well.
+    pub(super) fn turned<'a>(
+        &'a self,
+        before: &'a Kept,
+    ) -> impl Iterator<Item = (&'a Arc<str>, bool)> {
+        self.conditions.iter().filter_map(|held| {
+            let was = is_problem(&held.kind, before.condition(&held.kind)?.status);
+            let is = is_problem(&held.kind, held.status);
+            (was != is).then_some((&held.kind, is))
+        })
+    }
+
     /// Is anything that a decision reads another than before?
     pub(super) fn differs(&self, before: &Kept) -> bool {
         let pairs = || self.conditions.iter().zip(&before.conditions);

@@ -25,13 +25,14 @@ fn open(phase: Phase, reason: Option<Reason>) -> Option<Open> {
     let flight = Flight {
         phase,
         since: None,
-        has_begun: false,
+        rung: None,
         pool: None,
     };
     Some(Open {
         uid: "open".to_owned(),
         flight,
         reason,
+        tried: Vec::new(),
         made: None,
     })
 }

@@ -3,63 +3,111 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rectifier_core::budget::{Candidate, Pace, Work};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::NodeName;
 use rectifier_core::policy::Seconds;
-use rectifier_core::repair::Flight;
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::Rung;
 
 /// Who has not asked again for so long does not wait any more. A minute: several looks, and no pool stands still for a node
 /// that cannot be looked at.
 const ASKS_AGAIN: Seconds = 60;
 
+/// Who asks for the turn of which pool, and what there is room for.
+pub(super) struct Ask<'a> {
+    pub(super) pool: &'a str,
+    pub(super) node: &'a NodeName,
+    /// Since when it has its problem.
+    pub(super) since: Timestamp,
+    pub(super) one: Candidate,
+    pub(super) allowed: u32,
+    pub(super) pace: Pace,
+}
+
+struct Taken {
+    pool: String,
+    at: Timestamp,
+    one: Candidate,
+}
+
 /// The turns of all pools.
 #[derive(Default)]
 pub(super) struct Turns {
-    /// By pool: the node whose repair was let begin by this process, until it is over.
-    taken: BTreeMap<String, NodeName>,
+    /// The nodes whose repairs were let begin by this process, until they are over.
+    taken: BTreeMap<NodeName, Taken>,
     /// By pool: the problems that wait, oldest first, and when their nodes asked last.
     waiting: BTreeMap<String, BTreeMap<(Timestamp, NodeName), Timestamp>>,
 }
 
 impl Turns {
-    /// Takes the turn of the pool for this node, whose problem is that old; or says who has it, or who is before it.
-    pub(super) fn take<'a>(
+    /// Takes the turn of the pool for this node; or says who has it, who is before it, or what else it waits for. `work` is what
+    /// the records show.
+    pub(super) fn take(
         &mut self,
-        pool: &str,
-        (since, node): (Timestamp, &NodeName),
-        flights: impl IntoIterator<Item = (&'a NodeName, &'a Flight)>,
+        ask: Ask<'_>,
+        mut work: Work,
         now: Timestamp,
-    ) -> Result<(), String> {
-        let mut flights = flights.into_iter().filter(|(other, flight)| {
-            // one whose pool is not written down counts for all of them
-            *other != node
-                && flight.counts(now)
-                && flight.pool.as_deref().is_none_or(|of| of == pool)
-        });
-        let me = (since, node.clone());
-        let waiting = self.waiting.entry(pool.to_owned()).or_default();
-        waiting.retain(|_, asked| seconds_between(*asked, now) < ASKS_AGAIN);
-        let first = waiting.keys().next().filter(|first| **first < me).cloned();
-        // by name alone: who waits is not to be told each step of another's repair
-        let other = flights.next().map(|(other, _)| other);
-        let taken = self.taken.get(pool).filter(|other| *other != node);
-        let before = other.or(taken).cloned().or(first.map(|(_, other)| other));
-        match before {
-            Some(before) => {
-                waiting.insert(me, now);
-                Err(before.to_string())
+    ) -> Result<(), (Reason, String)> {
+        let node = ask.node;
+        if self.taken.get(node).is_some_and(|own| own.pool == ask.pool) {
+            return Ok(());
+        }
+        // what was begun and is not written yet, or not told
+        for (other, taken) in &self.taken {
+            if taken.one.rung == Rung::Replace {
+                work.replaced.push(taken.at);
             }
-            None => {
-                waiting.remove(&me);
-                self.taken.insert(pool.to_owned(), node.clone());
-                Ok(())
+            if taken.pool != ask.pool {
+                continue;
+            }
+            work.began = work.began.max(Some(taken.at));
+            if work.in_flight.iter().all(|(known, _)| known != other) {
+                work.in_flight.push((other.clone(), taken.one.zone.clone()));
             }
         }
+        let me = (ask.since, node.clone());
+        let waiting = self.waiting.entry(ask.pool.to_owned()).or_default();
+        waiting.retain(|_, asked| seconds_between(*asked, now) < ASKS_AGAIN);
+        match work.admits(&ask.one, ask.allowed, &ask.pace, now) {
+            Ok(()) => {}
+            // what it waits for may be its own matter: it keeps nobody waiting who has another
+            Err((reason @ (Reason::AnotherRepairRuns | Reason::Paced), words)) => {
+                waiting.insert(me, now);
+                return Err((reason, words));
+            }
+            Err(other) => {
+                waiting.remove(&me);
+                return Err(other);
+            }
+        }
+        if let Some((_, first)) = waiting.keys().next().filter(|first| **first < me) {
+            let first = first.to_string();
+            waiting.insert(me, now);
+            return Err((Reason::AnotherRepairRuns, first));
+        }
+        waiting.remove(&me);
+        let taken = Taken {
+            pool: ask.pool.to_owned(),
+            at: now,
+            one: ask.one,
+        };
+        self.taken.insert(node.clone(), taken);
+        Ok(())
+    }
+
+    /// Is it the first of those that wait for a turn?
+    pub(super) fn is_next(&self, node: &NodeName) -> bool {
+        let firsts = self
+            .waiting
+            .values()
+            .filter_map(|waiting| waiting.keys().next());
+        firsts.into_iter().any(|(_, first)| first == node)
     }
 
     /// This node's repair is over, or wants to begin no more.
     pub(super) fn leave(&mut self, node: &NodeName) {
-        self.taken.retain(|_, other| other != node);
+        self.taken.remove(node);
         for waiting in self.waiting.values_mut() {
             waiting.retain(|(_, other), _| other != node);
         }
@@ -68,8 +116,6 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use rectifier_core::repair::Phase;
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -80,74 +126,107 @@ mod tests {
         NodeName::parse(format!("worker-{number}")).unwrap()
     }
 
-    fn flight(pool: Option<&str>, phase: Phase) -> Flight {
-        Flight {
-            phase,
-            since: Some(at(0)),
-            has_begun: true,
-            pool: pool.map(str::to_owned),
+    fn ask<'a>(pool: &'a str, since: i64, node: &'a NodeName) -> Ask<'a> {
+        Ask {
+            pool,
+            node,
+            since: at(since),
+            one: Candidate {
+                zone: String::new(),
+                rung: Rung::Reboot,
+            },
+            allowed: 1,
+            pace: Pace {
+                in_flight: 0,
+                at_most: 1,
+                every: 0,
+                hourly: 100,
+            },
         }
+    }
+
+    fn idle() -> Work {
+        Work {
+            nodes: 10,
+            ..Work::default()
+        }
+    }
+
+    fn after(node: &str) -> Result<(), (Reason, String)> {
+        Err((Reason::AnotherRepairRuns, node.to_owned()))
     }
 
     #[test]
     fn of_those_that_wait_the_oldest_problem_is_next_and_ties_go_by_name() {
         let mut turns = Turns::default();
         let (one, two, three, four) = (node(1), node(2), node(3), node(4));
-        let mut ask = |since, node: &NodeName| turns.take("web", (at(since), node), [], at(100));
-        assert!(ask(50, &one).is_ok());
-        assert!(ask(50, &one).is_ok(), "it has it");
-        assert_eq!(ask(40, &three).unwrap_err(), "worker-1");
-        assert!(ask(30, &four).is_err());
-        assert!(ask(30, &two).is_err());
+        let mut take = |since, node| turns.take(ask("web", since, node), idle(), at(100));
+        assert_eq!(take(50, &one), Ok(()));
+        assert_eq!(take(50, &one), Ok(()), "it has it");
+        assert_eq!(take(40, &three), after("worker-1"));
+        assert!(take(30, &four).is_err());
+        assert!(take(30, &two).is_err());
         turns.leave(&one);
-        let mut ask = |since, node: &NodeName| turns.take("web", (at(since), node), [], at(101));
-        assert!(ask(40, &three).unwrap_err() == "worker-2");
-        assert!(ask(30, &four).unwrap_err() == "worker-2");
-        assert!(ask(30, &two).is_ok());
+        let mut take = |since, node| turns.take(ask("web", since, node), idle(), at(101));
+        assert_eq!(take(40, &three), after("worker-2"));
+        assert_eq!(take(30, &four), after("worker-2"));
+        assert_eq!(take(30, &two), Ok(()));
         turns.leave(&two);
-        assert!(turns.take("web", (at(30), &four), [], at(102)).is_ok());
+        assert_eq!(turns.take(ask("web", 30, &four), idle(), at(102)), Ok(()));
     }
 
     #[test]
     fn pools_do_not_wait_for_each_other() {
         let mut turns = Turns::default();
-        assert!(turns.take("web", (at(0), &node(1)), [], at(1)).is_ok());
-        assert!(turns.take("db", (at(0), &node(2)), [], at(1)).is_ok());
+        let (one, two) = (node(1), node(2));
+        assert_eq!(turns.take(ask("web", 0, &one), idle(), at(1)), Ok(()));
+        assert_eq!(turns.take(ask("db", 0, &two), idle(), at(1)), Ok(()));
     }
 
     #[test]
-    fn what_the_records_show_counts_after_a_restart() {
+    fn what_was_let_begin_counts_before_its_record_shows_it() {
         let mut turns = Turns::default();
-        let other = node(1);
-        for (flight, waits) in [
-            (flight(Some("web"), Phase::Joining), true),
-            (flight(None, Phase::Joining), true),
-            (flight(Some("db"), Phase::Joining), false),
-            (flight(Some("web"), Phase::Replaced), false),
-        ] {
-            let result = turns.take("web", (at(0), &node(2)), [(&other, &flight)], at(1));
-            assert_eq!(result.is_err(), waits, "{flight:?}");
-            if let Err(before) = result {
-                assert_eq!(before, "worker-1");
-            }
-            turns.leave(&node(2));
-        }
-        // its own record is no other's
-        let own = flight(Some("web"), Phase::Judging);
-        assert!(
-            turns
-                .take("web", (at(0), &other), [(&other, &own)], at(1))
-                .is_ok()
-        );
+        let (one, two, three) = (node(1), node(2), node(3));
+        let wide = |node| Ask {
+            allowed: 2,
+            ..ask("web", 0, node)
+        };
+        assert_eq!(turns.take(wide(&one), idle(), at(1)), Ok(()));
+        assert_eq!(turns.take(wide(&two), idle(), at(1)), Ok(()));
+        assert_eq!(turns.take(wide(&three), idle(), at(1)), after("worker-1"));
+        turns.leave(&one);
+        let mut paced = wide(&three);
+        paced.pace.every = 300;
+        let held = turns.take(paced, idle(), at(2)).unwrap_err();
+        assert_eq!(held.0, Reason::Paced);
+        assert!(turns.is_next(&three));
+        assert!(!turns.is_next(&two));
+    }
+
+    #[test]
+    fn who_waits_for_something_of_its_own_keeps_nobody_waiting() {
+        let mut turns = Turns::default();
+        let (one, two) = (node(1), node(2));
+        let mut replaces = ask("web", 0, &one);
+        replaces.one.rung = Rung::Replace;
+        replaces.pace.hourly = 1;
+        let busy = Work {
+            replaced: vec![at(0)],
+            ..idle()
+        };
+        let held = turns.take(replaces, busy, at(1)).unwrap_err();
+        assert_eq!(held.0, Reason::HourlyUsedUp);
+        assert_eq!(turns.take(ask("web", 5, &two), idle(), at(2)), Ok(()));
     }
 
     #[test]
     fn a_node_that_asks_no_more_keeps_nobody_waiting() {
         let mut turns = Turns::default();
-        assert!(turns.take("web", (at(0), &node(1)), [], at(1)).is_ok());
-        assert!(turns.take("web", (at(0), &node(2)), [], at(1)).is_err());
-        turns.leave(&node(1));
-        assert!(turns.take("web", (at(5), &node(3)), [], at(2)).is_err());
-        assert!(turns.take("web", (at(5), &node(3)), [], at(61)).is_ok());
+        let (one, two, three) = (node(1), node(2), node(3));
+        assert!(turns.take(ask("web", 0, &one), idle(), at(1)).is_ok());
+        assert!(turns.take(ask("web", 0, &two), idle(), at(1)).is_err());
+        turns.leave(&one);
+        assert!(turns.take(ask("web", 5, &three), idle(), at(2)).is_err());
+        assert!(turns.take(ask("web", 5, &three), idle(), at(61)).is_ok());
     }
 }

@@ -30,11 +30,11 @@ use rectifier_core::repair::{
     Turn, needs, opened,
 };
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Weather};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::slim::SlimNode;
-use crate::{evidence, stop};
+use crate::{evidence, stop, turn};
 
 /// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
@@ -141,7 +141,13 @@ async fn hands(
             .get(key)
             .map(|word| word.trim().to_owned())
     };
+    let weather = match pool::object(cluster, node, record) {
+        Some(pool) => turn::weather(ctx, cluster, &pool),
+        None => Weather::default(),
+    };
     Hands {
+        storm: weather.holds,
+        no_creates: weather.no_creates,
         stop: match record.phase.is_final() {
             true => Stop::Runs,
             false => stop::read(ctx).await,

@@ -26,11 +26,25 @@ pub(crate) fn of_repair(
     node: &NodeName,
     record: &Record,
 ) -> (Result<Rules, NoRules>, Option<Provisioning>) {
-    let began = record.pool.as_deref().and_then(|pool| cluster.pool(pool));
-    match began.filter(|_| cluster.facts(node).is_none()) {
+    match gone(cluster, node, record) {
         Some(pool) => told(Ok(pool)),
         None => of(cluster, node),
     }
+}
+
+/// The pool by whose rules a repair began, if its Node is gone.
+fn gone(cluster: &Cluster, node: &NodeName, record: &Record) -> Option<Arc<RepairPool>> {
+    let began = record.pool.as_deref().and_then(|pool| cluster.pool(pool));
+    began.filter(|_| cluster.facts(node).is_none())
+}
+
+/// The pool whose rules are a repair's.
+pub(crate) fn object(
+    cluster: &Cluster,
+    node: &NodeName,
+    record: &Record,
+) -> Option<Arc<RepairPool>> {
+    gone(cluster, node, record).or_else(|| cluster.pool_of(node).ok())
 }
 
 fn told(pool: Result<Arc<RepairPool>, NoRules>) -> (Result<Rules, NoRules>, Option<Provisioning>) {

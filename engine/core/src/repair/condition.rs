@@ -65,10 +65,10 @@ impl Condition {
 /// What holds a repair, until somebody or something else lets it go on.
 fn holds(reason: Reason) -> bool {
     waits_for_a_person(reason)
+        || reason.waits_among_many()
         || matches!(
             reason,
             Reason::OwnedByOther
-                | Reason::AnotherRepairRuns
                 | Reason::Vetoed
                 | Reason::PolicyWaits
                 | Reason::PolicyFailed

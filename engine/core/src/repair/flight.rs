@@ -1,4 +1,5 @@
-//! One repair in flight in a pool: while one is, no other of the pool takes its first intrusive step.
+//! Which repairs are in flight: there is room for so many in a pool, and the others wait for theirs
+//! ([`budget`](crate::budget)).
 //!
 //! Which of those that wait is next is the controller's to keep, in one place for all passes ([`Turn`] is what a decision
 //! sees of it); here is what counts.
@@ -6,23 +7,24 @@
 use jiff::Timestamp;
 
 use super::phase::Phase;
-use super::record::Record;
+use super::record::{Record, Rung};
 use crate::clock::seconds_between;
 use crate::policy::Seconds;
+use crate::reason::Reason;
 
 /// A repair that rests with its node cordoned keeps the turn of its pool so long, and no longer: a person was told when it
 /// began to rest, and one node that nobody can heal must not leave the others sick for ever. An hour, so that a fault which
 /// hits every replacement (an image that does not boot) cordons no more than a node an hour until somebody looks.
 const RESTING: Seconds = 3600;
 
-/// Whose turn it is in the pool.
+/// Whether a repair may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Turn {
-    /// Nobody else's.
+    /// It may.
     #[default]
     Free,
-    /// Another's first: which, and what it is at.
-    After(String),
+    /// It waits, for this reason, and more for people.
+    Waits(Reason, String),
 }
 
 /// As much of a repair as says whether it is in flight.
@@ -32,8 +34,8 @@ pub struct Flight {
     pub phase: Phase,
     /// When that was entered.
     pub since: Option<Timestamp>,
-    /// A rung was begun: the node may bear our cordon.
-    pub has_begun: bool,
+    /// The rung that was begun last, if one was: the node may bear our cordon.
+    pub rung: Option<Rung>,
     /// The pool by whose rules it began.
     pub pool: Option<String>,
 }
@@ -44,7 +46,7 @@ impl Flight {
         Self {
             phase: record.phase,
             since: record.since,
-            has_begun: record.rung.is_some(),
+            rung: record.rung,
             pool: record.pool.clone(),
         }
     }
@@ -57,7 +59,7 @@ impl Flight {
         match self.phase {
             Phase::HealingInNode | Phase::Recovered | Phase::Replaced | Phase::Cancelled => false,
             // Between two rungs, or before a person: the cordon stands, and nothing moves by itself.
-            Phase::Judging | Phase::NeedsHuman => self.has_begun && !rests_long,
+            Phase::Judging | Phase::NeedsHuman => self.rung.is_some() && !rests_long,
             Phase::Cordoning
             | Phase::RebootDraining
             | Phase::GrantOffered
@@ -83,7 +85,6 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Rung;
     use super::super::tests::at;
     use super::*;
 

@@ -3,6 +3,7 @@
 //! | hand | before the commit | after it |
 //! |---|---|---|
 //! | the stop switch, a pause of node or pool | nothing intrusive begins | the same: what is there stays as it is |
+//! | the pool's breaker is open, or too little is known of the cluster | nothing intrusive begins, but what a person asked for | goes on |
 //! | a pool in mode `Approve` | waits before the first act of each rung | goes on |
 //! | `rectifier.dev/reject`, a deletion | everything is taken back | too late: forward |
 //! | another owner of the node | everything is taken back | too late: forward |
@@ -14,7 +15,7 @@
 use super::flight::Turn;
 use super::next::Next;
 use super::owner::owner;
-use super::record::Rung;
+use super::record::{RequestedBy, Rung};
 use super::seen::Seen;
 use super::sick_node;
 use crate::reason::Reason;
@@ -49,14 +50,41 @@ pub struct Hands {
     pub stop: Stop,
     /// The pool is paused, for this reason.
     pub pool_paused: Option<String>,
-    /// Is another repair of the pool in flight?
+    /// May the repair begin, beside those that have?
     pub turn: Turn,
+    /// Why nothing is begun in its pool, and what has begun stays where it is.
+    pub storm: Option<(Reason, String)>,
+    /// Why no replacement is made in its pool.
+    pub no_creates: Option<String>,
     /// The rung that a person lets begin.
     pub approve: Option<String>,
     /// A person ends the repair, for this reason.
     pub reject: Option<String>,
     /// The repair is being deleted.
     pub deleted: bool,
+}
+
+/// Why nothing intrusive may be done before the commit: a pool that was switched to observe, or a storm. The cordon stays,
+/// nothing new is made or touched, and what is ours may still be taken back. After the commit it is safer to finish than to
+/// stop. A storm is for what we conclude ourselves: a person who asks for one node's repair has looked.
+pub(super) fn frozen(seen: &Seen) -> Option<(Reason, String)> {
+    if seen.record.committed_at.is_some() {
+        return None;
+    }
+    let acts = seen.pool.as_ref().map_or(true, |rules| rules.acts);
+    if !acts {
+        let words = format!("stopped in {:?}", seen.record.phase);
+        return Some((Reason::PoolObserves, words));
+    }
+    let by_a_person = seen.request.requested_by == RequestedBy::Operator;
+    seen.hands.storm.clone().filter(|_| !by_a_person)
+}
+
+/// Does time not count for our deadlines now?
+pub(super) fn rests(seen: &Seen) -> bool {
+    let begun = seen.record.rung.is_some();
+    let frozen = frozen(seen).filter(|(reason, _)| begun && *reason != Reason::PoolObserves);
+    frozen.is_some() || halted(seen).is_some()
 }
 
 /// Why nothing intrusive may be done now, whatever the step.
@@ -90,7 +118,7 @@ pub(super) fn keep_time(seen: &Seen, next: Next) -> Next {
     if next.record.phase.is_final() {
         return next;
     }
-    let halted = halted(seen).is_some();
+    let halted = rests(seen);
     match (halted, seen.record.halted_at) {
         (true, None) => next.with(|record| record.halted_at = Some(seen.now)),
         (false, Some(_)) => next.with(|record| {
@@ -152,7 +180,7 @@ pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
     }
     match &seen.hands.turn {
         Turn::Free => None,
-        Turn::After(other) => Some(Next::wait(seen, Reason::AnotherRepairRuns, other)),
+        Turn::Waits(reason, words) => Some(Next::wait(seen, *reason, words)),
     }
 }
 

@@ -179,7 +179,7 @@ pub(super) fn failed_replacements(seen: &Seen) -> usize {
 }
 
 /// The cloud was full: that is no failure of the replacement's.
-pub(super) fn had_no_host(tried: &Tried) -> bool {
+pub fn had_no_host(tried: &Tried) -> bool {
     tried.outcome == Outcome::Failed && tried.reason == Reason::NoHost
 }
 

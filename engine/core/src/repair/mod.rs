@@ -285,7 +285,7 @@ fn call_off(seen: &Seen, reason: Reason) -> Next {
 
 /// How long the present phase has lasted, without the time before people last let us go on.
 fn age(seen: &Seen) -> Seconds {
-    if seen.record.halted_at.is_some() || hands::halted(seen).is_some() {
+    if seen.record.halted_at.is_some() || hands::rests(seen) {
         return 0;
     }
     let from = seen.record.since.max(seen.record.resumed_at);

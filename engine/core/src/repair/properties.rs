@@ -154,6 +154,12 @@ fn check(world: &World, seen: &Seen, next: &Next) {
         !halted || !(intrusive || next.grants(&seen.record)),
         "nothing intrusive is done while a person halts it"
     );
+    assert!(
+        seen.hands.storm.is_none()
+            || seen.record.committed_at.is_some()
+            || !(intrusive || next.grants(&seen.record)),
+        "nothing intrusive is done in a storm, before the commit"
+    );
     let untold = seen.problem == ProblemSeen::Stale && world.is_heard() && !committed;
     assert!(
         !untold || !(intrusive || next.grants(&seen.record)),
@@ -233,6 +239,7 @@ proptest! {
                     world.happen(Chance::GoOn);
                     world.happen(Chance::DetectorSpeaks);
                     world.happen(Chance::Alone);
+                    world.happen(Chance::Calm);
                 }
             }
             let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));

@@ -1,5 +1,5 @@
-//! What holds every step, whichever phase decided it: the pool's mode and evidence that is no longer told, before the commit,
-//! and a deadline for the phases that wait for others.
+//! What holds every step, whichever phase decided it: the pool's mode, its breaker and evidence that is no longer told, before
+//! the commit, and a deadline for the phases that wait for others.
 
 use super::drain::LastResort;
 use super::next::Next;
@@ -18,20 +18,15 @@ pub(super) fn hold(seen: &Seen, next: Next) -> Next {
     hands::say_too_late(seen, hands::keep_time(seen, next))
 }
 
-/// A pool that was switched to observe stops its open repairs where they are: the cordon stays, nothing new is made or
-/// touched. What is ours may still be taken back. After the commit it is safer to finish than to stop.
+/// Stays where it is before its commit.
 fn frozen(seen: &Seen, next: Next) -> Next {
-    let acts = seen.pool.as_ref().map_or(true, |rules| rules.acts);
     let intrusive = next.act.as_ref().is_some_and(|act| act.is_intrusive());
-    let is_committed = seen.record.committed_at.is_some();
-    if acts || is_committed || !(intrusive || next.grants(&seen.record)) {
-        return next;
+    match hands::frozen(seen) {
+        Some((reason, words)) if intrusive || next.grants(&seen.record) => {
+            Next::wait(seen, reason, words)
+        }
+        Some(_) | None => next,
     }
-    Next::wait(
-        seen,
-        Reason::PoolObserves,
-        format!("stopped in {:?}", seen.record.phase),
-    )
 }
 
 /// A phase that should have ended by now is shown to a person, with the words of what holds it.

@@ -59,10 +59,8 @@ pub(super) fn grant_offered(seen: &Seen) -> Next {
     if let Some(reason) = called_off(seen) {
         return call_off(seen, reason).with(|record| record.grant = None);
     }
-    // A pool that was switched to observe, and a person who halts us, take the offer back; it was no try.
-    let observes = seen.pool.as_ref().is_ok_and(|rules| !rules.acts);
-    let observes = observes.then(|| (Reason::PoolObserves, String::new()));
-    if let Some((reason, detail)) = observes.or_else(|| hands::halted(seen)) {
+    // What freezes the repair, and a person who halts us, take the offer back; it was no try.
+    if let Some((reason, detail)) = hands::frozen(seen).or_else(|| hands::halted(seen)) {
         return Next::enter(seen, Phase::Judging, reason, detail).with(|record| {
             record.grant = None;
             record.tried.pop();

@@ -75,6 +75,9 @@ pub(super) fn again(seen: &Seen) -> Next {
     }
     let failed = history::failed_replacements(seen);
     if failed < ATTEMPTS {
+        if let Some(words) = &seen.hands.no_creates {
+            return Next::wait(seen, Reason::CreatesStopped, words);
+        }
         return begin(seen, None);
     }
     Next::enter(

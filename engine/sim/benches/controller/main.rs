@@ -174,6 +174,7 @@ impl Running {
                 namespace: "rectifier-system".to_owned(),
                 identity: "bench".to_owned(),
                 cluster: "bench".to_owned(),
+                hourly: 1,
                 poll: Duration::from_secs(2),
             },
         };

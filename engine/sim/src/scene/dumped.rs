@@ -28,6 +28,8 @@ const READY: &str = "Ready";
 pub struct Furnishing {
     /// Decides everything that is drawn.
     pub seed: u64,
+    /// As the controller's `--hourly-replacements`.
+    pub hourly: u32,
     /// The node engines' configuration.
     pub agent: Config,
     /// Conditions that are reported besides those that the dump has; and those behind which there is a unit.
@@ -52,6 +54,7 @@ impl Scene {
         };
         let options = Options {
             seed: how.seed,
+            hourly: how.hourly,
             nodes: dump.nodes.len(),
             zones,
             pods: dump.pods.len(),
@@ -163,6 +166,8 @@ impl Scene {
             if pool["spec"]["provisioning"].is_object() {
                 pool["spec"]["provisioning"]["userData"] = USER_DATA.into();
             }
+            // the control plane that looks on has done so for long
+            pool["spec"]["breaker"]["steady"] = 0.into();
             self.api.give("repairpools.rectifier.dev", pool);
         }
         for repair in &dump.node_repairs {

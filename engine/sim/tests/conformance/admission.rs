@@ -346,6 +346,11 @@ pub(crate) async fn the_controllers_config_maps(talk: &mut Talk) -> Result<()> {
     const MAPS: &str = "/api/v1/namespaces/rectifier-system/configmaps";
     const POLICIES: &str = "/api/v1/namespaces/rectifier-system/configmaps/rectifier-policies";
     let map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
+    // the real server has it from `deploy/`
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rectifier-system"}});
+    talk.quietly("POST", "/api/v1/namespaces", &namespace)
+        .await?;
     talk.post(MAPS, map("rectifier-policies")).await?;
     talk.as_account(CONTROLLER, None).await?;
     talk.until_refused(MAPS, &map("mine")).await?;

@@ -75,6 +75,9 @@ pub(super) async fn manifests(
             "mode": "Auto",
             "provisioning": {"userData": USER_DATA, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
             "timing": POOL,
+            // three nodes, of which more than one is ill in some stories, and no time to lose
+            "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0, "steady": 0},
+            "pacing": {"every": 0},
         },
     });
     kubernetes.apply(&pool.to_string()).await?;

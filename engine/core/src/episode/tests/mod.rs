@@ -1,5 +1,6 @@
 //! The rules one by one. That no sequence breaks them is [`super::properties`]' affair.
 
+mod edges;
 mod episodes;
 mod handover;
 mod rails;

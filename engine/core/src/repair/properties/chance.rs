@@ -7,6 +7,7 @@ use super::super::*;
 use super::world::{World, owned};
 use crate::clock::seconds_between;
 use crate::policy::Status;
+use crate::reason::Reason;
 
 /// What happens besides the engine's next pass.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,9 @@ pub(super) enum Chance {
     /// Another repair of the pool runs, or does not.
     Crowded,
     Alone,
+    /// The pool's breaker opens, or closes.
+    Storm,
+    Calm,
     NodeReboots,
     /// The machine is not heard any more, and runs on: nobody there ends a pod.
     Hangs,
@@ -96,6 +100,8 @@ pub(super) fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::LetGo),
         1 => Just(Chance::Crowded),
         2 => Just(Chance::Alone),
+        1 => Just(Chance::Storm),
+        3 => Just(Chance::Calm),
         2 => Just(Chance::GuestComes),
         1 => Just(Chance::PodComes),
         3 => Just(Chance::LongTime),
@@ -193,7 +199,13 @@ impl World {
             Chance::Delete => self.hands.deleted = true,
             Chance::Owned => self.owned = true,
             Chance::LetGo => self.owned = false,
-            Chance::Crowded => self.hands.turn = Turn::After(String::new()),
+            Chance::Crowded => {
+                self.hands.turn = Turn::Waits(Reason::AnotherRepairRuns, String::new());
+            }
+            Chance::Storm => {
+                self.hands.storm = Some((Reason::BreakerOpen, String::new()));
+            }
+            Chance::Calm => self.hands.storm = None,
             Chance::Alone => self.hands.turn = Turn::Free,
             Chance::NodeReboots => {
                 let heard = self.is_heard();

@@ -107,14 +107,88 @@ fn the_stop_switch_and_a_pause_hold_every_intrusive_step_in_every_phase() {
 }
 
 #[test]
+fn a_storm_holds_every_intrusive_step_before_the_commit_and_none_after_it() {
+    for free in about_to_act() {
+        let phase = free.record.phase;
+        let acts = decide(&free).unwrap();
+        let mut stormy = free.clone();
+        stormy.hands.storm = Some((Reason::BreakerOpen, "31 of 100".to_owned()));
+        let next = decide(&stormy).unwrap();
+        if free.record.committed_at.is_some() {
+            assert_eq!(next, acts, "{phase:?}");
+            continue;
+        }
+        assert_eq!(
+            (&next.act, next.reason),
+            (&None, Reason::BreakerOpen),
+            "{phase:?}"
+        );
+        assert_eq!(next.record.phase, phase);
+        assert!(next.record.message.ends_with("31 of 100"));
+        let begun = free.record.rung.is_some();
+        assert_eq!(next.record.halted_at.is_some(), begun, "{phase:?}");
+        // who asks for one node's repair has looked
+        stormy.request.requested_by = RequestedBy::Operator;
+        let mut asked = free.clone();
+        asked.request.requested_by = RequestedBy::Operator;
+        assert_eq!(
+            decide(&stormy).unwrap(),
+            decide(&asked).unwrap(),
+            "{phase:?}"
+        );
+    }
+}
+
+#[test]
+fn a_replacement_that_joins_in_a_storm_is_neither_committed_nor_late() {
+    let all = about_to_act();
+    let mut joining = all
+        .into_iter()
+        .find(|seen| seen.record.phase == Phase::Joining)
+        .unwrap();
+    joining.record.rung = Some(Rung::Replace);
+    if let CloudSeen::Fresh(view) = &mut joining.cloud {
+        view.replacement_node = None;
+    }
+    let late = joining.now + crate::clock::SignedDuration::from_secs(100_000);
+    (joining.now, joining.watched) = (late, 100_000);
+    assert_ne!(decide(&joining).unwrap().record.phase, Phase::Joining);
+    joining.hands.storm = Some((Reason::BreakerOpen, String::new()));
+    let held = decide(&joining).unwrap();
+    assert_eq!(
+        (held.record.phase, held.record.halted_at, held.act),
+        (Phase::Joining, Some(late), None)
+    );
+    joining.hands.storm = None;
+    joining.record = held.record;
+    let next = decide(&joining).unwrap();
+    assert_eq!(
+        (next.record.phase, next.record.resumed_at),
+        (Phase::Joining, Some(late)),
+        "its time begins anew"
+    );
+}
+
+#[test]
+fn an_offered_reboot_is_taken_back_in_a_storm() {
+    let mut offered = offered();
+    offered.hands.storm = Some((Reason::BreakerOpen, String::new()));
+    let next = decide(&offered).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::Judging, Reason::BreakerOpen)
+    );
+    assert_eq!((next.record.grant, next.record.tried), (None, Vec::new()));
+}
+
+#[test]
 fn what_is_ours_is_taken_back_under_the_stop_switch_too() {
     let mut rolling = seen(Phase::RollingBack);
     rolling.hands.stop = Stop::Stopped(String::new());
     assert_eq!(decide(&rolling).unwrap().act, Some(Act::Uncordon));
 }
 
-#[test]
-fn an_offered_reboot_is_taken_back_when_a_person_halts_us_and_is_no_try() {
+fn offered() -> Seen {
     let mut offered = seen(Phase::GrantOffered);
     offered.record.grant = Some(Grant {
         id: "grant".to_owned(),
@@ -128,6 +202,12 @@ fn an_offered_reboot_is_taken_back_when_a_person_halts_us_and_is_no_try() {
         outcome: crate::policy::Outcome::Running,
         reason: Reason::GrantOffered,
     }];
+    offered
+}
+
+#[test]
+fn an_offered_reboot_is_taken_back_when_a_person_halts_us_and_is_no_try() {
+    let mut offered = offered();
     offered.hands.stop = Stop::Stopped(String::new());
     let next = decide(&offered).unwrap();
     assert_eq!(
@@ -360,7 +440,7 @@ fn another_owner_keeps_us_away_and_ends_what_we_have_begun() {
 #[test]
 fn while_another_repair_of_the_pool_runs_none_begins() {
     let mut judging = ready_to_begin();
-    judging.hands.turn = Turn::After("worker-2 (Joining)".to_owned());
+    judging.hands.turn = Turn::Waits(Reason::AnotherRepairRuns, "worker-2".to_owned());
     let next = decide(&judging).unwrap();
     assert_eq!((next.act, next.reason), (None, Reason::AnotherRepairRuns));
     assert!(next.record.message.contains("worker-2"));

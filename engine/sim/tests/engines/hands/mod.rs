@@ -7,5 +7,6 @@ mod objects;
 mod owners;
 mod rights;
 pub(crate) mod stage;
+mod storms;
 mod turns;
 mod words;

@@ -36,10 +36,15 @@ impl Stage {
     }
 
     pub(crate) async fn without_controller(policies: Arc<dyn Advisor>) -> Result<Self> {
-        let options = scene::Options {
-            seed: 7,
-            ..scene::Options::default()
-        };
+        Self::in_scene(scene::Options::default(), policies).await
+    }
+
+    /// The same, in a scene like this.
+    pub(crate) async fn in_scene(
+        options: scene::Options,
+        policies: Arc<dyn Advisor>,
+    ) -> Result<Self> {
+        let options = scene::Options { seed: 7, ..options };
         let scene = Scene::set(options, policies);
         let stage = Self {
             client: scene.api.client("person"),

@@ -1,0 +1,409 @@
+//! What each pool's breaker and pace are decided by, from what the watches tell; what follows from it is decided in
+//! [`rectifier_core::budget`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use rectifier_api::{BreakerStatus, OnPlateau, RepairPool};
+use rectifier_core::budget::{
+    Attempt, Breaker, HOUR, Limits, Pace, Sight, State as Breaks, TOGETHER, Turned, Work, Zone,
+};
+use rectifier_core::clock::{SignedDuration, seconds_between};
+use rectifier_core::name::NodeName;
+use rectifier_core::policy::Outcome;
+use rectifier_core::reason::Reason;
+use rectifier_core::repair::history::had_no_host;
+use rectifier_core::repair::{Phase, Rung, Tried};
+use rectifier_core::standing::NOT_READY;
+
+use super::{Cluster, State};
+
+/// A pool is not looked at twice within a second.
+const LOOKED: SignedDuration = SignedDuration::from_secs(1);
+
+/// Which problems count.
+type Handles<'a> = dyn Fn(&str) -> bool + 'a;
+
+/// A condition of a node that turned.
+struct Turn {
+    at: Timestamp,
+    node: NodeName,
+    pool: Arc<str>,
+    kind: Arc<str>,
+    ill: bool,
+}
+
+#[derive(Default)]
+struct Storm {
+    breaker: Breaker,
+    /// The most nodes that the pool had in each of the last hours.
+    most: BTreeMap<i64, u32>,
+    looked: Option<Timestamp>,
+    sight: Sight,
+    /// Until when no replacement is made.
+    no_creates: Option<Timestamp>,
+}
+
+/// The storms of all pools.
+#[derive(Default)]
+pub(super) struct Storms {
+    pools: BTreeMap<String, Storm>,
+    turns: VecDeque<Turn>,
+    /// Since when the watches have told everything without a break.
+    steady: Option<Timestamp>,
+}
+
+impl Storms {
+    /// A condition has turned.
+    pub(super) fn turned(
+        &mut self,
+        (node, pool): (&NodeName, &Arc<str>),
+        kind: &Arc<str>,
+        ill: bool,
+        now: Timestamp,
+    ) {
+        self.turns.push_back(Turn {
+            at: now,
+            node: node.clone(),
+            pool: pool.clone(),
+            kind: kind.clone(),
+            ill,
+        });
+        self.pass_over(now);
+    }
+
+    fn pass_over(&mut self, now: Timestamp) {
+        let is_old = |turn: &Turn| seconds_between(turn.at, now) >= TOGETHER;
+        while self.turns.front().is_some_and(is_old) {
+            self.turns.pop_front();
+        }
+    }
+
+    fn together(&self, pool: &str, handles: &Handles<'_>, ill: bool) -> Vec<Turned> {
+        let mut nodes: BTreeMap<&str, BTreeSet<&NodeName>> = BTreeMap::new();
+        let own =
+            |turn: &&Turn| turn.ill == ill && &*turn.pool == pool && counts(&turn.kind, handles);
+        for turn in self.turns.iter().filter(own) {
+            nodes.entry(&turn.kind).or_default().insert(&turn.node);
+        }
+        let counted = |(kind, nodes): (&str, BTreeSet<_>)| Turned {
+            kind: kind.to_owned(),
+            nodes: number(nodes.len()),
+        };
+        nodes.into_iter().map(counted).collect()
+    }
+}
+
+/// How things stand with a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Weather {
+    /// Why nothing is begun in it, and what has begun stays where it is before its commit.
+    pub(crate) holds: Option<(Reason, String)>,
+    /// Why no replacement is made in it.
+    pub(crate) no_creates: Option<String>,
+    /// The same, for people.
+    pub(crate) status: BreakerStatus,
+}
+
+fn counts(kind: &str, handles: &Handles<'_>) -> bool {
+    kind == NOT_READY || handles(kind)
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn limits(pool: &RepairPool) -> Limits {
+    let breaker = &pool.spec.breaker;
+    Limits {
+        sick: breaker.sick_percent,
+        zone_sick: breaker.zone_sick_percent,
+        together: breaker.together_percent,
+        trickles: breaker.on_plateau == OnPlateau::Trickle,
+    }
+}
+
+/// How fast a pool is repaired; `hourly` is the cluster's.
+pub(crate) fn pace(pool: &RepairPool, hourly: u32) -> Pace {
+    let pacing = &pool.spec.pacing;
+    Pace {
+        in_flight: pacing.in_flight_percent,
+        at_most: pacing.in_flight,
+        every: pacing.every,
+        hourly,
+    }
+}
+
+/// What the repairs of a pool, or of all, have tried: of each, and whether it is over with it.
+fn tries<'a>(state: &'a State, pool: Option<&'a str>) -> impl Iterator<Item = (&'a Tried, bool)> {
+    let is_own = move |of: Option<&str>| pool.is_none_or(|pool| of == Some(pool));
+    let open = state.repairs.whole.values();
+    let open = open
+        .filter(move |open| is_own(open.flight.pool.as_deref()))
+        .flat_map(|open| open.tried.iter().map(|tried| (tried, open.made.is_some())));
+    let over = state.archived.whole.values();
+    let over = over
+        .filter(move |kept| is_own(kept.pool.as_deref()))
+        .flat_map(|kept| {
+            kept.story
+                .tried
+                .iter()
+                .map(|tried| (tried, kept.made.is_some()))
+        });
+    open.chain(over)
+}
+
+impl State {
+    /// Who in the pool ails, by the zone of its node; those that a repair removed within the hour have none.
+    fn ailing(
+        &self,
+        pool: &str,
+        handles: &Handles<'_>,
+        now: Timestamp,
+    ) -> BTreeMap<&str, Option<&Arc<str>>> {
+        let in_pool = |name: &NodeName| {
+            let kept = self.nodes.get(name)?;
+            kept.place.pool.as_deref().ok().filter(|of| *of == pool)?;
+            Some(kept)
+        };
+        let mut all = BTreeMap::new();
+        for name in &self.sick {
+            let kept =
+                in_pool(name).filter(|kept| kept.problems().any(|kind| counts(kind, handles)));
+            if let Some(kept) = kept {
+                all.insert(name.as_str(), Some(&kept.place.zone));
+            }
+        }
+        for (name, open) in &self.repairs.whole {
+            let is_over = open.flight.phase.is_final();
+            let kept = in_pool(name);
+            let is_own = kept.is_some() || open.flight.pool.as_deref() == Some(pool);
+            if is_own && !is_over {
+                all.insert(name.as_str(), kept.map(|kept| &kept.place.zone));
+            }
+        }
+        for kept in self.archived.whole.values() {
+            let is_removed = kept.story.phase == Phase::Replaced
+                && kept.pool.as_deref() == Some(pool)
+                && seconds_between(kept.ended(), now) < HOUR;
+            if is_removed {
+                all.entry(kept.node.as_str()).or_insert(None);
+            }
+        }
+        all
+    }
+
+    fn sight(&self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) -> Sight {
+        let name = pool.name_any();
+        let ailing = self.ailing(&name, handles, now);
+        let zones = self.members.zones(&name).map(|(zone, nodes)| Zone {
+            name: zone.to_string(),
+            nodes,
+            ailing: number(ailing.values().filter(|of| **of == Some(zone)).count()),
+        });
+        let over = self.archived.whole.values();
+        let over = over.filter(|kept| kept.pool.as_deref() == Some(&*name));
+        let helped =
+            over.filter(|kept| matches!(kept.story.phase, Phase::Replaced | Phase::Recovered));
+        let did_not = |tried: &Tried| matches!(tried.outcome, Outcome::Failed | Outcome::NoEffect);
+        let failed =
+            tries(self, Some(&name)).filter(|(tried, _)| did_not(tried) && !had_no_host(tried));
+        let failed = failed.map(|(tried, _)| tried.since);
+        let stuck = self.repairs.whole.values().filter(|open| {
+            open.flight.phase == Phase::NeedsHuman && open.flight.pool.as_deref() == Some(&*name)
+        });
+        let stuck = stuck.filter_map(|open| open.flight.since);
+        Sight {
+            nodes: 0,
+            ailing: number(ailing.len()),
+            zones: zones.collect(),
+            onsets: self.storms.together(&name, handles, true),
+            resets: self.storms.together(&name, handles, false),
+            cap: 0,
+            helped: helped.map(|kept| kept.ended()).collect(),
+            failed: failed.chain(stuck).max(),
+        }
+    }
+
+    /// Takes a look at the pool, if the last one is not of this second.
+    fn look(&mut self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) {
+        let name = pool.name_any();
+        let is_fresh = |storm: &Storm| {
+            storm
+                .looked
+                .is_some_and(|at| at <= now && now.duration_since(at) < LOOKED)
+        };
+        if self.storms.pools.get(&name).is_some_and(is_fresh) {
+            return;
+        }
+        self.storms.pass_over(now);
+        // a clock that was put back holds nothing for ever
+        self.storms.steady = self.storms.steady.map(|since| since.min(now));
+        let mut sight = self.sight(pool, handles, now);
+        let no_creates = self.work(&name, None).stopped(now);
+        let members = self.members.count(&name, "").0;
+        let is_steady = self.unsteady(pool, now).is_none();
+        let storm = self.storms.pools.entry(name).or_insert_with(|| {
+            let before = pool
+                .status
+                .as_ref()
+                .and_then(|status| status.breaker.clone());
+            let before = before.unwrap_or_default();
+            Storm {
+                breaker: Breaker::resumed(before.state, before.since, before.tripped),
+                ..Storm::default()
+            }
+        });
+        let hour = now.as_second().div_euclid(HOUR.into());
+        storm.most.retain(|at, _| (hour - 24..=hour).contains(at));
+        let most = storm.most.entry(hour).or_default();
+        *most = members.max(*most);
+        sight.nodes = storm.most.values().copied().max().unwrap_or(members);
+        sight.cap = pace(pool, 0).cap(sight.nodes);
+        storm.breaker.look(&sight, &limits(pool), is_steady, now);
+        (storm.sight, storm.looked, storm.no_creates) = (sight, Some(now), no_creates);
+    }
+
+    /// Until when it has not been watched long enough.
+    fn unsteady(&self, pool: &RepairPool, now: Timestamp) -> Option<Timestamp> {
+        let since = self.storms.steady.unwrap_or(now);
+        let until = since + SignedDuration::from_secs(pool.spec.breaker.steady.into());
+        (until > now).then_some(until)
+    }
+
+    fn weather(&mut self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) -> Weather {
+        self.look(pool, handles, now);
+        let until = self.unsteady(pool, now);
+        let Some(storm) = self.storms.pools.get(&pool.name_any()) else {
+            return Weather::default();
+        };
+        let breaker = &storm.breaker;
+        let unsteady = until.map(|until| (Reason::NotSteady, format!("until {until}")));
+        let holds = breaker.holds().or(unsteady);
+        let allowed = match holds {
+            Some(_) => 0,
+            None => breaker.allowed(&storm.sight),
+        };
+        let why = breaker.tripped.as_ref().map(ToString::to_string);
+        let why = why.unwrap_or_default();
+        let message = match (&holds, breaker.state) {
+            (Some((Reason::BreakerOpen, _)), _) => format!("{}: {why}", Reason::BreakerOpen),
+            (Some((reason, words)), _) => format!("{reason}: {words}"),
+            (None, Breaks::Trickle) => {
+                format!("repairs begin again, {allowed} at a time, after a storm: {why}")
+            }
+            (None, _) => String::new(),
+        };
+        Weather {
+            holds,
+            no_creates: storm.no_creates.map(|until| format!("until {until}")),
+            status: BreakerStatus {
+                state: breaker.state,
+                since: breaker.since,
+                tripped: breaker.tripped.clone(),
+                message,
+                looks_again: breaker.looks_again(&limits(pool), now),
+                allowed,
+            },
+        }
+    }
+
+    /// What is under way in the pool, and was; without what `but` has.
+    pub(super) fn work(&self, pool: &str, but: Option<(&NodeName, Timestamp)>) -> Work {
+        let zone = |node: &NodeName| {
+            let kept = self.nodes.get(node);
+            kept.map_or(String::new(), |kept| kept.place.zone.to_string())
+        };
+        let is_ours = |of: Option<&str>| of.is_none_or(|of| of == pool);
+        let in_flight = but.into_iter().flat_map(|(me, now)| {
+            // one whose pool is not written down counts for all of them
+            let others = self.repairs.whole.iter().filter(move |(node, open)| {
+                *node != me && open.flight.counts(now) && is_ours(open.flight.pool.as_deref())
+            });
+            others.map(|(node, _)| (node.clone(), zone(node)))
+        });
+        // what is being cordoned has tried nothing yet
+        let cordoning = |of: Option<&str>, rung: Option<Rung>| {
+            let own = self.repairs.whole.values().filter(move |open| {
+                open.flight.phase == Phase::Cordoning
+                    && (of.is_none() || open.flight.pool.as_deref() == of)
+                    && (rung.is_none() || open.flight.rung == rung)
+            });
+            own.filter_map(|open| open.flight.since).collect::<Vec<_>>()
+        };
+        let is_replace = |(tried, _): &(&Tried, bool)| tried.rung == Rung::Replace;
+        let began = tries(self, Some(pool)).map(|(tried, _)| tried.since);
+        let attempts = tries(self, Some(pool)).filter(is_replace);
+        let replaced = tries(self, None).filter(is_replace);
+        Work {
+            in_flight: in_flight.collect(),
+            zones: number(self.members.zones(pool).count()),
+            began: began.chain(cordoning(Some(pool), None)).max(),
+            attempts: attempts.map(attempt).collect(),
+            replaced: replaced
+                .map(|(tried, _)| tried.since)
+                .chain(cordoning(None, Some(Rung::Replace)))
+                .collect(),
+            nodes: number(self.nodes.len()),
+        }
+    }
+}
+
+fn attempt((tried, is_committed): (&Tried, bool)) -> Attempt {
+    let went_well = match tried.outcome {
+        Outcome::Failed if had_no_host(tried) => None,
+        Outcome::Failed => Some(false),
+        Outcome::Recovered => Some(true),
+        Outcome::Running if is_committed => Some(true),
+        Outcome::Running | Outcome::NoEffect | Outcome::Refused | Outcome::Unknown => None,
+    };
+    Attempt {
+        began: tried.since,
+        went_well,
+    }
+}
+
+/// What a pool's breaker counted when it was last looked at.
+pub(crate) struct Counted {
+    pub(crate) state: Breaks,
+    pub(crate) nodes: u32,
+    pub(crate) ailing: u32,
+    /// So many may be in flight.
+    pub(crate) allowed: u32,
+}
+
+impl Cluster {
+    /// Of every pool that was looked at.
+    pub(crate) fn storms(&self) -> BTreeMap<String, Counted> {
+        let state = self.state();
+        let there = |(name, _): &(&String, &Storm)| state.pools.whole.contains_key(*name);
+        let counted = |(name, storm): (&String, &Storm)| {
+            let counted = Counted {
+                state: storm.breaker.state,
+                nodes: storm.sight.nodes,
+                ailing: storm.sight.ailing,
+                allowed: storm.breaker.allowed(&storm.sight),
+            };
+            (name.clone(), counted)
+        };
+        let all = state.storms.pools.iter().filter(there);
+        all.map(counted).collect()
+    }
+
+    /// The watches begin, or were cut: from now on they have to be without a break.
+    pub(crate) fn unsettled(&self, now: Timestamp) {
+        self.state().storms.steady = Some(now);
+    }
+
+    /// How things stand with a pool now.
+    pub(crate) fn weather(
+        &self,
+        pool: &RepairPool,
+        handles: &Handles<'_>,
+        now: Timestamp,
+    ) -> Weather {
+        self.state().weather(pool, handles, now)
+    }
+}

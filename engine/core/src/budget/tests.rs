@@ -1,0 +1,433 @@
+use jiff::Timestamp;
+
+use super::*;
+use crate::name::NodeName;
+use crate::reason::Reason;
+use crate::repair::Rung;
+
+pub(super) const LIMITS: Limits = Limits {
+    sick: 30,
+    zone_sick: 50,
+    together: 10,
+    trickles: true,
+};
+
+pub(super) const PACE: Pace = Pace {
+    in_flight: 5,
+    at_most: 10,
+    every: 300,
+    hourly: 1,
+};
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(super) fn sight(nodes: u32, ailing: u32) -> Sight {
+    Sight {
+        nodes,
+        ailing,
+        cap: PACE.cap(nodes),
+        ..Sight::default()
+    }
+}
+
+fn looked(sight: &Sight) -> Breaker {
+    let mut breaker = Breaker::default();
+    breaker.look(sight, &LIMITS, true, at(0));
+    breaker
+}
+
+/// The rule that opens a closed breaker at this sight, if any does.
+fn opened_by(sight: &Sight) -> Option<Rule> {
+    let breaker = looked(sight);
+    (breaker.state == State::Open).then(|| breaker.tripped.unwrap().rule)
+}
+
+#[test]
+fn a_rule_that_is_switched_off_opens_nothing() {
+    let off = Limits {
+        sick: 0,
+        zone_sick: 0,
+        together: 0,
+        trickles: true,
+    };
+    let mut breaker = Breaker::default();
+    let stormy = Sight {
+        zones: vec![Zone {
+            name: String::new(),
+            nodes: 100,
+            ailing: 100,
+        }],
+        onsets: turned("KernelDeadlock", 100),
+        resets: turned("KernelDeadlock", 100),
+        ..sight(100, 100)
+    };
+    breaker.look(&stormy, &off, true, at(0));
+    assert_eq!(breaker.state, State::Closed);
+    assert!(opened_by(&stormy).is_some());
+}
+
+fn turned(kind: &str, nodes: u32) -> Vec<Turned> {
+    vec![Turned {
+        kind: kind.to_owned(),
+        nodes,
+    }]
+}
+
+#[test]
+fn more_than_three_tenths_of_a_pool_open_it_and_one_node_never_does() {
+    for (nodes, may) in [
+        (0, 1),
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        (4, 2),
+        (5, 2),
+        (10, 3),
+        (11, 4),
+        (100, 30),
+        (15_000, 4500),
+    ] {
+        assert_eq!(opened_by(&sight(nodes, may)), None, "{nodes}");
+        assert_eq!(
+            opened_by(&sight(nodes, may + 1)),
+            Some(Rule::PoolSick),
+            "{nodes}"
+        );
+    }
+}
+
+#[test]
+fn more_than_half_of_a_zone_open_it_if_it_is_one() {
+    let zone = |nodes, ailing| Sight {
+        zones: vec![Zone {
+            name: "az-2".to_owned(),
+            nodes,
+            ailing,
+        }],
+        ..sight(100, ailing)
+    };
+    for (nodes, ailing, opens) in [
+        (1, 1, false),
+        (2, 2, false),
+        (3, 2, false),
+        (3, 3, true),
+        (4, 2, false),
+        (4, 3, true),
+        (10, 5, false),
+        (10, 6, true),
+    ] {
+        let expected = opens.then_some(Rule::ZoneSick);
+        assert_eq!(
+            opened_by(&zone(nodes, ailing)),
+            expected,
+            "{nodes} {ailing}"
+        );
+    }
+    let tripped = looked(&zone(10, 6)).tripped.unwrap();
+    assert_eq!(
+        tripped.to_string(),
+        "6 of the 10 nodes in zone az-2 are ill, in repair or removed within the hour; 5 may be"
+    );
+}
+
+#[test]
+fn a_tenth_of_a_pool_that_turns_together_opens_it_and_fewer_than_three_never_do() {
+    for (nodes, opens_at) in [(3, 3), (10, 3), (30, 3), (31, 4), (100, 10), (1000, 100)] {
+        for (turned_nodes, expected) in [(opens_at - 1, false), (opens_at, true)] {
+            let onset = Sight {
+                onsets: turned("KernelDeadlock", turned_nodes),
+                ..sight(nodes, 0)
+            };
+            let reset = Sight {
+                resets: turned("KernelDeadlock", turned_nodes),
+                ..sight(nodes, 0)
+            };
+            assert_eq!(
+                opened_by(&onset),
+                expected.then_some(Rule::Onset),
+                "{nodes} {turned_nodes}"
+            );
+            assert_eq!(
+                opened_by(&reset),
+                expected.then_some(Rule::Reset),
+                "{nodes} {turned_nodes}"
+            );
+        }
+    }
+}
+
+#[test]
+fn it_closes_by_way_of_a_trickle_when_it_has_been_calm() {
+    let mut breaker = looked(&sight(100, 31));
+    assert_eq!(breaker.holds().unwrap().0, Reason::BreakerOpen);
+    assert_eq!(breaker.allowed(&sight(100, 31)), 0);
+    let mut look = |second, seen: &Sight| {
+        breaker.look(seen, &LIMITS, true, at(second));
+        (breaker.state, breaker.allowed(seen))
+    };
+    // under its limit, and not by a fifth
+    assert_eq!(look(10, &sight(100, 25)), (State::Open, 0));
+    assert_eq!(look(400, &sight(100, 25)), (State::Open, 0));
+    assert_eq!(look(500, &sight(100, 24)), (State::Open, 0));
+    assert_eq!(look(799, &sight(100, 24)), (State::Open, 0));
+    assert_eq!(look(800, &sight(100, 24)), (State::Trickle, 1));
+    let with = |helped: &[i64], failed: Option<i64>| Sight {
+        helped: helped.iter().map(|second| at(*second)).collect(),
+        failed: failed.map(at),
+        ..sight(100, 24)
+    };
+    // what was before it does not count
+    assert_eq!(look(810, &with(&[700], None)), (State::Trickle, 1));
+    assert_eq!(look(900, &with(&[850], None)), (State::Trickle, 2));
+    assert_eq!(look(910, &with(&[850, 890], None)), (State::Trickle, 3));
+    // back to one at a failure
+    assert_eq!(
+        look(930, &with(&[850, 890], Some(920))),
+        (State::Trickle, 1)
+    );
+    let all = [850, 890, 940, 950, 960];
+    assert_eq!(look(970, &with(&all[..4], Some(920))), (State::Trickle, 3));
+    let more = [850, 890, 940, 950, 960, 970];
+    assert_eq!(look(980, &with(&more, Some(920))), (State::Closed, 5));
+}
+
+#[test]
+fn a_pool_in_which_nothing_more_is_to_be_done_closes_too() {
+    let mut breaker = looked(&sight(100, 31));
+    for (second, state) in [
+        (100, State::Open),
+        (400, State::Trickle),
+        (1899, State::Trickle),
+        (1900, State::Closed),
+    ] {
+        breaker.look(&sight(100, 0), &LIMITS, true, at(second));
+        assert_eq!(breaker.state, state, "{second}");
+    }
+}
+
+#[test]
+fn a_storm_that_gets_no_worse_is_let_through_in_a_trickle_unless_the_pool_holds() {
+    for trickles in [true, false] {
+        let limits = Limits { trickles, ..LIMITS };
+        let mut breaker = Breaker::default();
+        let mut look = |second, ailing| {
+            breaker.look(&sight(100, ailing), &limits, true, at(second));
+            breaker.state
+        };
+        assert_eq!(look(0, 50), State::Open);
+        assert_eq!(look(1000, 51), State::Open);
+        assert_eq!(look(1800, 51), State::Open, "it got worse since");
+        assert_eq!(look(2799, 40), State::Open);
+        let expected = [State::Open, State::Trickle][usize::from(trickles)];
+        assert_eq!(look(2800, 51), expected);
+        // as bad as it was is no worse
+        assert_eq!(look(2900, 51), expected);
+        assert_eq!(look(2910, 52), State::Open);
+        assert_eq!(breaker.looks_again(&limits, at(2911)).is_some(), trickles);
+    }
+}
+
+#[test]
+fn while_the_eyes_are_not_steady_nothing_is_calm_and_nothing_is_flat() {
+    let mut breaker = looked(&sight(100, 31));
+    for second in [100, 1000, 2000, 9000] {
+        breaker.look(&sight(100, 0), &LIMITS, false, at(second));
+        assert_eq!(breaker.state, State::Open, "{second}");
+    }
+    breaker.look(&sight(100, 0), &LIMITS, true, at(9001));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(9301));
+    assert_eq!(breaker.state, State::Trickle);
+}
+
+#[test]
+fn a_trickle_ends_at_another_rule() {
+    let mut breaker = looked(&sight(100, 31));
+    breaker.look(&sight(100, 10), &LIMITS, true, at(10));
+    breaker.look(&sight(100, 10), &LIMITS, true, at(310));
+    assert_eq!(breaker.state, State::Trickle);
+    let onset = Sight {
+        onsets: turned("FrequentKubeletRestart", 10),
+        ..sight(100, 20)
+    };
+    breaker.look(&onset, &LIMITS, true, at(320));
+    assert_eq!(breaker.state, State::Open);
+    assert_eq!(breaker.tripped.as_ref().unwrap().rule, Rule::Onset);
+    assert_eq!(breaker.looks_again(&LIMITS, at(320)), Some(at(320 + 1800)));
+}
+
+#[test]
+fn what_a_former_leader_left_open_is_not_closed_by_a_restart() {
+    let before = looked(&sight(100, 31));
+    for state in [State::Open, State::Trickle] {
+        let mut breaker = Breaker::resumed(state, before.since, before.tripped.clone());
+        breaker.look(&sight(100, 0), &LIMITS, true, at(5000));
+        assert_eq!(breaker.state, State::Open);
+        breaker.look(&sight(100, 0), &LIMITS, true, at(5300));
+        assert_eq!(breaker.state, State::Trickle);
+    }
+    let mut closed = Breaker::resumed(State::Closed, None, None);
+    closed.look(&sight(100, 0), &LIMITS, true, at(1));
+    assert_eq!(closed.state, State::Closed);
+}
+
+#[test]
+fn a_clock_that_is_put_back_holds_no_breaker_for_ever() {
+    let mut breaker = Breaker::default();
+    breaker.look(&sight(100, 31), &LIMITS, true, at(1_000_000));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(1_000_001));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(0));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(300));
+    assert_eq!(breaker.state, State::Trickle);
+}
+
+fn node(number: u32) -> NodeName {
+    NodeName::parse(format!("worker-{number}")).unwrap()
+}
+
+pub(super) fn one(zone: &str, rung: Rung) -> Candidate {
+    Candidate {
+        zone: zone.to_owned(),
+        rung,
+    }
+}
+
+#[test]
+fn a_twentieth_of_a_pool_is_in_repair_at_once_and_ten_at_most() {
+    for (nodes, cap) in [
+        (0, 1),
+        (1, 1),
+        (39, 1),
+        (40, 2),
+        (59, 2),
+        (60, 3),
+        (199, 9),
+        (200, 10),
+        (15_000, 10),
+    ] {
+        assert_eq!(PACE.cap(nodes), cap, "{nodes}");
+    }
+}
+
+#[test]
+fn those_in_flight_are_spread_over_zones() {
+    let work = |flights: &[(u32, &str)]| Work {
+        in_flight: flights
+            .iter()
+            .map(|(number, zone)| (node(*number), (*zone).to_owned()))
+            .collect(),
+        zones: 3,
+        nodes: 100,
+        ..Work::default()
+    };
+    let asks = |flights: &[(u32, &str)], zone: &str| {
+        let asked = work(flights).admits(&one(zone, Rung::Reboot), 5, &PACE, at(0));
+        asked.err().map(|(reason, words)| (reason, words))
+    };
+    assert_eq!(asks(&[], "a"), None);
+    assert_eq!(asks(&[(1, "a")], "a"), None);
+    let two = [(1, "a"), (2, "a")];
+    let full = (Reason::ZoneInRepair, "2 in zone a".to_owned());
+    assert_eq!(asks(&two, "a"), Some(full));
+    assert_eq!(asks(&two, "b"), None);
+    let five = [(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c")];
+    let full = (Reason::AnotherRepairRuns, "worker-1".to_owned());
+    assert_eq!(asks(&five, "c"), Some(full));
+}
+
+#[test]
+fn repairs_keep_a_distance_and_a_clock_put_back_holds_none_for_ever() {
+    let work = |began: i64| Work {
+        began: Some(at(began)),
+        nodes: 100,
+        ..Work::default()
+    };
+    let asks = |began, now| {
+        let asked = work(began).admits(&one("a", Rung::Reboot), 5, &PACE, at(now));
+        asked.err().map(|(reason, _)| reason)
+    };
+    assert_eq!(asks(0, 0), Some(Reason::Paced));
+    assert_eq!(asks(0, 299), Some(Reason::Paced));
+    assert_eq!(asks(0, 300), None);
+    assert_eq!(asks(200, 0), Some(Reason::Paced));
+    assert_eq!(asks(301, 0), None);
+}
+
+#[test]
+fn the_cluster_replaces_a_hundredth_of_its_nodes_in_an_hour() {
+    let work = |nodes, replaced: &[i64]| Work {
+        nodes,
+        replaced: replaced.iter().map(|second| at(*second)).collect(),
+        ..Work::default()
+    };
+    let asks = |nodes, replaced: &[i64], rung| {
+        work(nodes, replaced).admits(&one("a", rung), 5, &PACE, at(4000))
+    };
+    for (nodes, replaced, may) in [
+        (3, &[][..], true),
+        (3, &[500][..], false),
+        (3, &[400][..], true),
+        (100, &[500][..], false),
+        (101, &[500][..], true),
+        (101, &[500, 600][..], false),
+        (1000, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11][..], true),
+    ] {
+        let asked = asks(nodes, replaced, Rung::Replace);
+        assert_eq!(asked.is_ok(), may, "{nodes} {replaced:?}");
+        if let Err((reason, _)) = asked {
+            assert_eq!(reason, Reason::HourlyUsedUp);
+        }
+        assert_eq!(asks(nodes, replaced, Rung::Reboot), Ok(()));
+    }
+}
+
+#[test]
+fn three_replacements_that_fail_in_a_row_stop_a_pools_until_a_probe() {
+    let attempts = |all: &[(i64, Option<bool>)]| Work {
+        attempts: all
+            .iter()
+            .map(|(began, went_well)| Attempt {
+                began: at(*began),
+                went_well: *went_well,
+            })
+            .collect(),
+        nodes: 1000,
+        ..Work::default()
+    };
+    let (well, ill, runs) = (Some(true), Some(false), None);
+    for (all, now, stopped) in [
+        (&[(0, ill), (1, ill)][..], 10, false),
+        (&[(0, ill), (1, ill), (2, ill)][..], 10, true),
+        (&[(2, ill), (0, ill), (1, ill)][..], 10, true),
+        (&[(0, ill), (1, ill), (2, ill)][..], 1801, true),
+        // the probe, and nothing beside it
+        (&[(0, ill), (1, ill), (2, ill)][..], 1802, false),
+        (
+            &[(0, ill), (1, ill), (2, ill), (1802, runs)][..],
+            1900,
+            true,
+        ),
+        (&[(0, ill), (1, ill), (2, ill), (1802, ill)][..], 3601, true),
+        (
+            &[(0, ill), (1, ill), (2, ill), (1802, ill)][..],
+            3602,
+            false,
+        ),
+        (
+            &[(0, ill), (1, ill), (2, ill), (1802, well)][..],
+            1900,
+            false,
+        ),
+        (&[(0, ill), (1, well), (2, ill), (3, ill)][..], 10, false),
+    ] {
+        let work = attempts(all);
+        let asked = work.admits(&one("a", Rung::Replace), 5, &PACE, at(now));
+        let expected = stopped.then_some(Reason::CreatesStopped);
+        assert_eq!(
+            asked.err().map(|(reason, _)| reason),
+            expected,
+            "{all:?} {now}"
+        );
+    }
+}
