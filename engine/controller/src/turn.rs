@@ -60,7 +60,8 @@ fn take(
     };
     let pace = pace(&pool, ctx.settings.hourly);
     let me = (node, seen.request.problem.since);
-    cluster.take_turn(&name, me, rung, (allowed, pace), seen.now)
+    let goes_on = Flight::of(&seen.record).counts(seen.now);
+    cluster.take_turn(&name, me, (rung, goes_on), (allowed, pace), seen.now)
 }
 
 /// How things stand with a pool now.

@@ -434,12 +434,13 @@ impl Cluster {
         made.max_by_key(|made| made.committed)
     }
 
-    /// Takes the turn of a pool for this node and this rung, or says what it waits for. `allowed` may be in flight.
+    /// Takes the turn of a pool for this node and this rung, or says what it waits for. `allowed` may be in flight; it
+    /// `goes_on` if it is one of those.
     pub(crate) fn take_turn(
         &self,
         pool: &str,
         (node, since): (&NodeName, Timestamp),
-        rung: Rung,
+        (rung, goes_on): (Rung, bool),
         (allowed, pace): (u32, Pace),
         now: Timestamp,
     ) -> Result<(), (Reason, String)> {
@@ -453,6 +454,7 @@ impl Cluster {
             one: Candidate {
                 zone: kept.map_or(String::new(), |kept| kept.place.zone.to_string()),
                 rung,
+                goes_on,
             },
             allowed,
             pace,

@@ -50,11 +50,12 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(), (Reason, String)> {
         let node = ask.node;
-        if self.taken.get(node).is_some_and(|own| own.pool == ask.pool) {
+        let own = self.taken.get(node).filter(|own| own.pool == ask.pool);
+        if own.is_some_and(|own| own.one.rung == ask.one.rung) {
             return Ok(());
         }
         // what was begun and is not written yet, or not told
-        for (other, taken) in &self.taken {
+        for (other, taken) in self.taken.iter().filter(|(other, _)| *other != node) {
             if taken.one.rung == Rung::Replace {
                 work.replaced.push(taken.at);
             }
@@ -81,7 +82,8 @@ impl Turns {
                 return Err(other);
             }
         }
-        if let Some((_, first)) = waiting.keys().next().filter(|first| **first < me) {
+        let first = waiting.keys().next().filter(|first| **first < me);
+        if let Some((_, first)) = first.filter(|_| !ask.one.goes_on) {
             let first = first.to_string();
             waiting.insert(me, now);
             return Err((Reason::AnotherRepairRuns, first));
@@ -134,6 +136,7 @@ mod tests {
             one: Candidate {
                 zone: String::new(),
                 rung: Rung::Reboot,
+                goes_on: false,
             },
             allowed: 1,
             pace: Pace {
@@ -217,6 +220,27 @@ mod tests {
         let held = turns.take(replaces, busy, at(1)).unwrap_err();
         assert_eq!(held.0, Reason::HourlyUsedUp);
         assert_eq!(turns.take(ask("web", 5, &two), idle(), at(2)), Ok(()));
+    }
+
+    #[test]
+    fn the_next_rung_of_a_repair_is_asked_for_again_and_keeps_its_place() {
+        let mut turns = Turns::default();
+        let (one, two) = (node(1), node(2));
+        assert_eq!(turns.take(ask("web", 5, &one), idle(), at(1)), Ok(()));
+        assert!(turns.take(ask("web", 0, &two), idle(), at(2)).is_err());
+        let next = |rung| {
+            let mut next = ask("web", 5, &one);
+            (next.one.rung, next.one.goes_on, next.pace.hourly) = (rung, true, 1);
+            next
+        };
+        let used_up = Work {
+            replaced: vec![at(0)],
+            ..idle()
+        };
+        let held = turns.take(next(Rung::Replace), used_up, at(3)).unwrap_err();
+        assert_eq!(held.0, Reason::HourlyUsedUp);
+        assert_eq!(turns.take(next(Rung::Replace), idle(), at(4)), Ok(()));
+        assert!(turns.take(ask("web", 0, &two), idle(), at(5)).is_err());
     }
 
     #[test]

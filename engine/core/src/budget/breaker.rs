@@ -320,8 +320,8 @@ impl Breaker {
             State::Open if limits.trickles => after(self.rose, PLATEAU),
             State::Open | State::Closed | State::Trickle => None,
         };
-        let soonest = calm.into_iter().chain(flat).min();
-        soonest.map(|at| at.max(now))
+        let all = calm.into_iter().chain(flat);
+        all.filter(|at| *at > now).min()
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Candidate {
     pub zone: String,
     /// By which rung.
     pub rung: Rung,
+    /// It is in flight already: an earlier rung did not help.
+    pub goes_on: bool,
 }
 
 impl Work {
@@ -82,24 +84,8 @@ impl Work {
         now: Timestamp,
     ) -> Result<(), (Reason, String)> {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        if let Some((first, _)) = self.in_flight.first()
-            && count(self.in_flight.len()) >= allowed
-        {
-            // by name alone: who waits is not to be told each step of another's repair
-            return Err((Reason::AnotherRepairRuns, first.to_string()));
-        }
-        let share = allowed.div_ceil(self.zones.max(1));
-        let here = self.in_flight.iter().filter(|(_, zone)| *zone == one.zone);
-        if count(here.count()) >= share && !self.in_flight.is_empty() {
-            let words = format!("{share} in zone {}", one.zone);
-            return Err((Reason::ZoneInRepair, words));
-        }
-        // words that change with every begin would be written anew by all who wait
-        if self
-            .began
-            .is_some_and(|began| waits(began, pace.every, now).is_some())
-        {
-            return Err((Reason::Paced, format!("one in {} s", pace.every)));
+        if !one.goes_on {
+            self.has_room(&one.zone, allowed, pace, now)?;
         }
         if one.rung != Rung::Replace {
             return Ok(());
@@ -114,6 +100,37 @@ impl Work {
             true => Err((Reason::HourlyUsedUp, format!("{most} in an hour"))),
             false => Ok(()),
         }
+    }
+
+    /// Is there room beside those in flight, and is it time?
+    fn has_room(
+        &self,
+        zone: &str,
+        allowed: u32,
+        pace: &Pace,
+        now: Timestamp,
+    ) -> Result<(), (Reason, String)> {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        if let Some((first, _)) = self.in_flight.first()
+            && count(self.in_flight.len()) >= allowed
+        {
+            // by name alone: who waits is not to be told each step of another's repair
+            return Err((Reason::AnotherRepairRuns, first.to_string()));
+        }
+        let share = allowed.div_ceil(self.zones.max(1));
+        let here = self.in_flight.iter().filter(|(_, of)| of == zone);
+        if count(here.count()) >= share && !self.in_flight.is_empty() {
+            let words = format!("{share} in zone {zone}");
+            return Err((Reason::ZoneInRepair, words));
+        }
+        // words that change with every begin would be written anew by all who wait
+        if self
+            .began
+            .is_some_and(|began| waits(began, pace.every, now).is_some())
+        {
+            return Err((Reason::Paced, format!("one in {} s", pace.every)));
+        }
+        Ok(())
     }
 
     /// Until when no replacement of the pool is made: the last three failed.

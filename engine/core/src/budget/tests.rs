@@ -290,6 +290,7 @@ pub(super) fn one(zone: &str, rung: Rung) -> Candidate {
     Candidate {
         zone: zone.to_owned(),
         rung,
+        goes_on: false,
     }
 }
 
@@ -380,6 +381,32 @@ fn the_cluster_replaces_a_hundredth_of_its_nodes_in_an_hour() {
         }
         assert_eq!(asks(nodes, replaced, Rung::Reboot), Ok(()));
     }
+}
+
+#[test]
+fn a_repair_that_goes_on_to_its_next_rung_waits_for_no_place_and_is_counted_as_a_replacement() {
+    let busy = Work {
+        in_flight: vec![(node(1), "a".to_owned())],
+        zones: 1,
+        began: Some(at(0)),
+        nodes: 100,
+        ..Work::default()
+    };
+    let next = |rung| Candidate {
+        goes_on: true,
+        ..one("a", rung)
+    };
+    assert_eq!(busy.admits(&next(Rung::Replace), 1, &PACE, at(1)), Ok(()));
+    let used_up = Work {
+        replaced: vec![at(0)],
+        ..busy
+    };
+    let asked = used_up.admits(&next(Rung::Replace), 1, &PACE, at(1));
+    assert_eq!(asked.unwrap_err().0, Reason::HourlyUsedUp);
+    assert_eq!(
+        used_up.admits(&next(Rung::HardReboot), 1, &PACE, at(1)),
+        Ok(())
+    );
 }
 
 #[test]
