@@ -43,6 +43,14 @@ enum Seen {
 }
 
 impl Seen {
+    /// Is it the beginning of a list, of what was missed?
+    fn begins_anew(&self) -> bool {
+        matches!(
+            self,
+            Seen::Node(Event::Init) | Seen::Repair(Event::Init) | Seen::Pool(Event::Init)
+        )
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Seen::Node(_) => Kind::Node,
@@ -134,7 +142,7 @@ fn lasting<K: Resource + Send + 'static>(
     events
         .or_else(move |error| {
             ctx.telemetry.cut(kind);
-            cluster.unsettled(ctx.now());
+            cluster.cut(ctx.now());
             async move {
                 tracing::warn!("a watch was cut, and is taken up again: {}", chain(&error));
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -159,6 +167,9 @@ struct Engine {
 impl Engine {
     fn apply(&mut self, seen: Seen) {
         self.cluster.heard(seen.kind(), self.ctx.now());
+        if seen.begins_anew() {
+            self.cluster.unsettled(self.ctx.now());
+        }
         match seen {
             Seen::Node(Event::Init) => self.cluster.nodes_begin(),
             // what went away while the watch was cut
@@ -283,7 +294,7 @@ impl Engine {
             Err(error) => {
                 self.ctx.telemetry.failed(&error);
                 tracing::warn!(%node, "this pass did nothing more, and is repeated: {}", chain(&error));
-                Some(AFTER_ERROR)
+                Some(AFTER_ERROR.max(self.cluster.crowd()))
             }
         };
         if let Some(after) = again {

@@ -76,7 +76,11 @@ pub(crate) async fn failed(ctx: &Context, cluster: &Cluster, seen: &Seen, error:
 }
 
 /// Says that a look failed, so that nothing is decided: what stands on the repair is older than that.
+/// An API server that does not answer takes no Event either, and one that has too much to do is not asked for more.
 pub(crate) async fn unseen(ctx: &Context, cluster: &Cluster, repair: &NodeRepair, error: &Error) {
+    if matches!(error, Error::Api { .. } | Error::NoAnswer(_)) {
+        return;
+    }
     let node = (
         repair.spec.node_name.as_str(),
         repair.spec.node_uid.as_str(),

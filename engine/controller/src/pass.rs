@@ -6,7 +6,7 @@ use futures::join;
 use jiff::Timestamp;
 use rectifier_api::NodeRepair;
 use rectifier_core::name::NodeName;
-use rectifier_core::repair::{Act, Phase, Seen, Stop, decide};
+use rectifier_core::repair::{Act, Flight, Phase, Seen, Stop, decide};
 
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -55,6 +55,10 @@ pub(crate) async fn pass(
     }
     Ok(Some(Duration::ZERO))
 }
+
+/// Who waits for what others wait for too looks again after so long, if it is not next: what it waits for does not come by its
+/// looking. Half of the time after which it would count as gone.
+const OTHERS_LOOK: Duration = Duration::from_secs(30);
 
 enum Step {
     /// Another phase begins, and nothing was done to the world.
@@ -135,11 +139,17 @@ async fn step(
     }
     let (now, before) = (next.record.phase, seen.record.phase);
     let again = again(ctx, now, before, next.act.as_ref());
-    let waits = next.act.is_none() && next.reason.waits_among_many();
-    let patience = waits.then(|| cluster.patience(node)).flatten();
-    Ok(Step::Done(
-        patience.map_or(again, |wait| again.max(Some(wait))),
-    ))
+    let waits = next.act.is_none() && now == before && !Flight::of(&next.record).counts(seen.now);
+    let among_many = next.reason.waits_among_many();
+    if !(waits || among_many) || cluster.is_next(node) {
+        return Ok(Step::Done(again));
+    }
+    let crowd = cluster.crowd();
+    let patience = match among_many {
+        true => crowd.max(OTHERS_LOOK),
+        false => crowd,
+    };
+    Ok(Step::Done(again.max(Some(patience))))
 }
 
 /// Does what the record says is about to be done, if nobody forbids it now.

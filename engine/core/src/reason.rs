@@ -77,7 +77,7 @@ reasons! {
     /// Its zone's share of them.
     ZoneInRepair => "as many repairs of the pool are under way in the node's zone as may be",
     /// So many nodes are ill that the cause is hardly theirs.
-    BreakerOpen => "the pool's breaker is open: so many nodes are ill at once that repairing them would make it worse",
+    BreakerOpen => "the pool's breaker is open: so many nodes are ill, or turned at once, that the cause is hardly theirs",
     /// A leader that has just begun, or whose watches were cut, does not know enough.
     NotSteady => "the cluster has not been watched long enough without a break: nothing intrusive is begun yet",
     /// Repairs keep a distance.

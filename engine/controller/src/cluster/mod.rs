@@ -170,10 +170,8 @@ pub(crate) struct Cluster {
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
 pub(crate) const TELL_AGAIN: Seconds = 3600;
 
-/// Of those who wait in a storm so many ask again in a second: each asks the API server a few times.
-const ASK_IN_A_SECOND: u64 = 25;
-/// And none more often than this. Half of `ASKS_AGAIN`, so that who waits is not taken for gone.
-const OTHERS_ASK: Duration = Duration::from_secs(30);
+/// Of those that wait so many look again in a second: each look asks the API server a few times.
+pub(crate) const LOOK_IN_A_SECOND: u64 = 25;
 
 impl State {
     fn selecting(&self, labels: &BTreeMap<String, String>) -> Result<Arc<str>, NoRules> {
@@ -459,7 +457,12 @@ impl Cluster {
             allowed,
             pace,
         };
-        state.turns.take(ask, work, now)
+        let repairs = &state.repairs.whole;
+        let is_shown = |node: &NodeName| {
+            let open = repairs.get(node);
+            open.is_some_and(|open| open.flight.rung == Some(Rung::Replace))
+        };
+        state.turns.take(ask, work, is_shown, now)
     }
 
     /// This node's repair is over, or wants to begin no more.
@@ -467,13 +470,16 @@ impl Cluster {
         self.state().turns.leave(node);
     }
 
-    /// How long a node waits until it asks again for what many wait for: the first of them asks often, and of the others so many
-    /// in a second.
-    pub(crate) fn patience(&self, node: &NodeName) -> Option<Duration> {
-        let state = self.state();
-        let crowd = u64::try_from(state.repairs.whole.len()).unwrap_or(u64::MAX);
-        let others = Duration::from_secs(crowd / ASK_IN_A_SECOND).max(OTHERS_ASK);
-        (!state.turns.is_next(node)).then_some(others)
+    /// How long whoever waits for nothing of its own doing waits until it looks again: of all open repairs so many look in a
+    /// second.
+    pub(crate) fn crowd(&self) -> Duration {
+        let crowd = u64::try_from(self.state().repairs.whole.len()).unwrap_or(u64::MAX);
+        Duration::from_secs(crowd / LOOK_IN_A_SECOND)
+    }
+
+    /// Is it the first of those that wait for a turn?
+    pub(crate) fn is_next(&self, node: &NodeName) -> bool {
+        self.state().turns.is_next(node)
     }
 
     /// The nodes whose repairs are in flight.

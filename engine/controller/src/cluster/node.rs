@@ -145,15 +145,21 @@ impl Kept {
             .map(|held| &*held.kind)
     }
 
-    /// Which of its conditions have turned ill, or well.
+    /// Which of its conditions have turned ill, or well. A detector's that is reported for the first time has turned, too; many
+    /// nodes that become Ready together are no detector's doing, but a network that is back, or a pool that grows.
     pub(super) fn turned<'a>(
         &'a self,
         before: &'a Kept,
     ) -> impl Iterator<Item = (&'a Arc<str>, bool)> {
         self.conditions.iter().filter_map(|held| {
-            let was = is_problem(&held.kind, before.condition(&held.kind)?.status);
+            let by_detector = is_detectors(&held.kind);
+            let was = match before.condition(&held.kind) {
+                Some(before) => is_problem(&held.kind, before.status),
+                None if by_detector => false,
+                None => return None,
+            };
             let is = is_problem(&held.kind, held.status);
-            (was != is).then_some((&held.kind, is))
+            (was != is && (is || by_detector)).then_some((&held.kind, is))
         })
     }
 

@@ -12,13 +12,18 @@ use rectifier_core::budget::{
 };
 use rectifier_core::clock::{SignedDuration, seconds_between};
 use rectifier_core::name::NodeName;
-use rectifier_core::policy::Outcome;
+use rectifier_core::policy::{Outcome, Seconds};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::history::had_no_host;
 use rectifier_core::repair::{Phase, Rung, Tried};
 use rectifier_core::standing::NOT_READY;
 
 use super::{Cluster, State};
+
+/// A watch that is away for so long breaks the looking on; one that is cut, and taken up where it was, misses nothing.
+const AWAY: Seconds = 30;
+/// Errors that follow each other within this are of one outage.
+const OUTAGE: Seconds = 15;
 
 /// A pool is not looked at twice within a second.
 const LOOKED: SignedDuration = SignedDuration::from_secs(1);
@@ -53,6 +58,8 @@ pub(super) struct Storms {
     turns: VecDeque<Turn>,
     /// Since when the watches have told everything without a break.
     steady: Option<Timestamp>,
+    /// The first and the last error of a watch that is away.
+    cut: Option<(Timestamp, Timestamp)>,
 }
 
 impl Storms {
@@ -75,7 +82,8 @@ impl Storms {
     }
 
     fn pass_over(&mut self, now: Timestamp) {
-        let is_old = |turn: &Turn| seconds_between(turn.at, now) >= TOGETHER;
+        // and what a clock that was put back made a thing of the future
+        let is_old = |turn: &Turn| seconds_between(turn.at, now) >= TOGETHER || turn.at > now;
         while self.turns.front().is_some_and(is_old) {
             self.turns.pop_front();
         }
@@ -187,7 +195,8 @@ impl State {
         for kept in self.archived.whole.values() {
             let is_removed = kept.story.phase == Phase::Replaced
                 && kept.pool.as_deref() == Some(pool)
-                && seconds_between(kept.ended(), now) < HOUR;
+                && seconds_between(kept.ended(), now) < HOUR
+                && kept.ended() <= now;
             if is_removed {
                 all.entry(kept.node.as_str()).or_insert(None);
             }
@@ -207,10 +216,19 @@ impl State {
         let over = over.filter(|kept| kept.pool.as_deref() == Some(&*name));
         let helped =
             over.filter(|kept| matches!(kept.story.phase, Phase::Replaced | Phase::Recovered));
-        let did_not = |tried: &Tried| matches!(tried.outcome, Outcome::Failed | Outcome::NoEffect);
-        let failed =
-            tries(self, Some(&name)).filter(|(tried, _)| did_not(tried) && !had_no_host(tried));
-        let failed = failed.map(|(tried, _)| tried.since);
+        // known when the phase that follows it is entered
+        let did_not = |tried: &[Tried]| {
+            let last = tried.last();
+            last.is_some_and(|last| last.outcome == Outcome::Failed && !had_no_host(last))
+        };
+        let over = self.archived.whole.values();
+        let over = over.filter(|kept| kept.pool.as_deref() == Some(&*name));
+        let over = over.filter(|kept| did_not(&kept.story.tried));
+        let open = self.repairs.whole.values();
+        let open = open.filter(|open| open.flight.pool.as_deref() == Some(&*name));
+        let open = open.filter(|open| did_not(&open.tried));
+        let failed = over.map(|kept| kept.ended());
+        let failed = failed.chain(open.filter_map(|open| open.flight.since));
         let stuck = self.repairs.whole.values().filter(|open| {
             open.flight.phase == Phase::NeedsHuman && open.flight.pool.as_deref() == Some(&*name)
         });
@@ -280,8 +298,8 @@ impl State {
             return Weather::default();
         };
         let breaker = &storm.breaker;
-        let unsteady = until.map(|until| (Reason::NotSteady, format!("until {until}")));
-        let holds = breaker.holds().or(unsteady);
+        let holds = breaker.holds();
+        let holds = holds.or(until.map(|_| (Reason::NotSteady, String::new())));
         let allowed = match holds {
             Some(_) => 0,
             None => breaker.allowed(&storm.sight),
@@ -289,22 +307,32 @@ impl State {
         let why = breaker.tripped.as_ref().map(ToString::to_string);
         let why = why.unwrap_or_default();
         let message = match (&holds, breaker.state) {
-            (Some((Reason::BreakerOpen, _)), _) => format!("{}: {why}", Reason::BreakerOpen),
-            (Some((reason, words)), _) => format!("{reason}: {words}"),
+            (Some((Reason::BreakerOpen, _)), _) => format!(
+                "{}: {why}. It is over when every rule has been kept by a fifth of its limit for 5 minutes",
+                Reason::BreakerOpen
+            ),
+            (Some((reason, _)), _) => {
+                let until = until.map(|until| format!(", before {until}"));
+                format!("{reason}{}", until.unwrap_or_default())
+            }
             (None, Breaks::Trickle) => {
-                format!("repairs begin again, {allowed} at a time, after a storm: {why}")
+                format!("after a storm repairs begin again, {allowed} at a time: {why}")
             }
             (None, _) => String::new(),
         };
         Weather {
             holds,
-            no_creates: storm.no_creates.map(|until| format!("until {until}")),
+            no_creates: storm.no_creates.map(|_| String::new()),
             status: BreakerStatus {
                 state: breaker.state,
                 since: breaker.since,
                 tripped: breaker.tripped.clone(),
                 message,
-                looks_again: breaker.looks_again(&limits(pool), now),
+                // while it is not steady that moves on with the clock
+                looks_again: match until {
+                    Some(_) => until,
+                    None => breaker.looks_again(&limits(pool), now),
+                },
                 allowed,
             },
         }
@@ -324,19 +352,22 @@ impl State {
             });
             others.map(|(node, _)| (node.clone(), zone(node)))
         });
-        // what is being cordoned has tried nothing yet
+        // what is being cordoned, or drained for a boot, has tried nothing yet
         let cordoning = |of: Option<&str>, rung: Option<Rung>| {
             let own = self.repairs.whole.values().filter(move |open| {
-                open.flight.phase == Phase::Cordoning
+                [Phase::Cordoning, Phase::RebootDraining].contains(&open.flight.phase)
                     && (of.is_none() || open.flight.pool.as_deref() == of)
                     && (rung.is_none() || open.flight.rung == rung)
             });
             own.filter_map(|open| open.flight.since).collect::<Vec<_>>()
         };
         let is_replace = |(tried, _): &(&Tried, bool)| tried.rung == Rung::Replace;
-        let began = tries(self, Some(pool)).map(|(tried, _)| tried.since);
+        // a cloud that is full is asked again and again, and nothing comes of it
+        let is_made = |(tried, _): &(&Tried, bool)| !had_no_host(tried);
+        let began = tries(self, Some(pool)).filter(is_made);
+        let began = began.map(|(tried, _)| tried.since);
         let attempts = tries(self, Some(pool)).filter(is_replace);
-        let replaced = tries(self, None).filter(is_replace);
+        let replaced = tries(self, None).filter(is_replace).filter(is_made);
         Work {
             in_flight: in_flight.collect(),
             zones: number(self.members.zones(pool).count()),
@@ -392,7 +423,20 @@ impl Cluster {
         all.map(counted).collect()
     }
 
-    /// The watches begin, or were cut: from now on they have to be without a break.
+    /// A watch failed.
+    pub(crate) fn cut(&self, now: Timestamp) {
+        let mut state = self.state();
+        let first = match state.storms.cut {
+            Some((first, last)) if seconds_between(last, now) <= OUTAGE && first <= now => first,
+            Some(_) | None => now,
+        };
+        state.storms.cut = Some((first, now));
+        if seconds_between(first, now) >= AWAY {
+            state.storms.steady = Some(now);
+        }
+    }
+
+    /// The watches begin anew: from now on they have to be without a break.
     pub(crate) fn unsettled(&self, now: Timestamp) {
         self.state().storms.steady = Some(now);
     }

@@ -10,6 +10,8 @@ use rectifier_core::policy::Seconds;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Rung;
 
+use super::LOOK_IN_A_SECOND;
+
 /// Who has not asked again for so long does not wait any more. A minute: several looks, and no pool stands still for a node
 /// that cannot be looked at.
 const ASKS_AGAIN: Seconds = 60;
@@ -42,11 +44,12 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Takes the turn of the pool for this node; or says who has it, who is before it, or what else it waits for. `work` is what
-    /// the records show.
+    /// the records show; `is_shown` is a node of which they show that it is being replaced.
     pub(super) fn take(
         &mut self,
         ask: Ask<'_>,
         mut work: Work,
+        is_shown: impl Fn(&NodeName) -> bool,
         now: Timestamp,
     ) -> Result<(), (Reason, String)> {
         let node = ask.node;
@@ -56,7 +59,7 @@ impl Turns {
         }
         // what was begun and is not written yet, or not told
         for (other, taken) in self.taken.iter().filter(|(other, _)| *other != node) {
-            if taken.one.rung == Rung::Replace {
+            if taken.one.rung == Rung::Replace && !is_shown(other) {
                 work.replaced.push(taken.at);
             }
             if taken.pool != ask.pool {
@@ -69,7 +72,10 @@ impl Turns {
         }
         let me = (ask.since, node.clone());
         let waiting = self.waiting.entry(ask.pool.to_owned()).or_default();
-        waiting.retain(|_, asked| seconds_between(*asked, now) < ASKS_AGAIN);
+        // each of many asks less often
+        let many = u64::try_from(waiting.len()).unwrap_or(u64::MAX) / LOOK_IN_A_SECOND;
+        let again = ASKS_AGAIN.max(Seconds::try_from(2 * many).unwrap_or(Seconds::MAX));
+        waiting.retain(|_, asked| seconds_between(*asked, now) < again);
         match work.admits(&ask.one, ask.allowed, &ask.pace, now) {
             Ok(()) => {}
             // what it waits for may be its own matter: it keeps nobody waiting who has another
@@ -163,27 +169,38 @@ mod tests {
     fn of_those_that_wait_the_oldest_problem_is_next_and_ties_go_by_name() {
         let mut turns = Turns::default();
         let (one, two, three, four) = (node(1), node(2), node(3), node(4));
-        let mut take = |since, node| turns.take(ask("web", since, node), idle(), at(100));
+        let mut take =
+            |since, node| turns.take(ask("web", since, node), idle(), |_| false, at(100));
         assert_eq!(take(50, &one), Ok(()));
         assert_eq!(take(50, &one), Ok(()), "it has it");
         assert_eq!(take(40, &three), after("worker-1"));
         assert!(take(30, &four).is_err());
         assert!(take(30, &two).is_err());
         turns.leave(&one);
-        let mut take = |since, node| turns.take(ask("web", since, node), idle(), at(101));
+        let mut take =
+            |since, node| turns.take(ask("web", since, node), idle(), |_| false, at(101));
         assert_eq!(take(40, &three), after("worker-2"));
         assert_eq!(take(30, &four), after("worker-2"));
         assert_eq!(take(30, &two), Ok(()));
         turns.leave(&two);
-        assert_eq!(turns.take(ask("web", 30, &four), idle(), at(102)), Ok(()));
+        assert_eq!(
+            turns.take(ask("web", 30, &four), idle(), |_| false, at(102)),
+            Ok(())
+        );
     }
 
     #[test]
     fn pools_do_not_wait_for_each_other() {
         let mut turns = Turns::default();
         let (one, two) = (node(1), node(2));
-        assert_eq!(turns.take(ask("web", 0, &one), idle(), at(1)), Ok(()));
-        assert_eq!(turns.take(ask("db", 0, &two), idle(), at(1)), Ok(()));
+        assert_eq!(
+            turns.take(ask("web", 0, &one), idle(), |_| false, at(1)),
+            Ok(())
+        );
+        assert_eq!(
+            turns.take(ask("db", 0, &two), idle(), |_| false, at(1)),
+            Ok(())
+        );
     }
 
     #[test]
@@ -194,13 +211,16 @@ mod tests {
             allowed: 2,
             ..ask("web", 0, node)
         };
-        assert_eq!(turns.take(wide(&one), idle(), at(1)), Ok(()));
-        assert_eq!(turns.take(wide(&two), idle(), at(1)), Ok(()));
-        assert_eq!(turns.take(wide(&three), idle(), at(1)), after("worker-1"));
+        assert_eq!(turns.take(wide(&one), idle(), |_| false, at(1)), Ok(()));
+        assert_eq!(turns.take(wide(&two), idle(), |_| false, at(1)), Ok(()));
+        assert_eq!(
+            turns.take(wide(&three), idle(), |_| false, at(1)),
+            after("worker-1")
+        );
         turns.leave(&one);
         let mut paced = wide(&three);
         paced.pace.every = 300;
-        let held = turns.take(paced, idle(), at(2)).unwrap_err();
+        let held = turns.take(paced, idle(), |_| false, at(2)).unwrap_err();
         assert_eq!(held.0, Reason::Paced);
         assert!(turns.is_next(&three));
         assert!(!turns.is_next(&two));
@@ -217,17 +237,27 @@ mod tests {
             replaced: vec![at(0)],
             ..idle()
         };
-        let held = turns.take(replaces, busy, at(1)).unwrap_err();
+        let held = turns.take(replaces, busy, |_| false, at(1)).unwrap_err();
         assert_eq!(held.0, Reason::HourlyUsedUp);
-        assert_eq!(turns.take(ask("web", 5, &two), idle(), at(2)), Ok(()));
+        assert_eq!(
+            turns.take(ask("web", 5, &two), idle(), |_| false, at(2)),
+            Ok(())
+        );
     }
 
     #[test]
     fn the_next_rung_of_a_repair_is_asked_for_again_and_keeps_its_place() {
         let mut turns = Turns::default();
         let (one, two) = (node(1), node(2));
-        assert_eq!(turns.take(ask("web", 5, &one), idle(), at(1)), Ok(()));
-        assert!(turns.take(ask("web", 0, &two), idle(), at(2)).is_err());
+        assert_eq!(
+            turns.take(ask("web", 5, &one), idle(), |_| false, at(1)),
+            Ok(())
+        );
+        assert!(
+            turns
+                .take(ask("web", 0, &two), idle(), |_| false, at(2))
+                .is_err()
+        );
         let next = |rung| {
             let mut next = ask("web", 5, &one);
             (next.one.rung, next.one.goes_on, next.pace.hourly) = (rung, true, 1);
@@ -237,20 +267,45 @@ mod tests {
             replaced: vec![at(0)],
             ..idle()
         };
-        let held = turns.take(next(Rung::Replace), used_up, at(3)).unwrap_err();
+        let held = turns
+            .take(next(Rung::Replace), used_up, |_| false, at(3))
+            .unwrap_err();
         assert_eq!(held.0, Reason::HourlyUsedUp);
-        assert_eq!(turns.take(next(Rung::Replace), idle(), at(4)), Ok(()));
-        assert!(turns.take(ask("web", 0, &two), idle(), at(5)).is_err());
+        assert_eq!(
+            turns.take(next(Rung::Replace), idle(), |_| false, at(4)),
+            Ok(())
+        );
+        assert!(
+            turns
+                .take(ask("web", 0, &two), idle(), |_| false, at(5))
+                .is_err()
+        );
     }
 
     #[test]
     fn a_node_that_asks_no_more_keeps_nobody_waiting() {
         let mut turns = Turns::default();
         let (one, two, three) = (node(1), node(2), node(3));
-        assert!(turns.take(ask("web", 0, &one), idle(), at(1)).is_ok());
-        assert!(turns.take(ask("web", 0, &two), idle(), at(1)).is_err());
+        assert!(
+            turns
+                .take(ask("web", 0, &one), idle(), |_| false, at(1))
+                .is_ok()
+        );
+        assert!(
+            turns
+                .take(ask("web", 0, &two), idle(), |_| false, at(1))
+                .is_err()
+        );
         turns.leave(&one);
-        assert!(turns.take(ask("web", 5, &three), idle(), at(2)).is_err());
-        assert!(turns.take(ask("web", 5, &three), idle(), at(61)).is_ok());
+        assert!(
+            turns
+                .take(ask("web", 5, &three), idle(), |_| false, at(2))
+                .is_err()
+        );
+        assert!(
+            turns
+                .take(ask("web", 5, &three), idle(), |_| false, at(61))
+                .is_ok()
+        );
     }
 }

@@ -154,13 +154,18 @@ impl Tripped {
         }
     }
 
-    /// Is it kept even with a fifth of its limit to spare?
+    /// Is it kept even with a fifth of its limit to spare? One node is no storm.
     fn is_calm(&self) -> bool {
         let (seen, limit) = (u64::from(self.seen) * 5, u64::from(self.limit) * 4);
         match self.is_sick() {
-            true => seen <= limit,
+            true => seen <= limit || self.seen <= 1,
             false => seen < limit,
         }
+    }
+
+    /// The same rule about the same thing?
+    fn is_of(&self, other: &Self) -> bool {
+        (self.rule, &self.of) == (other.rule, &other.of)
     }
 }
 
@@ -200,6 +205,8 @@ pub struct Breaker {
     /// The most that were ill at once since it opened, and since when that is so.
     highest: u32,
     rose: Option<Timestamp>,
+    /// What turned together when the trickle began: a condition that goes on flapping is no new storm.
+    known: Vec<Tripped>,
 }
 
 impl Breaker {
@@ -220,7 +227,7 @@ impl Breaker {
     /// Takes a look at the pool. Of what is seen with eyes that are not `steady` nothing counts as calm.
     pub fn look(&mut self, sight: &Sight, limits: &Limits, steady: bool, now: Timestamp) {
         let rules = rules(sight, limits);
-        let broken = rules.iter().find(|rule| rule.is_broken());
+        let mut broken = rules.iter().filter(|rule| rule.is_broken());
         let is_calm = steady && rules.iter().all(Tripped::is_calm);
         self.calm = match is_calm {
             true => Some(self.calm.filter(|since| *since <= now).unwrap_or(now)),
@@ -228,32 +235,34 @@ impl Breaker {
         };
         match self.state {
             State::Closed => {
-                if let Some(broken) = broken {
+                if let Some(broken) = broken.next() {
                     self.open(broken, sight, now);
                 }
             }
             State::Open => {
-                if let Some(broken) = broken {
-                    self.tripped = Some(broken.clone());
-                }
+                self.see(&rules);
                 let is_worse = sight.ailing > self.highest;
                 if is_worse || !steady || self.rose.is_none_or(|rose| rose > now) {
                     self.rose = Some(now);
                 }
                 self.highest = self.highest.max(sight.ailing);
-                let is_flat = self.lasts(self.rose, now) >= PLATEAU;
-                // what turns together is no plateau
-                let is_flat = is_flat && rules.iter().all(|rule| rule.is_sick() || rule.is_calm());
-                if self.lasts(self.calm, now) >= CALM || (limits.trickles && is_flat) {
+                let is_flat = limits.trickles && self.lasts(self.rose, now) >= PLATEAU;
+                if self.lasts(self.calm, now) >= CALM || is_flat {
                     (self.state, self.since) = (State::Trickle, Some(now));
+                    self.known = broken.filter(|rule| !rule.is_sick()).cloned().collect();
                 }
             }
             State::Trickle => {
+                self.see(&rules);
                 if is_calm {
                     self.highest = sight.ailing;
+                    self.known.clear();
                 }
-                let is_worse = |rule: &&Tripped| !rule.is_sick() || sight.ailing > self.highest;
-                if let Some(worse) = broken.filter(is_worse) {
+                let is_worse = |rule: &&Tripped| match rule.is_sick() {
+                    true => sight.ailing > self.highest,
+                    false => self.known.iter().all(|known| !known.is_of(rule)),
+                };
+                if let Some(worse) = broken.find(is_worse) {
                     self.open(worse, sight, now);
                 } else if is_calm
                     && (self.allowed(sight) >= sight.cap || self.lasts(self.calm, now) >= PLATEAU)
@@ -267,6 +276,29 @@ impl Breaker {
         }
     }
 
+    /// Of the rule that opened it what is seen now; of another that is broken, if that is kept again.
+    fn see(&mut self, rules: &[Tripped]) {
+        let Some(tripped) = &self.tripped else {
+            self.tripped = rules.iter().find(|rule| rule.is_broken()).cloned();
+            return;
+        };
+        let own = rules.iter().find(|rule| rule.is_of(tripped));
+        let own_is_broken = own.is_some_and(Tripped::is_broken);
+        let other = rules.iter().find(|rule| rule.is_broken());
+        let shown = match other {
+            Some(other) if !own_is_broken => Some(other),
+            Some(_) | None => own,
+        };
+        self.tripped = Some(match shown {
+            Some(shown) => shown.clone(),
+            // nobody turns any more
+            None => Tripped {
+                seen: 0,
+                ..tripped.clone()
+            },
+        });
+    }
+
     fn open(&mut self, why: &Tripped, sight: &Sight, now: Timestamp) {
         *self = Self {
             state: State::Open,
@@ -275,6 +307,7 @@ impl Breaker {
             calm: None,
             highest: sight.ailing,
             rose: Some(now),
+            known: Vec::new(),
         };
     }
 

@@ -90,8 +90,8 @@ impl Work {
         if one.rung != Rung::Replace {
             return Ok(());
         }
-        if let Some(until) = self.stopped(now) {
-            return Err((Reason::CreatesStopped, format!("until {until}")));
+        if self.stopped(now).is_some() {
+            return Err((Reason::CreatesStopped, String::new()));
         }
         let most = share_up(pace.hourly, self.nodes).max(1);
         let recent = self.replaced.iter();

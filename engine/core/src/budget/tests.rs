@@ -258,6 +258,48 @@ fn a_trickle_ends_at_another_rule() {
 }
 
 #[test]
+fn what_flaps_for_ever_is_let_through_and_what_comes_new_is_not() {
+    let with = |kind: &str, ailing| Sight {
+        onsets: turned(kind, 12),
+        ..sight(100, ailing)
+    };
+    let mut breaker = looked(&with("Flapping", 20));
+    let mut look = |second, seen: &Sight| {
+        breaker.look(seen, &LIMITS, true, at(second));
+        breaker.state
+    };
+    assert_eq!(look(1799, &with("Flapping", 18)), State::Open);
+    assert_eq!(look(1800, &with("Flapping", 20)), State::Trickle);
+    assert_eq!(look(5000, &with("Flapping", 20)), State::Trickle);
+    assert_eq!(look(5001, &with("New", 20)), State::Open);
+}
+
+#[test]
+fn a_rule_that_is_broken_all_the_time_hides_no_other() {
+    let mut breaker = looked(&sight(100, 50));
+    breaker.look(&sight(100, 50), &LIMITS, true, at(1800));
+    assert_eq!(breaker.state, State::Trickle);
+    let worse = Sight {
+        onsets: turned("New", 15),
+        ..sight(100, 50)
+    };
+    breaker.look(&worse, &LIMITS, true, at(1900));
+    assert_eq!(breaker.state, State::Open);
+    assert_eq!(breaker.tripped.as_ref().unwrap().rule, Rule::Onset);
+}
+
+#[test]
+fn one_node_that_stays_ill_holds_no_small_pool() {
+    let mut breaker = looked(&sight(3, 2));
+    assert_eq!(breaker.state, State::Open);
+    breaker.look(&sight(3, 1), &LIMITS, true, at(10));
+    breaker.look(&sight(3, 1), &LIMITS, true, at(310));
+    assert_eq!(breaker.state, State::Trickle);
+    // what is shown is what is seen
+    assert_eq!(breaker.tripped.unwrap().seen, 1);
+}
+
+#[test]
 fn what_a_former_leader_left_open_is_not_closed_by_a_restart() {
     let before = looked(&sight(100, 31));
     for state in [State::Open, State::Trickle] {

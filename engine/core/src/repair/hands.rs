@@ -15,6 +15,7 @@
 use super::flight::Turn;
 use super::next::Next;
 use super::owner::owner;
+use super::phase::Phase;
 use super::record::{RequestedBy, Rung};
 use super::seen::Seen;
 use super::sick_node;
@@ -80,9 +81,16 @@ pub(super) fn frozen(seen: &Seen) -> Option<(Reason, String)> {
     seen.hands.storm.clone().filter(|_| !by_a_person)
 }
 
-/// Does time not count for our deadlines now?
+/// Does time not count for our deadlines now? What was set going before a storm comes to its end in it: a node that is well again
+/// after its boot must not be held, and counted among the ill, for as long as it lasts.
 pub(super) fn rests(seen: &Seen) -> bool {
-    let begun = seen.record.rung.is_some();
+    let ends_by_itself = [
+        Phase::Rebooting,
+        Phase::HardRebooting,
+        Phase::Settling,
+        Phase::Uncordoning,
+    ];
+    let begun = seen.record.rung.is_some() && !ends_by_itself.contains(&seen.record.phase);
     let frozen = frozen(seen).filter(|(reason, _)| begun && *reason != Reason::PoolObserves);
     frozen.is_some() || halted(seen).is_some()
 }

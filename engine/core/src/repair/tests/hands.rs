@@ -125,8 +125,8 @@ fn a_storm_holds_every_intrusive_step_before_the_commit_and_none_after_it() {
         );
         assert_eq!(next.record.phase, phase);
         assert!(next.record.message.ends_with("31 of 100"));
-        let begun = free.record.rung.is_some();
-        assert_eq!(next.record.halted_at.is_some(), begun, "{phase:?}");
+        let rests = free.record.rung.is_some() && phase != Phase::HardRebooting;
+        assert_eq!(next.record.halted_at.is_some(), rests, "{phase:?}");
         // who asks for one node's repair has looked
         stormy.request.requested_by = RequestedBy::Operator;
         let mut asked = free.clone();
@@ -167,6 +167,23 @@ fn a_replacement_that_joins_in_a_storm_is_neither_committed_nor_late() {
         (Phase::Joining, Some(late)),
         "its time begins anew"
     );
+}
+
+#[test]
+fn a_node_that_is_well_after_its_boot_is_let_go_in_a_storm() {
+    let mut settling = seen(Phase::Settling);
+    settling.record.rung = Some(Rung::Reboot);
+    settling.problem = ProblemSeen::Cleared {
+        held: 10_000,
+        doubt: None,
+    };
+    settling.node.as_mut().unwrap().unschedulable = true;
+    settling.node.as_mut().unwrap().cordoned_by = Some(settling.repair_uid.clone());
+    settling.now = settling.now + crate::clock::SignedDuration::from_secs(10_000);
+    let calm = decide(&settling).unwrap();
+    assert_ne!(calm.record.phase, Phase::Settling);
+    settling.hands.storm = Some((Reason::BreakerOpen, String::new()));
+    assert_eq!(decide(&settling).unwrap(), calm);
 }
 
 #[test]
