@@ -179,7 +179,7 @@ fn a_node_that_is_well_after_its_boot_is_let_go_in_a_storm() {
     };
     settling.node.as_mut().unwrap().unschedulable = true;
     settling.node.as_mut().unwrap().cordoned_by = Some(settling.repair_uid.clone());
-    settling.now = settling.now + crate::clock::SignedDuration::from_secs(10_000);
+    settling.now += crate::clock::SignedDuration::from_secs(10_000);
     let calm = decide(&settling).unwrap();
     assert_ne!(calm.record.phase, Phase::Settling);
     settling.hands.storm = Some((Reason::BreakerOpen, String::new()));
