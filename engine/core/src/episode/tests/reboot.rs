@@ -146,9 +146,11 @@ fn only_the_grant_that_was_lost_is_offered_again() {
     let mut another = begun.clone();
     another.unbegin_reboot("grant-0");
     assert_eq!(attempts(&another), attempts(&begun));
+    assert_eq!(another.remedies, begun.remedies);
     let mut lost = begun.clone();
     lost.unbegin_reboot("grant-1");
     assert_eq!(attempts(&lost), attempts(&begun) - 1);
+    assert_eq!(lost.remedies.len(), begun.remedies.len() - 1);
     // what was carried out is not forgotten
     let mut booted = begun.clone();
     for episode in booted.episodes.values_mut() {
@@ -158,6 +160,7 @@ fn only_the_grant_that_was_lost_is_offered_again() {
     }
     booted.unbegin_reboot("grant-1");
     assert_eq!(attempts(&booted), attempts(&begun));
+    assert_eq!(booted.remedies, begun.remedies);
 }
 
 #[test]
