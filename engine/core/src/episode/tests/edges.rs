@@ -135,16 +135,7 @@ fn an_episode_that_was_escalated_counts_once() {
     let limits = limits();
     let mut memory = Memory::default();
     for second in 0..600 {
-        let seen = match memory.running() {
-            Some((kind, _)) => Seen {
-                ended: Some(Ended {
-                    problem: kind.clone(),
-                    result: Err("failed".to_owned()),
-                }),
-                ..ill(second)
-            },
-            None => ill(second),
-        };
+        let seen = in_vain(&memory, second);
         let answers = match memory.episodes.values().next() {
             Some(episode) if episode.asks() >= Some(Asks::Reboot) => advice(Remedy::Escalate),
             Some(episode) if episode.tried() > 0 && second > 300 => advice(Remedy::Reboot),

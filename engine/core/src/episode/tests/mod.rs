@@ -17,6 +17,18 @@ fn go(memory: &Memory, seen: &Seen, remedy: Remedy) -> Plan {
     pass(memory, seen, &limits(), &advice(remedy))
 }
 
+/// The ill node, on which whatever is under way ends, and has failed.
+fn in_vain(memory: &Memory, second: i64) -> Seen {
+    let ended = memory.running().map(|(kind, _)| Ended {
+        problem: kind.clone(),
+        result: Err("failed".to_owned()),
+    });
+    Seen {
+        ended,
+        ..ill(second)
+    }
+}
+
 fn wait() -> Remedy {
     Remedy::Wait(1)
 }

@@ -21,16 +21,7 @@ fn each_remedy_that_did_not_help_doubles_the_time_until_the_next() {
     let mut memory = Memory::default();
     let mut begun = Vec::new();
     for second in 0..400 {
-        let seen = match memory.running() {
-            Some((kind, _)) => Seen {
-                ended: Some(Ended {
-                    problem: kind.clone(),
-                    result: Err("failed".to_owned()),
-                }),
-                ..ill(second)
-            },
-            None => ill(second),
-        };
+        let seen = in_vain(&memory, second);
         let plan = go(&memory, &seen, restart("containerd.service"));
         begun.extend(plan.begin.map(|_| second));
         memory = plan.memory;
