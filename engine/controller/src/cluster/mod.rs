@@ -27,18 +27,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rectifier_api::{NodeRepair, RepairPool, repair_name};
-use rectifier_core::budget::{Candidate, Pace};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, NodeName, ServerId};
 use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::drain::HeldBack;
 use rectifier_core::repair::told::Spell;
-use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen, Rung, Tried};
+use rectifier_core::repair::{self, Flight, Lineage, NoRules, ProblemSeen, Tried};
 use tokio::sync::Notify;
 
 pub(crate) use self::archived::Archived;
@@ -52,7 +50,7 @@ use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::storm::Storms;
 pub(crate) use self::storm::{Weather, pace};
-use self::turns::{Ask, Turns};
+use self::turns::Turns;
 use self::words::Words;
 use crate::slim::{SlimNode, SlimRepair};
 
@@ -169,9 +167,6 @@ pub(crate) struct Cluster {
 
 /// What was told of a node is told again after this: Events are kept for an hour, unless the API server is told otherwise.
 pub(crate) const TELL_AGAIN: Seconds = 3600;
-
-/// Of those that wait so many look again in a second: each look asks the API server a few times.
-pub(crate) const LOOK_IN_A_SECOND: u64 = 25;
 
 impl State {
     fn selecting(&self, labels: &BTreeMap<String, String>) -> Result<Arc<str>, NoRules> {
@@ -430,56 +425,6 @@ impl Cluster {
         let all = archived.chain(open).flatten();
         let made = all.filter_map(|made| made.lineage(node, server));
         made.max_by_key(|made| made.committed)
-    }
-
-    /// Takes the turn of a pool for this node and this rung, or says what it waits for. `allowed` may be in flight; it
-    /// `goes_on` if it is one of those.
-    pub(crate) fn take_turn(
-        &self,
-        pool: &str,
-        (node, since): (&NodeName, Timestamp),
-        (rung, goes_on): (Rung, bool),
-        (allowed, pace): (u32, Pace),
-        now: Timestamp,
-    ) -> Result<(), (Reason, String)> {
-        let state = &mut *self.state();
-        let work = state.work(pool, Some((node, now)));
-        let kept = state.nodes.get(node);
-        let ask = Ask {
-            pool,
-            node,
-            since,
-            one: Candidate {
-                zone: kept.map_or(String::new(), |kept| kept.place.zone.to_string()),
-                rung,
-                goes_on,
-            },
-            allowed,
-            pace,
-        };
-        let repairs = &state.repairs.whole;
-        let is_shown = |node: &NodeName| {
-            let open = repairs.get(node);
-            open.is_some_and(|open| open.flight.rung == Some(Rung::Replace))
-        };
-        state.turns.take(ask, work, is_shown, now)
-    }
-
-    /// This node's repair is over, or wants to begin no more.
-    pub(crate) fn leave_turn(&self, node: &NodeName) {
-        self.state().turns.leave(node);
-    }
-
-    /// How long whoever waits for nothing of its own doing waits until it looks again: of all open repairs so many look in a
-    /// second.
-    pub(crate) fn crowd(&self) -> Duration {
-        let crowd = u64::try_from(self.state().repairs.whole.len()).unwrap_or(u64::MAX);
-        Duration::from_secs(crowd / LOOK_IN_A_SECOND)
-    }
-
-    /// Is it the first of those that wait for a turn?
-    pub(crate) fn is_next(&self, node: &NodeName) -> bool {
-        self.state().turns.is_next(node)
     }
 
     /// The nodes whose repairs are in flight.

@@ -1,6 +1,7 @@
 //! Whose turn it is in each pool, kept at one place and at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rectifier_core::budget::{Candidate, Pace, Work};
@@ -10,21 +11,24 @@ use rectifier_core::policy::Seconds;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Rung;
 
-use super::LOOK_IN_A_SECOND;
+use super::Cluster;
 
 /// Who has not asked again for so long does not wait any more. A minute: several looks, and no pool stands still for a node
 /// that cannot be looked at.
 const ASKS_AGAIN: Seconds = 60;
 
+/// Of those that wait so many look again in a second: each look asks the API server a few times.
+const LOOK_IN_A_SECOND: u64 = 25;
+
 /// Who asks for the turn of which pool, and what there is room for.
-pub(super) struct Ask<'a> {
-    pub(super) pool: &'a str,
-    pub(super) node: &'a NodeName,
+struct Ask<'a> {
+    pool: &'a str,
+    node: &'a NodeName,
     /// Since when it has its problem.
-    pub(super) since: Timestamp,
-    pub(super) one: Candidate,
-    pub(super) allowed: u32,
-    pub(super) pace: Pace,
+    since: Timestamp,
+    one: Candidate,
+    allowed: u32,
+    pace: Pace,
 }
 
 struct Taken {
@@ -45,7 +49,7 @@ pub(super) struct Turns {
 impl Turns {
     /// Takes the turn of the pool for this node; or says who has it, who is before it, or what else it waits for. `work` is what
     /// the records show; `is_shown` is a node of which they show that it is being replaced.
-    pub(super) fn take(
+    fn take(
         &mut self,
         ask: Ask<'_>,
         mut work: Work,
@@ -105,7 +109,7 @@ impl Turns {
     }
 
     /// Is it the first of those that wait for a turn?
-    pub(super) fn is_next(&self, node: &NodeName) -> bool {
+    fn is_next(&self, node: &NodeName) -> bool {
         let firsts = self
             .waiting
             .values()
@@ -114,11 +118,63 @@ impl Turns {
     }
 
     /// This node's repair is over, or wants to begin no more.
-    pub(super) fn leave(&mut self, node: &NodeName) {
+    fn leave(&mut self, node: &NodeName) {
         self.taken.remove(node);
         for waiting in self.waiting.values_mut() {
             waiting.retain(|(_, other), _| other != node);
         }
+    }
+}
+
+impl Cluster {
+    /// Takes the turn of a pool for this node and this rung, or says what it waits for. `allowed` may be in flight; it
+    /// `goes_on` if it is one of those.
+    pub(crate) fn take_turn(
+        &self,
+        pool: &str,
+        (node, since): (&NodeName, Timestamp),
+        (rung, goes_on): (Rung, bool),
+        (allowed, pace): (u32, Pace),
+        now: Timestamp,
+    ) -> Result<(), (Reason, String)> {
+        let state = &mut *self.state();
+        let work = state.work(pool, Some((node, now)));
+        let kept = state.nodes.get(node);
+        let ask = Ask {
+            pool,
+            node,
+            since,
+            one: Candidate {
+                zone: kept.map_or(String::new(), |kept| kept.place.zone.to_string()),
+                rung,
+                goes_on,
+            },
+            allowed,
+            pace,
+        };
+        let repairs = &state.repairs.whole;
+        let is_shown = |node: &NodeName| {
+            let open = repairs.get(node);
+            open.is_some_and(|open| open.flight.rung == Some(Rung::Replace))
+        };
+        state.turns.take(ask, work, is_shown, now)
+    }
+
+    /// This node's repair is over, or wants to begin no more.
+    pub(crate) fn leave_turn(&self, node: &NodeName) {
+        self.state().turns.leave(node);
+    }
+
+    /// How long whoever waits for nothing of its own doing waits until it looks again: of all open repairs so many look in a
+    /// second.
+    pub(crate) fn crowd(&self) -> Duration {
+        let crowd = u64::try_from(self.state().repairs.whole.len()).unwrap_or(u64::MAX);
+        Duration::from_secs(crowd / LOOK_IN_A_SECOND)
+    }
+
+    /// Is it the first of those that wait for a turn?
+    pub(crate) fn is_next(&self, node: &NodeName) -> bool {
+        self.state().turns.is_next(node)
     }
 }
 
