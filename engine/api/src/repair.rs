@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use kube::{CustomResource, KubeSchema};
 use rectifier_core::name::NodeName;
-use rectifier_core::repair::{Asks, Problem, Record, Request, RequestedBy};
+use rectifier_core::repair::{Asks, Problem, Record, Request, RequestedBy, Rung};
 use serde::{Deserialize, Serialize};
 
 /// The repair of one node. Its name, NODE.repair, is the lock: the API server itself allows one per node.
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
     status = "Record",
     selectable = ".spec.nodeName",
     derive = "PartialEq",
-    doc = "The repair of one node, by both engines. Its name, NODE.repair, is the lock: the API server itself allows one per node. What is over is kept as NODE.repair.TIME. A person's words are annotations: `rectifier.dev/approve` (the rung that its message names), `rectifier.dev/reject` (with the reason: ends it for a day), `rectifier.dev/retry` (any new value: another try). Deleted before its replacement is committed, it takes everything back and goes; after that a deletion is refused.",
+    doc = "The repair of one node, by both engines. Its name, NODE.repair, is the lock: the API server itself allows one per node. What is over is kept as NODE.repair.TIME. A person's words are annotations: `rectifier.dev/approve` (the rung that its message names), `rectifier.dev/reject` (with the reason: ends it for a day), `rectifier.dev/retry` (any new value: another try), `rectifier.dev/wants` (`Reboot`, `HardReboot` or `Replace`: that is done, whatever the policies say). Deleted before its replacement is committed, it takes everything back and goes; after that a deletion is refused.",
     printcolumn = r#"{"name":"Node","type":"string","jsonPath":".spec.nodeName"}"#,
     printcolumn = r#"{"name":"Problem","type":"string","jsonPath":".spec.problem.kind"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
@@ -37,6 +37,10 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem && self.requestedBy == oldSelf.requestedBy")
         .message("nodeName, nodeUid, problem and requestedBy are immutable"),
+    validation = Rule::new("self.?wants == oldSelf.?wants && self.?by == oldSelf.?by")
+        .message("wants and by are immutable"),
+    validation = Rule::new("!has(self.wants) || (self.requestedBy == 'Operator' && self.asks == 'Escalate')")
+        .message("only a person says what is to be done: wants needs requestedBy: Operator and asks: Escalate"),
     validation = Rule::new("self.asks == oldSelf.asks || self.asks == 'Escalate' || (self.asks == 'Reboot' && oldSelf.asks == 'InNode')")
         .message("asks only moves upwards: InNode, Reboot, Escalate"),
     validation = Rule::new("!has(oldSelf.deadline) || (has(self.deadline) && self.deadline >= oldSelf.deadline)")
@@ -71,6 +75,14 @@ pub struct NodeRepairSpec {
     #[serde(default)]
     #[schemars(length(max = 16))]
     pub requested_by: RequestedBy,
+    /// What a person wants done to the node, whatever its policies say; no other rung follows. Without it the policies judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub wants: Option<Rung>,
+    /// The person who opened it: their name at the API server, which lets nobody give another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub by: Option<String>,
 }
 
 /// The name of the one active repair of a node.
@@ -93,6 +105,7 @@ impl NodeRepairSpec {
             // marks on the object, not part of what is asked for
             retry: None,
             confirmed_dead: None,
+            wants: self.wants,
         }
     }
 }

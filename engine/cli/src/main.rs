@@ -4,12 +4,14 @@
 //! answer; four exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask. It is one file: the compiler of
 //! policies is this same program, started once more.
 
+mod clock;
 mod cloud;
 mod cluster;
 mod completion;
 mod demo;
 mod diagnostic;
 mod dump;
+mod operate;
 mod output;
 mod policy;
 mod progress;
@@ -27,6 +29,8 @@ const EXAMPLES: &str = "\
 Exit codes: 0 well, 1 the answer is no, 2 wrong usage, 3 could not ask
 
 Examples:
+  rectifier status                      what is ill, what is done about it, what waits for you; exit code 1: something does
+  rectifier explain worker-1            why, the story so far, and what you can do
   rectifier policy new restart-once     a policy from a template, and what tests it
   rectifier policy check DIR            what an engine would say of a directory of policies
   rectifier policy --help               all that can be done with policies
@@ -46,6 +50,26 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Shows pools, ill nodes and their repairs; exit code 1: something waits for a person
+    Status(operate::status::Arguments),
+    /// Tells of one node what is wrong, what is done about it and why, or why not, and what you can do
+    Explain(operate::explain::Arguments),
+    /// Lists repairs that are over
+    History(operate::history::Arguments),
+    /// Has a node rebooted or replaced, whatever its policies say
+    Repair(Box<operate::hands::Repair>),
+    /// Lets the rung begin for which a repair asks a person (pools in mode Approve)
+    Approve(operate::hands::Approve),
+    /// Ends a repair before its commit, takes everything back, and lets none for that problem be opened for a day
+    Reject(operate::hands::Reject),
+    /// Ends a repair before its commit, and takes everything back; while the problem lasts another is opened
+    Cancel(operate::hands::Cancel),
+    /// Lets a repair that needs a person go on
+    Retry(operate::hands::Retry),
+    /// Halts whatever is intrusive: on a node, in a pool, or everywhere
+    Pause(operate::pause::Pause),
+    /// Lets it go on
+    Resume(operate::pause::Resume),
     /// Writes, checks, tests and asks policies
     Policy(Box<policy::Arguments>),
     /// Shows what would be made in OpenStack for a node, and what is left over there
@@ -77,6 +101,16 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
             rectifier_policy_host::compile::child_main(stdin().lock(), stdout().lock())?;
             Ok(Verdict::Well)
         }
+        Command::Status(arguments) => policy::asking(operate::status::run(arguments)),
+        Command::Explain(arguments) => policy::asking(operate::explain::run(arguments)),
+        Command::History(arguments) => policy::asking(operate::history::run(arguments)),
+        Command::Repair(arguments) => policy::asking(operate::hands::repair(*arguments)),
+        Command::Approve(arguments) => policy::asking(operate::hands::approve(arguments)),
+        Command::Reject(arguments) => policy::asking(operate::hands::reject(arguments)),
+        Command::Cancel(arguments) => policy::asking(operate::hands::cancel(arguments)),
+        Command::Retry(arguments) => policy::asking(operate::hands::retry(arguments)),
+        Command::Pause(arguments) => policy::asking(operate::pause::pause(arguments)),
+        Command::Resume(arguments) => policy::asking(operate::pause::resume(arguments)),
         Command::Policy(arguments) => policy::run(*arguments),
         Command::Cloud(arguments) => cloud::run(*arguments),
         Command::Demo(arguments) => demo::run(*arguments),

@@ -25,7 +25,8 @@ pub(crate) async fn ask(
     seen: &Seen,
 ) -> Option<(Observation, Advice)> {
     let waiting = seen.record.wait_until.is_some_and(|until| until > seen.now);
-    if !needs(&seen.record).advice || waiting {
+    let decided = seen.request.wants.is_some();
+    if !needs(&seen.record).advice || waiting || decided {
         return None;
     }
     let node = seen.node.as_ref()?;

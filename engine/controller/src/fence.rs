@@ -93,6 +93,8 @@ mod tests {
             withdrawn: false,
             accepted_grant: None,
             requested_by: RequestedBy::Conditions,
+            wants: None,
+            by: None,
         };
         let mut repair = NodeRepair::new("worker-1.repair", spec);
         repair.metadata.resource_version = Some(version.to_owned());

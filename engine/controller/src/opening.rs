@@ -131,6 +131,8 @@ async fn open(
             withdrawn: false,
             accepted_grant: None,
             requested_by: RequestedBy::Conditions,
+            wants: None,
+            by: None,
         },
     );
     repair.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);

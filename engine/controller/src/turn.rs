@@ -8,7 +8,7 @@
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Flight, Illegal, Next, RequestedBy, Seen, Turn, decide};
+use rectifier_core::repair::{Flight, Illegal, Next, Seen, Turn, decide};
 
 use crate::cluster::{Cluster, Weather, pace};
 use crate::context::Context;
@@ -52,7 +52,7 @@ fn take(
     let rung = next.record.rung.ok_or_else(gone)?;
     let weather = weather(ctx, cluster, &pool);
     // who asks for one node's repair has looked at it
-    let by_a_person = seen.request.requested_by == RequestedBy::Operator;
+    let by_a_person = seen.request.is_a_persons();
     let allowed = match weather.holds {
         // beside all that stand still
         Some(_) if by_a_person => u32::MAX,

@@ -42,6 +42,8 @@ reasons! {
     RebootAsked => "the node engine asked for a reboot",
     /// The node engine could not heal it.
     Escalated => "the node engine could not heal it",
+    /// A person opened the repair.
+    PersonAsked => "a person asked for it",
     /// A policy decided it.
     PolicyDecided => "a policy decided",
     /// A policy wants to look again later.

@@ -183,6 +183,8 @@ fn opened(ctx: &Context, seen: &Seen, write: &RepairWrite) -> Option<NodeRepair>
             withdrawn: false,
             accepted_grant: None,
             requested_by: RequestedBy::NodeEngine,
+            wants: None,
+            by: None,
         },
         status: None,
     })

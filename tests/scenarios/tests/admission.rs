@@ -32,6 +32,8 @@ fn repair(node: &Node) -> NodeRepair {
         withdrawn: false,
         accepted_grant: None,
         requested_by: RequestedBy::NodeEngine,
+        wants: None,
+        by: None,
     };
     NodeRepair::new(&format!("{}.repair", node.name_any()), spec)
 }

@@ -8,7 +8,8 @@ use rectifier_cloud::openstack::OpenStackConfig;
 use rectifier_controller::audit::{Audited, Finding, Kind, audit};
 use serde_json::json;
 
-use super::{connect, now};
+use super::connect;
+use crate::clock::now;
 use crate::cluster::ClusterArguments;
 use crate::output::{self, BAD, FAINT, GOOD, OutputArguments, Table, out, paint, plural};
 use crate::progress::Progress;

@@ -7,7 +7,6 @@ mod show;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use jiff::Timestamp;
 use rectifier_cloud::openstack::{OpenStack, OpenStackConfig};
 
 use crate::policy::asking;
@@ -56,10 +55,4 @@ fn connect(config: OpenStackConfig) -> anyhow::Result<Arc<OpenStack>> {
         Ok(cloud) => Ok(Arc::new(cloud)),
         Err(error) => Err(usage(format!("{:#}", anyhow::Error::from(error)))),
     }
-}
-
-/// By this machine's clock.
-fn now() -> Timestamp {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Timestamp::UNIX_EPOCH.checked_add(since).unwrap_or_default()
 }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use super::{connect, now};
+use super::connect;
+use crate::clock::now;
 use crate::cluster::ClusterArguments;
 use crate::output::{self, BAD, FAINT, GOOD, ODD, OutputArguments, out, paint};
 use crate::progress::Progress;

@@ -4,11 +4,11 @@ use anyhow::{Context, bail};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Client, Error};
-use rectifier_core::clock::Timestamp;
 use rectifier_sim::dump::{API_VERSION, Dump, KIND};
 use serde_json::Value;
 
 use super::keep;
+use crate::clock::now;
 use crate::progress::Progress;
 
 /// As kubectl has it.
@@ -123,17 +123,6 @@ pub(super) async fn cluster(client: &Client, shown: &Progress) -> anyhow::Result
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a dump says when it was taken, and nothing is decided by it here"
-)]
-fn now() -> Timestamp {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seconds = now.map_or(0, |since| since.as_secs());
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 /// `None`: the cluster does not know that kind, and need not.
 async fn list(
     client: &Client,
@@ -189,6 +178,7 @@ mod tests {
 
     use k8s_openapi::api::core::v1::Node;
     use kube::api::PostParams;
+    use rectifier_core::clock::Timestamp;
     use rectifier_sim::clock::{WorldClock, in_virtual_time};
     use rectifier_sim::kubernetes::{ApiServer, Options};
     use serde_json::json;

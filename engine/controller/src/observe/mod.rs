@@ -19,15 +19,15 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use rectifier_api::{CONFIRMED_DEAD, NodeRepair, RETRY};
+use rectifier_api::{CONFIRMED_DEAD, NodeRepair, RETRY, SIGNED, wants};
 use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, Uid};
 use rectifier_core::policy::Status;
 use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::evidence::is_settled;
 use rectifier_core::repair::{
-    APPROVE, Archived, CloudSeen, EvidenceSeen, Hands, More, NodeSeen, REJECT, Record, Seen, Stop,
-    Turn, needs, opened,
+    APPROVE, Archived, CloudSeen, EvidenceSeen, Hand, Hands, More, NodeSeen, REJECT, Record,
+    RequestedBy, Seen, Spoken, Stop, Turn, WANTS, needs, opened,
 };
 
 use crate::cluster::{Cluster, Weather};
@@ -44,9 +44,8 @@ pub(crate) async fn repair(
     since: Timestamp,
 ) -> Result<Seen, Error> {
     let mut request = repair.spec.request();
-    // what the record can hold of it tells one mark from another
-    let mark = repair.annotations().get(RETRY);
-    request.retry = mark.map(|mark| mark.chars().take(256).collect());
+    request.wants = wants(repair);
+    request.retry = mark(repair);
     request.confirmed_dead = repair.annotations().get(CONFIRMED_DEAD).cloned();
     let record = repair.status.clone();
     let record = record.unwrap_or_else(|| opened(&request, ctx.now()));
@@ -127,6 +126,16 @@ pub(crate) async fn repair(
     })
 }
 
+/// What asks for another try: a new mark, or another rung. What the record can hold of it tells one from another.
+fn mark(repair: &NodeRepair) -> Option<String> {
+    let annotations = repair.annotations();
+    let mark = match (annotations.get(RETRY), annotations.get(WANTS)) {
+        (mark, None) => mark?.clone(),
+        (mark, Some(rung)) => format!("{rung} {}", mark.map_or("", String::as_str)),
+    };
+    Some(mark.trim().chars().take(256).collect())
+}
+
 /// What people say of this repair and its pool. (Of its node, too: that stands on the node.)
 async fn hands(
     ctx: &Context,
@@ -136,11 +145,30 @@ async fn hands(
     node: &NodeName,
 ) -> Hands {
     let word = |key: &str| {
-        repair
-            .annotations()
-            .get(key)
-            .map(|word| word.trim().to_owned())
+        let word = repair.annotations().get(key)?;
+        Some(word.trim().to_owned())
     };
+    let signed = |key: &str| word(&format!("{key}{SIGNED}"));
+    let spoken = |hand: Hand, key: &str| {
+        Some(Spoken {
+            hand,
+            words: word(key)?,
+            by: signed(key),
+        })
+    };
+    let opened = (repair.spec.requested_by == RequestedBy::Operator).then(|| Spoken {
+        hand: Hand::Ask,
+        words: repair.spec.problem.message.clone(),
+        by: repair.spec.by.clone(),
+    });
+    let later = [
+        (Hand::Want, WANTS),
+        (Hand::Approve, APPROVE),
+        (Hand::Reject, REJECT),
+        (Hand::Retry, RETRY),
+        (Hand::ConfirmDead, CONFIRMED_DEAD),
+    ];
+    let later = later.map(|(hand, key)| spoken(hand, key));
     let weather = match pool::object(cluster, node, record) {
         Some(pool) => turn::weather(ctx, cluster, &pool),
         None => Weather::default(),
@@ -158,6 +186,10 @@ async fn hands(
         approve: word(APPROVE),
         reject: word(REJECT),
         deleted: repair.metadata.deletion_timestamp.is_some(),
+        spoken: opened
+            .into_iter()
+            .chain(later.into_iter().flatten())
+            .collect(),
     }
 }
 

@@ -80,13 +80,12 @@ pub(super) fn next(
     }
     let Some(kind) = adopt(memory, repair, seen) else {
         held(memory, Reason::RepairForOther, news);
-        return None;
+        return persons_reboot(memory, repair, seen, begin, news);
     };
     // A grant is not taken under the stop switch or a pause: the control plane reads the same, takes it back, and says why.
     // Nor is one that could not be remembered: it runs out, and the cloud is asked for the reboot.
-    let halted = memory.stopped.is_some() || memory.paused.is_some();
-    let busy = memory.running().is_some() || seen.carrying_out || halted;
-    let busy = busy || seen.unwritable.is_some();
+    let halted = is_halted(memory);
+    let busy = is_busy(memory, seen);
     let used = memory.last_grant.clone();
     let episode = memory.episodes.get_mut(&kind)?;
     if episode.asks() > Some(repair.asks) {
@@ -99,7 +98,11 @@ pub(super) fn next(
         let deadline = after(seen.now, limits.heal_within);
         return Some(RepairWrite::Extend { deadline });
     }
-    let (boot, grant) = offered(episode, repair, seen)?;
+    // Only for a problem that is still seen: nobody reboots a node that has recovered, unless a person wants it.
+    if repair.asks < Asks::Reboot || episode.sight.status != Status::Yes {
+        return persons_reboot(memory, repair, seen, begin, news);
+    }
+    let (boot, grant) = offered(repair, seen)?;
     // A grant is used once, even if nobody knows any more what for.
     if busy || used.as_ref() == Some(&grant) {
         return None;
@@ -113,6 +116,46 @@ pub(super) fn next(
     });
     *begin = Some(Begin::Reboot {
         problem: kind,
+        grant: grant.clone(),
+    });
+    Some(RepairWrite::Accept { grant })
+}
+
+fn is_halted(memory: &Memory) -> bool {
+    memory.stopped.is_some() || memory.paused.is_some()
+}
+
+fn is_busy(memory: &Memory, seen: &Seen) -> bool {
+    let acts = memory.running().is_some() || seen.carrying_out;
+    acts || is_halted(memory) || seen.unwritable.is_some()
+}
+
+/// A person wants the node rebooted, and the control plane, which has drained it, offers that. There is no episode for it: the
+/// control plane looks how it went.
+fn persons_reboot(
+    memory: &mut Memory,
+    repair: &RepairSeen,
+    seen: &Seen,
+    begin: &mut Option<Begin>,
+    news: &mut Vec<Word>,
+) -> Option<RepairWrite> {
+    let node = seen.node.value.as_ref()?;
+    if !repair.wants_reboot || node.uid.as_str() != repair.node_uid || is_busy(memory, seen) {
+        return None;
+    }
+    let problem = ConditionKind::parse(repair.problem.as_str()).ok()?;
+    let (_, grant) = offered(repair, seen)?;
+    if memory.last_grant.as_ref() == Some(&grant) {
+        return None;
+    }
+    memory.begins(seen.now);
+    memory.last_grant = Some(grant.clone());
+    news.push(Word {
+        problem: problem.clone(),
+        news: News::Begun(format!("reboot by grant {grant}, asked for by a person")),
+    });
+    *begin = Some(Begin::Reboot {
+        problem,
         grant: grant.clone(),
     });
     Some(RepairWrite::Accept { grant })
@@ -170,7 +213,7 @@ fn adopt(memory: &mut Memory, repair: &RepairSeen, seen: &Seen) -> Option<Condit
 }
 
 /// The grant that may be accepted now, and the boot that it ends.
-fn offered(episode: &Episode, repair: &RepairSeen, seen: &Seen) -> Option<(BootId, String)> {
+fn offered(repair: &RepairSeen, seen: &Seen) -> Option<(BootId, String)> {
     let grant = repair.grant.as_ref()?;
     let boot = seen.boot.as_ref()?;
     // A grant is for one boot of one node, and for a time. What does not fit is not taken: it expires, and the control
@@ -180,9 +223,7 @@ fn offered(episode: &Episode, repair: &RepairSeen, seen: &Seen) -> Option<(BootI
         && grant.boot_id == boot.as_str()
         && grant.node_uid == repair.node_uid
         && grant.until > seen.now;
-    // And only for a problem that is still seen: nobody reboots a node that has recovered.
-    let wanted = repair.asks >= Asks::Reboot && episode.sight.status == Status::Yes;
-    (ours && wanted).then(|| (boot.clone(), grant.id.clone()))
+    ours.then(|| (boot.clone(), grant.id.clone()))
 }
 
 fn reboot_attempt(boot: BootId, grant: &str, seen: &Seen, limits: &Limits) -> AttemptRecord {

@@ -227,15 +227,17 @@ impl Memory {
 
     /// The acceptance of a grant lost its swap, so the reboot did not begin: the grant is not used up.
     pub fn unbegin_reboot(&mut self, grant: &str) {
+        let is_of_it = |attempt: &AttemptRecord| attempt.grant.as_deref() == Some(grant);
+        let attempts = || self.episodes.values().flat_map(|episode| &episode.attempts);
+        let was_carried_out =
+            attempts().any(|attempt| is_of_it(attempt) && attempt.course != Course::Begun);
+        if was_carried_out || self.last_grant.as_deref() != Some(grant) {
+            return;
+        }
         self.last_grant = None;
+        self.remedies.pop();
         for episode in self.episodes.values_mut() {
-            let before = episode.attempts.len();
-            episode.attempts.retain(|attempt| {
-                attempt.grant.as_deref() != Some(grant) || attempt.course != Course::Begun
-            });
-            if episode.attempts.len() < before {
-                self.remedies.pop();
-            }
+            episode.attempts.retain(|attempt| !is_of_it(attempt));
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct RepairSeen {
     pub phase: Phase,
     /// `status.grant`.
     pub grant: Option<Grant>,
+    /// A person wants the node rebooted (`spec.wants`, or the annotation).
+    pub wants_reboot: bool,
 }
 
 /// Something that is watched at the API server, and how far it can be trusted.

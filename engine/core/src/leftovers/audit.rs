@@ -244,7 +244,7 @@ fn of_nodes(found: &Found, named: &Named) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PROVISIONAL;
+    use super::super::{AGE, PROVISIONAL};
     use super::*;
     use crate::name::PortId;
     use crate::repair::{Phase, Record, Replacement};
@@ -379,6 +379,36 @@ mod tests {
             kinds(Vec::new(), vec![port(true)], &nobody),
             [(Kind::LeakedPort, false, false)]
         );
+        let old = PortFound {
+            created: Some(at(60 - i64::from(AGE) - 1)),
+            ..port(false)
+        };
+        assert_eq!(
+            kinds(Vec::new(), vec![old], &nobody),
+            [(Kind::LeakedPort, true, true)]
+        );
+        // a server has it, an open repair has, or it is a node's and adopted or not
+        let used = PortFound {
+            device: Some(ServerId::parse("s").unwrap()),
+            ..port(false)
+        };
+        assert!(kinds(Vec::new(), vec![used], &nobody).is_empty());
+        let mut own = Named::default();
+        own.repairs.insert(UID.to_owned());
+        assert!(kinds(Vec::new(), vec![port(false)], &own).is_empty());
+        let mut named = Named::default();
+        named.ports.insert("p".to_owned());
+        assert!(kinds(Vec::new(), vec![port(false)], &named).is_empty());
+        assert_eq!(
+            kinds(Vec::new(), vec![port(true)], &named),
+            [(Kind::LeakedPort, false, false)]
+        );
+        // each says what to do, and no two the same
+        let mut texts: Vec<&str> = Kind::ALL.iter().map(|kind| kind.text()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), Kind::ALL.len());
+        assert!(texts.iter().all(|text| text.contains(' ')));
         // a Node of its name, that is another server: the controller keeps its hands off
         let mut other = Named::default();
         other.node("name-of-s", None);

@@ -16,7 +16,7 @@ use super::flight::Turn;
 use super::next::Next;
 use super::owner::owner;
 use super::phase::Phase;
-use super::record::{RequestedBy, Rung};
+use super::record::{Hand, Record, Rung, Said};
 use super::seen::Seen;
 use super::sick_node;
 use crate::reason::Reason;
@@ -25,6 +25,8 @@ use crate::reason::Reason;
 pub const APPROVE: &str = "rectifier.dev/approve";
 /// Set by a person on a `NodeRepair`: ends it, if its replacement is not committed, and is remembered for a day.
 pub const REJECT: &str = "rectifier.dev/reject";
+/// Set by a person on a `NodeRepair`: the [`Rung`] that is to be done, whatever the policies say.
+pub const WANTS: &str = "rectifier.dev/wants";
 /// Set by a person on a Node or a `RepairPool`, with the reason: nothing intrusive is done there.
 pub const PAUSED: &str = "rectifier.dev/paused";
 /// On each open repair: it is deleted only when nothing is left to be done or taken back for it.
@@ -63,7 +65,25 @@ pub struct Hands {
     pub reject: Option<String>,
     /// The repair is being deleted.
     pub deleted: bool,
+    /// All that stands on the repair in people's words.
+    pub spoken: Vec<Spoken>,
 }
+
+/// A person's word as it stands on the repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// How.
+    pub hand: Hand,
+    /// The words.
+    pub words: String,
+    /// The signature.
+    pub by: Option<String>,
+}
+
+/// What people said is kept, so many words of it. Arbitrary: more than steer one repair.
+const SAID_KEPT: usize = 32;
+/// And of each word so many characters, as the record's schema has it.
+const WORDS_KEPT: usize = 256;
 
 /// Why nothing intrusive may be done before the commit: a pool that was switched to observe, or a storm. The cordon stays,
 /// nothing new is made or touched, and what is ours may still be taken back. After the commit it is safer to finish than to
@@ -77,7 +97,7 @@ pub(super) fn frozen(seen: &Seen) -> Option<(Reason, String)> {
         let words = format!("stopped in {:?}", seen.record.phase);
         return Some((Reason::PoolObserves, words));
     }
-    let by_a_person = seen.request.requested_by == RequestedBy::Operator;
+    let by_a_person = seen.request.is_a_persons();
     seen.hands.storm.clone().filter(|_| !by_a_person)
 }
 
@@ -137,6 +157,31 @@ pub(super) fn keep_time(seen: &Seen, next: Next) -> Next {
     }
 }
 
+/// Writes down what people said since the last look, and who it was: an annotation is gone as soon as the next one takes its place.
+pub(super) fn keep_words(seen: &Seen, next: Next) -> Next {
+    let cut = |words: &str| words.chars().take(WORDS_KEPT).collect::<String>();
+    let said = seen.hands.spoken.iter().map(|spoken| Said {
+        hand: spoken.hand,
+        words: cut(&spoken.words),
+        by: spoken.by.as_deref().map(cut),
+        at: seen.now,
+    });
+    let is_new = |said: &Said| {
+        let before = seen.record.said.iter().rev();
+        let last = before.clone().find(|before| before.hand == said.hand);
+        last.is_none_or(|last| (&last.words, &last.by) != (&said.words, &said.by))
+    };
+    let new: Vec<Said> = said.filter(is_new).collect();
+    if new.is_empty() || seen.record.phase.is_final() {
+        return next;
+    }
+    next.with(|record| {
+        record.said.extend(new);
+        let more = record.said.len().saturating_sub(SAID_KEPT);
+        record.said.drain(..more);
+    })
+}
+
 /// Somebody else's word that ends a repair before its commit.
 pub(super) fn ends(seen: &Seen) -> Option<Reason> {
     if seen.hands.deleted {
@@ -172,10 +217,25 @@ pub fn approval(rung: Rung, tried: usize) -> String {
     format!("{rung:?}-{}", tried + 1)
 }
 
+/// The rung for which a repair asks a person, and what approves it: its message names that.
+pub fn approval_asked(record: &Record) -> Option<(Rung, String)> {
+    if record.reason != Some(Reason::AwaitingApproval) {
+        return None;
+    }
+    let (_, asked) = record.message.rsplit_once(&format!("{APPROVE}="))?;
+    let asked = asked.split_whitespace().next()?;
+    let rungs = [Rung::Reboot, Rung::HardReboot, Rung::Replace];
+    let is_of = |rung: &Rung| approval(*rung, record.tried.len()) == asked;
+    let rung = rungs.into_iter().find(is_of)?;
+    Some((rung, asked.to_owned()))
+}
+
 /// What keeps a rung from beginning that the policies and the pool want to begin.
 pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
     let wanted = approval(rung, seen.record.tried.len());
-    if approves && seen.hands.approve.as_ref() != Some(&wanted) {
+    // who asks for a rung has allowed it
+    let asked = seen.request.wants == Some(rung);
+    if approves && !asked && seen.hands.approve.as_ref() != Some(&wanted) {
         let command = format!(
             "kubectl annotate noderepair {}.repair --overwrite {APPROVE}={wanted}",
             seen.request.node

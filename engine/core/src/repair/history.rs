@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::phase::Phase;
-use super::record::{Record, Request, RequestedBy, Rung, Tried};
+use super::record::{Record, Request, Rung, Tried};
 use super::seen::Seen;
 use crate::clock::{SignedDuration, seconds_between};
 use crate::policy::{Outcome, Seconds};
@@ -69,7 +69,7 @@ pub struct Lineage {
 /// the template or the workload, or is none of the node's, and the next replacement would have it, too. A person's word is
 /// stronger.
 pub(super) fn did_not_help(seen: &Seen) -> Option<&Lineage> {
-    if seen.request.requested_by == RequestedBy::Operator || seen.record.retried_at.is_some() {
+    if seen.request.is_a_persons() || seen.record.retried_at.is_some() {
         return None;
     }
     let lineage = seen.lineage.as_ref()?;
@@ -113,7 +113,7 @@ pub fn attempts(seen: &Seen) -> Vec<Tried> {
 }
 
 /// Was it tried since a person last asked for another try?
-fn counts(seen: &Seen, tried: &Tried) -> bool {
+pub(super) fn counts(seen: &Seen, tried: &Tried) -> bool {
     seen.record
         .retried_at
         .is_none_or(|retried| tried.since >= retried)
@@ -185,6 +185,7 @@ pub fn had_no_host(tried: &Tried) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::RequestedBy;
     use super::super::tests::{KIND, NODE_UID, at, seen, uncordoned};
     use super::*;
 

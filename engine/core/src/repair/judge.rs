@@ -8,7 +8,8 @@ use super::replace::ATTEMPTS;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
 use super::{
-    Phase, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node, told,
+    Phase, asked, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node,
+    told, withdrawn,
 };
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
@@ -19,7 +20,7 @@ pub(super) fn healing_in_node(seen: &Seen) -> Next {
     if sick_node(seen).is_none() {
         return Next::enter(seen, Phase::Cancelled, Reason::NodeGone, "");
     }
-    if seen.request.withdrawn {
+    if withdrawn(seen) {
         return Next::enter(seen, Phase::Recovered, Reason::Withdrawn, "");
     }
     if let Some(next) = ended(seen, false) {
@@ -33,13 +34,14 @@ pub(super) fn healing_in_node(seen: &Seen) -> Next {
 
 /// Why the control plane is asked to judge, if it is.
 fn asked(request: &Request, now: Timestamp) -> Option<(Reason, &'static str)> {
+    if request.wants.is_some() {
+        return Some((Reason::PersonAsked, ""));
+    }
     match (request.asks, request.requested_by) {
         (Asks::Reboot, _) => Some((Reason::RebootAsked, "")),
         (Asks::Escalate, RequestedBy::NodeEngine) => Some((Reason::Escalated, "")),
         (Asks::Escalate, RequestedBy::Conditions) => Some((Reason::AgentSilent, "")),
-        (Asks::Escalate, RequestedBy::Operator) => {
-            Some((Reason::PolicyDecided, "asked by a person"))
-        }
+        (Asks::Escalate, RequestedBy::Operator) => Some((Reason::PersonAsked, "")),
         // Without a deadline of its own an agent may not hold a node for ever: its repair is judged at once.
         (Asks::InNode, _) => request
             .deadline
@@ -69,8 +71,8 @@ pub(super) fn judging(seen: &Seen) -> Next {
     let Some(node) = sick_node(seen) else {
         return Next::enter(seen, Phase::Cancelled, Reason::NodeGone, "");
     };
-    if seen.request.withdrawn || cleared(seen) {
-        let reason = if seen.request.withdrawn {
+    if withdrawn(seen) || cleared(seen) {
+        let reason = if withdrawn(seen) {
             Reason::Withdrawn
         } else {
             Reason::ProblemCleared
@@ -114,7 +116,11 @@ pub(super) fn judging(seen: &Seen) -> Next {
         return next;
     }
     // Ready is Unknown: nothing is decided before it is seen whether the node is alive all the same.
-    if let Some(next) = dead::not_silent(seen) {
+    // Unless a person says what is to be done to it, alive or not.
+    let wants = seen.request.wants;
+    if let Some(next) = dead::not_silent(seen)
+        && (wants.is_none() || next.reason != Reason::KubeletAlive)
+    {
         return next;
     }
     // Whatever a policy would say: what somebody stopped is theirs, and what no host answers for is a person's.
@@ -125,6 +131,9 @@ pub(super) fn judging(seen: &Seen) -> Next {
         )
     {
         return *next;
+    }
+    if let Some(rung) = wants {
+        return asked::follow(seen, rules, rung);
     }
     // The node's own policy decided on the reboot; the control plane only keeps to its rails.
     if seen.request.asks == Asks::Reboot && history::may_reboot(seen) {
@@ -174,7 +183,7 @@ fn given_back(seen: &Seen) -> bool {
 
 /// Until when a person's word forbids a repair of this node for this problem. Another word of a person's lifts it.
 fn vetoed(seen: &Seen) -> Option<Timestamp> {
-    if seen.request.requested_by == RequestedBy::Operator || seen.record.retried_at.is_some() {
+    if seen.request.is_a_persons() || seen.record.retried_at.is_some() {
         return None;
     }
     let request = &seen.request;
@@ -222,7 +231,7 @@ fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -
     }
 }
 
-fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
+pub(super) fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
     if !rules.provisions {
         return Next::enter(
             seen,
@@ -246,7 +255,8 @@ fn replace(seen: &Seen, rules: &Rules, why: &str) -> Next {
         Err(next) => return *next,
     };
     // Its host was started anew, or its guest shut itself down: no machine is thrown away that was only not switched on.
-    if server.is_off && history::may_hard_reboot(seen) {
+    let wanted = seen.request.wants == Some(Rung::Replace);
+    if server.is_off && !wanted && history::may_hard_reboot(seen) {
         return start(
             seen,
             rules,
@@ -316,7 +326,7 @@ pub(super) fn touchable(seen: &Seen) -> Result<&ServerSeen, Box<Next>> {
 
 /// The first intrusive step of a rung: the cordon. It is written down before it is done. A node on which it stands already,
 /// from a rung that did not help, goes on from there.
-fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
+pub(super) fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
     if !rules.acts {
         return Next::wait(
             seen,
@@ -334,7 +344,11 @@ fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
     if let Some(wait) = hands::not_yet(seen, rules.approves, rung) {
         return wait;
     }
-    Next::enter(seen, Phase::Cordoning, Reason::PolicyDecided, why)
+    let reason = match seen.request.wants {
+        Some(_) => Reason::PersonAsked,
+        None => Reason::PolicyDecided,
+    };
+    Next::enter(seen, Phase::Cordoning, reason, why)
         .with(|record| {
             record.rung = Some(rung);
             record.pool = Some(rules.name.clone());
@@ -393,7 +407,7 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
     if let Some(next) = ended(seen, sick_node(seen).is_some_and(|node| ours(seen, node))) {
         return next;
     }
-    if seen.request.withdrawn || cleared(seen) {
+    if withdrawn(seen) || cleared(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::ProblemCleared, "");
     }
     if given_back(seen) {

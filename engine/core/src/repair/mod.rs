@@ -4,6 +4,7 @@
 //! [`Record`] (intent before act); it ends when the world shows what it wanted (completion is observed). A crash
 //! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
 
+mod asked;
 mod cleanup;
 mod committed;
 mod condition;
@@ -43,7 +44,9 @@ pub use evidence::{Evidence, EvidenceSeen};
 pub use flight::{Flight, Turn};
 pub use further::{Further, More, further};
 pub use gate::gates;
-pub use hands::{APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Stop, approval};
+pub use hands::{
+    APPROVE, FINALIZER, Hands, PAUSED, REJECT, STOP, Spoken, Stop, WANTS, approval, approval_asked,
+};
 pub use history::{Archived, Lineage};
 pub use judge::opened;
 pub use likeness::{Lack, Part};
@@ -51,8 +54,8 @@ pub use next::{Act, Next};
 pub use owner::{NodeOwner, owner_annotations};
 pub use phase::Phase;
 pub use record::{
-    Asks, Grant, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Silence,
-    StepRecord, Tried, Verdict,
+    Asks, Grant, Hand, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Said,
+    Silence, StepRecord, Tried, Verdict,
 };
 pub use replace::next_attempt;
 pub use seen::{
@@ -234,7 +237,7 @@ fn called_off(seen: &Seen) -> Option<Reason> {
     let Some(node) = sick_node(seen) else {
         return Some(Reason::NodeGone);
     };
-    if seen.request.withdrawn {
+    if withdrawn(seen) {
         return Some(Reason::Withdrawn);
     }
     if let Some(reason) = hands::ends(seen) {
@@ -254,8 +257,16 @@ fn called_off(seen: &Seen) -> Option<Reason> {
     cleared(seen).then_some(Reason::ProblemCleared)
 }
 
+/// The node's engine healed it. What a person wants done does not depend on that, nor on a problem.
+fn withdrawn(seen: &Seen) -> bool {
+    seen.request.withdrawn && seen.request.wants.is_none()
+}
+
 /// The problem was seen away for as long as the pool asks, or longer if that is doubtful. Absent is not healthy: NPD may be down.
 fn cleared(seen: &Seen) -> bool {
+    if seen.request.wants.is_some() {
+        return false;
+    }
     let settle = seen
         .pool
         .as_ref()

@@ -15,7 +15,8 @@ pub(super) fn hold(seen: &Seen, next: Next) -> Next {
         Some(held) => held,
         None => overdue(seen, told::hold(seen, frozen(seen, next))),
     };
-    hands::say_too_late(seen, hands::keep_time(seen, next))
+    let next = hands::keep_words(seen, hands::keep_time(seen, next));
+    hands::say_too_late(seen, next)
 }
 
 /// Stays where it is before its commit.

@@ -113,6 +113,10 @@ pub(super) fn settling(seen: &Seen) -> Next {
         ProblemSeen::Cleared { held, doubt: _ } => {
             held >= rules.settle && age(seen) >= rules.settle
         }
+        // a person wanted the reboot, whatever is told of the node
+        ProblemSeen::NotReported | ProblemSeen::Stale if seen.request.wants.is_some() => {
+            age(seen) >= rules.settle
+        }
         ProblemSeen::There | ProblemSeen::NotReported | ProblemSeen::Stale => false,
     };
     if well && node.ready == Status::Yes {

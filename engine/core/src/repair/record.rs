@@ -83,6 +83,15 @@ pub struct Request {
     pub retry: Option<String>,
     /// The server that a person says is off for good, by its id.
     pub confirmed_dead: Option<String>,
+    /// What a person wants done to the node, whatever its policies say.
+    pub wants: Option<Rung>,
+}
+
+impl Request {
+    /// Did a person look at the node, and ask for this?
+    pub fn is_a_persons(&self) -> bool {
+        self.requested_by == RequestedBy::Operator || self.wants.is_some()
+    }
 }
 
 /// Who opened a repair.
@@ -202,6 +211,43 @@ pub struct Silence {
     pub renewed: Option<String>,
     /// Since when it has shown no other, by ours.
     pub since: Timestamp,
+}
+
+/// How a person steers a repair.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Hand {
+    /// Opened it.
+    Ask,
+    /// Said what is to be done, whatever the policies say.
+    Want,
+    /// Let a rung begin.
+    Approve,
+    /// Ended it.
+    Reject,
+    /// Asked for another try.
+    Retry,
+    /// Said that a machine is off for good.
+    ConfirmDead,
+}
+
+/// What a person said to a repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// How.
+    pub hand: Hand,
+    /// The rung, the reason, the mark or the server, in their words.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub words: String,
+    /// Who, as the API server knows them; absent if they did not sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub by: Option<String>,
+    /// When it was first read.
+    pub at: Timestamp,
 }
 
 /// One step of the story.
@@ -333,6 +379,10 @@ pub struct Record {
     /// When that was: what was tried before does not count any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retried_at: Option<Timestamp>,
+    /// What people said to it, oldest first; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub said: Vec<Said>,
     /// Until when the policy wants to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,

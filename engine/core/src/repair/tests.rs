@@ -6,6 +6,7 @@ use super::*;
 use crate::name::{PortId, ServerId, Uid};
 use crate::policy::{Remedy, Status};
 
+mod asked;
 mod committed;
 mod dead;
 mod drained;
@@ -21,6 +22,7 @@ mod ports;
 mod power;
 mod reboot;
 mod server;
+mod steering;
 mod taken_back;
 mod told;
 mod volumes;

@@ -171,7 +171,7 @@ pub(super) fn away(seen: &Seen) -> Option<Next> {
 fn untold(seen: &Seen) -> Option<Reason> {
     let node = sick_node(seen)?;
     let requested_by = seen.request.requested_by;
-    if node.ready != Status::Yes || requested_by == RequestedBy::Operator {
+    if node.ready != Status::Yes || seen.request.is_a_persons() {
         return None;
     }
     match seen.problem {
@@ -194,6 +194,9 @@ pub fn freshness(seen: &Seen) -> Freshness {
 
 /// The problem is away at the moment, or nobody speaks of it any more: nothing more is begun until that is known.
 pub(super) fn unsure(seen: &Seen) -> Option<Next> {
+    if seen.request.wants.is_some() {
+        return None;
+    }
     let wait = |reason| Next::wait(seen, reason, &seen.request.problem.kind);
     away(seen).or_else(|| untold(seen).map(wait))
 }

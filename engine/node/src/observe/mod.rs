@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use rectifier_api::{NodeRepair, RETRY};
+use rectifier_api::{NodeRepair, RETRY, wants};
 use rectifier_core::episode::{
     Ended, Memory, NodeSeen, RepairSeen, Seen, SeenCondition, UnitSeen, Watched,
 };
 use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
-use rectifier_core::repair::PAUSED;
+use rectifier_core::repair::{PAUSED, Rung};
 use rectifier_core::switches::Step;
 
 use crate::context::Context;
@@ -225,6 +225,7 @@ fn node_seen(node: &Node) -> Option<NodeSeen> {
 }
 
 fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
+    let wants_reboot = wants(repair) == Some(Rung::Reboot);
     let NodeRepair {
         metadata,
         spec,
@@ -242,6 +243,7 @@ fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
         accepted_grant: spec.accepted_grant.clone(),
         phase: status.phase,
         grant: status.grant,
+        wants_reboot,
     })
 }
 

@@ -19,7 +19,7 @@ use super::kind::Kind;
 use super::object::meta;
 use super::verb::{Part, Verb};
 use crate::landing::lock;
-use expressions::{Check, check, is_known};
+use expressions::{Check, IN_MESSAGES, check, is_known};
 
 /// Manifests that the world cannot follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -188,8 +188,7 @@ impl Policy {
                 .iter()
                 .map(|part| match part {
                     Ok(text) => text,
-                    Err(variable) if variable == "variables.node" => asked.node(),
-                    Err(_) => asked.node_uid(),
+                    Err(variable) => asked.variable(variable),
                 })
                 .collect(),
         })
@@ -204,9 +203,7 @@ fn parts(expression: &str) -> Result<Message, UnknownPolicy> {
             .and_then(|part| part.strip_suffix('\''));
         match text {
             Some(text) => Ok(Ok(text.to_owned())),
-            None if ["variables.node", "variables.nodeUID"].contains(&part) => {
-                Ok(Err(part.to_owned()))
-            }
+            None if IN_MESSAGES.contains(&part) => Ok(Err(part.to_owned())),
             None => Err(UnknownPolicy::Expression(expression.to_owned())),
         }
     };

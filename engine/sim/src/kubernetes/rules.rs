@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// `self` and `oldSelf`, that must be so.
+/// `self` and `oldSelf` (`Null`, if there is none), that must be so.
 pub(super) type Rule = fn(new: &Value, old: &Value) -> bool;
 
 /// A CRD has a CEL rule for which there is no function here.
@@ -12,13 +12,27 @@ pub(super) type Rule = fn(new: &Value, old: &Value) -> bool;
 #[error("the world has no function for the CEL rule {0:?}: add one to kubernetes/rules.rs")]
 pub struct UnknownRule(pub String);
 
-const RULES: [(&str, Rule); 4] = [
+const RULES: [(&str, Rule); 6] = [
     (
         "self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem \
          && self.requestedBy == oldSelf.requestedBy",
         |new, old| {
             let fields = ["nodeName", "nodeUid", "problem", "requestedBy"];
             fields.iter().all(|field| new[field] == old[field])
+        },
+    ),
+    (
+        "self.?wants == oldSelf.?wants && self.?by == oldSelf.?by",
+        |new, old| {
+            let fields = ["wants", "by"];
+            fields.iter().all(|field| new[field] == old[field])
+        },
+    ),
+    (
+        "!has(self.wants) || (self.requestedBy == 'Operator' && self.asks == 'Escalate')",
+        |new, _| {
+            let is_persons = new["requestedBy"] == "Operator" && new["asks"] == "Escalate";
+            new["wants"].is_null() || is_persons
         },
     ),
     (

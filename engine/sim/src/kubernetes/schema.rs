@@ -13,11 +13,13 @@ pub(super) struct Schema {
     rules: Vec<Placed>,
 }
 
-/// A CEL rule that compares a field with what it was.
+/// A CEL rule about a field.
 #[derive(Debug)]
 struct Placed {
     path: Vec<String>,
     rule: Rule,
+    /// With what it was: then it says nothing of an object that is made.
+    compares: bool,
     message: String,
 }
 
@@ -95,27 +97,29 @@ impl Schema {
                 wrong.push(format!("{required}: Required value"));
             }
         }
-        if let (true, Some(old)) = (wrong.is_empty(), old) {
-            for Placed {
-                path,
-                rule,
-                message,
-            } in &self.rules
-            {
-                let field = |object| {
-                    path.iter()
-                        .try_fold(object, |value: &Value, key| value.get(key))
-                };
-                if let (Some(new), Some(old)) = (field(object), field(old))
-                    && !rule(new, old)
-                {
-                    wrong.push(format!("{}: Invalid value: {message}", path.join(".")));
-                }
-            }
+        if wrong.is_empty() {
+            let broken = self.rules.iter().filter(|rule| !rule.holds(object, old));
+            wrong.extend(broken.map(|Placed { path, message, .. }| {
+                format!("{}: Invalid value: {message}", path.join("."))
+            }));
         }
         match wrong.is_empty() {
             true => Ok(unknown),
             false => Err(wrong.join(", ")),
+        }
+    }
+}
+
+impl Placed {
+    fn holds(&self, object: &Value, old: Option<&Value>) -> bool {
+        let field = |object| {
+            let mut path = self.path.iter();
+            path.try_fold(object, |value: &Value, key| value.get(key))
+        };
+        match (field(object), old.and_then(field)) {
+            (Some(new), Some(old)) => (self.rule)(new, old),
+            (Some(new), None) => self.compares || (self.rule)(new, &Value::Null),
+            (None, _) => true,
         }
     }
 }
@@ -134,6 +138,7 @@ fn collect(
         rules.push(Placed {
             path: path.clone(),
             rule: rule(text)?,
+            compares: text.contains("oldSelf"),
             message: placed["message"].as_str().unwrap_or(text).to_owned(),
         });
     }

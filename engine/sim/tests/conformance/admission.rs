@@ -414,3 +414,72 @@ pub(crate) async fn committed_repairs(talk: &mut Talk) -> Result<()> {
     talk.delete(open).await?;
     Ok(())
 }
+
+/// A person's name beside their hand is their own.
+pub(crate) async fn hands(talk: &mut Talk) -> Result<()> {
+    let annotated = |annotations: Value| json!({"metadata": {"annotations": annotations}});
+    let uid = node(talk, "hands-1").await?;
+    let opened = |by: &str| {
+        let spec =
+            json!({"requestedBy": "Operator", "asks": "Escalate", "wants": "Reboot", "by": by});
+        with(repair_of("hands-1", &uid), json!({"spec": spec}))
+    };
+    talk.until_refused(REPAIRS, &opened("somebody")).await?;
+    let answer = talk.post(REPAIRS, opened("somebody")).await?;
+    let told = answer["message"].as_str().unwrap_or_default();
+    // One is called otherwise at each of the two.
+    let me = told.rsplit('"').nth(1).unwrap_or_default().to_owned();
+    let mut forged = answer.clone();
+    forged["message"] = told.replace(&me, "me").into();
+    show(talk, "opened-in-anothers-name", &forged);
+    talk.post(REPAIRS, opened(&me)).await?;
+    let (repair, node) = (
+        &format!("{REPAIRS}/hands-1.repair"),
+        "/api/v1/nodes/hands-1",
+    );
+    for (what, path, annotations) in [
+        ("unsigned", repair, json!({"rectifier.dev/retry": "1"})),
+        (
+            "signed",
+            repair,
+            json!({"rectifier.dev/approve": "Reboot-1", "rectifier.dev/approve-by": me}),
+        ),
+        (
+            "forged",
+            repair,
+            json!({"rectifier.dev/reject": "no", "rectifier.dev/reject-by": "somebody"}),
+        ),
+        (
+            "forged-later",
+            repair,
+            json!({"rectifier.dev/approve-by": "somebody"}),
+        ),
+        (
+            "no-such-rung",
+            repair,
+            json!({"rectifier.dev/wants": "replace"}),
+        ),
+        ("a-rung", repair, json!({"rectifier.dev/wants": "Replace"})),
+        (
+            "a-pause",
+            &node.to_owned(),
+            json!({"rectifier.dev/paused": "mine", "rectifier.dev/paused-by": me}),
+        ),
+        (
+            "a-forged-pause",
+            &node.to_owned(),
+            json!({"rectifier.dev/paused": "mine", "rectifier.dev/paused-by": "somebody"}),
+        ),
+    ] {
+        let answer = talk.merge(path, annotated(annotations)).await?;
+        let mut said = answer.clone();
+        said["message"] = answer["message"]
+            .as_str()
+            .unwrap_or_default()
+            .replace(&me, "me")
+            .into();
+        show(talk, what, &said);
+    }
+    talk.delete(repair).await?;
+    Ok(())
+}

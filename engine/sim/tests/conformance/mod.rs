@@ -94,6 +94,7 @@ cases! {
     admission::the_controllers_secrets,
     admission::the_controllers_config_maps,
     admission::committed_repairs,
+    admission::hands,
     watches::changes,
     watches::initial_events,
     watches::into_and_out_of_a_selector,

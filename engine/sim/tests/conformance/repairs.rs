@@ -155,11 +155,33 @@ pub(crate) async fn rules(talk: &mut Talk) -> Result<()> {
         json!({"deadline": "2026-01-01T00:05:00Z"}),
         json!({"deadline": null}),
         json!({"deadline": "2026-01-01T00:20:00Z"}),
+        json!({"wants": "Replace"}),
+        json!({"by": "me"}),
     ] {
         let answer = talk.merge(a, json!({"spec": spec})).await?;
         let spec = json!({"asked": spec});
         talk.show(&spec, &["/asked"]);
         talk.show(&answer, &["/spec/asks", "/spec/withdrawn"]);
+    }
+    talk.delete(a).await?;
+    // only a person says what is to be done
+    for [by, asks, wants] in [
+        ["NodeEngine", "Escalate", "Replace"],
+        ["Operator", "InNode", "Replace"],
+        ["Operator", "Escalate", "Nothing"],
+        ["Operator", "Escalate", "Replace"],
+    ] {
+        let mut wanting = repair("rules");
+        let asked = json!({"requestedBy": by, "asks": asks, "wants": wants});
+        json_patch::merge(&mut wanting["spec"], &asked);
+        let answer = talk.post(REPAIRS, wanting).await?;
+        talk.show(&json!({"asked": asked}), &["/asked"]);
+        talk.show(&answer, &["/spec/wants", "/reason"]);
+    }
+    for spec in [json!({"wants": "Reboot"}), json!({"wants": null})] {
+        let answer = talk.merge(a, json!({"spec": spec})).await?;
+        talk.show(&json!({"asked": spec}), &["/asked"]);
+        talk.show(&answer, &["/reason"]);
     }
     talk.delete(a).await?;
     Ok(())

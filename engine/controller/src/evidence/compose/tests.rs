@@ -23,6 +23,7 @@ fn request() -> Request {
         requested_by: RequestedBy::NodeEngine,
         retry: None,
         confirmed_dead: None,
+        wants: None,
     }
 }
 

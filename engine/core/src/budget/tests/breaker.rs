@@ -294,3 +294,107 @@ fn a_clock_that_is_put_back_holds_no_breaker_for_ever() {
     breaker.look(&sight(100, 0), &LIMITS, true, at(300));
     assert_eq!(breaker.state, State::Trickle);
 }
+
+#[test]
+fn an_onset_is_calm_under_four_fifths_of_its_limit_and_not_at_them() {
+    let with = |nodes| Sight {
+        onsets: turned("KernelDeadlock", nodes),
+        ..sight(100, 0)
+    };
+    for (nodes, state) in [(7, State::Trickle), (8, State::Open)] {
+        let mut breaker = looked(&with(10));
+        for second in [1, 301] {
+            breaker.look(&with(nodes), &LIMITS, true, at(second));
+        }
+        assert_eq!(breaker.state, state, "{nodes}");
+    }
+}
+
+#[test]
+fn what_a_former_leader_wrote_down_is_shown_until_something_else_is_seen() {
+    let before = looked(&sight(100, 31));
+    let resumed = Breaker::resumed(State::Trickle, before.since, before.tripped.clone());
+    assert_eq!(
+        (resumed.since, &resumed.tripped),
+        (before.since, &before.tripped)
+    );
+    assert_eq!(before.since, Some(at(0)));
+}
+
+#[test]
+fn a_storm_is_as_old_as_its_last_rise_whatever_the_clock_did() {
+    let mut breaker = looked(&sight(100, 50));
+    // the rise lies ahead of a clock that was put back: it counts from now
+    breaker.look(&sight(100, 50), &LIMITS, true, at(-5000));
+    breaker.look(&sight(100, 50), &LIMITS, true, at(-3201));
+    assert_eq!(breaker.state, State::Open);
+    breaker.look(&sight(100, 50), &LIMITS, true, at(-3200));
+    assert_eq!(breaker.state, State::Trickle);
+    // and in the very second of a rise nothing is late
+    let mut same = looked(&sight(100, 50));
+    same.look(&sight(100, 50), &LIMITS, true, at(0));
+    same.look(&sight(100, 50), &LIMITS, true, at(1800));
+    assert_eq!(same.state, State::Trickle);
+}
+
+#[test]
+fn each_state_has_the_time_at_which_it_began() {
+    let mut breaker = looked(&sight(100, 31));
+    assert_eq!(breaker.since, Some(at(0)));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(100));
+    breaker.look(&sight(100, 0), &LIMITS, true, at(400));
+    assert_eq!(
+        (breaker.state, breaker.since),
+        (State::Trickle, Some(at(400)))
+    );
+    breaker.look(&sight(100, 0), &LIMITS, true, at(1900));
+    assert_eq!(
+        (breaker.state, breaker.since, &breaker.tripped),
+        (State::Closed, Some(at(1900)), &None)
+    );
+    for state in [State::Closed, State::Open, State::Trickle] {
+        assert_eq!(state.label(), format!("{state:?}"));
+    }
+}
+
+#[test]
+fn the_rule_that_is_shown_is_the_one_that_is_broken() {
+    let mut breaker = looked(&sight(100, 31));
+    let both = |ailing, nodes| Sight {
+        onsets: turned("KernelDeadlock", nodes),
+        ..sight(100, ailing)
+    };
+    let mut shown = |second, seen: &Sight| {
+        breaker.look(seen, &LIMITS, true, at(second));
+        let tripped = breaker.tripped.clone().unwrap();
+        (tripped.rule, tripped.seen)
+    };
+    // its own, as long as that is broken
+    assert_eq!(shown(1, &both(40, 10)), (Rule::PoolSick, 40));
+    assert_eq!(shown(2, &both(20, 11)), (Rule::Onset, 11));
+    // that one is shown as it goes, until it is broken no more and another is
+    assert_eq!(shown(3, &both(20, 5)), (Rule::Onset, 5));
+    assert_eq!(shown(4, &sight(100, 20)), (Rule::Onset, 0));
+    assert_eq!(shown(5, &sight(100, 33)), (Rule::PoolSick, 33));
+}
+
+#[test]
+fn what_helped_in_the_very_second_in_which_the_trickle_began_does_not_count_for_it() {
+    let mut breaker = looked(&sight(100, 31));
+    breaker.look(&sight(100, 24), &LIMITS, true, at(100));
+    breaker.look(&sight(100, 24), &LIMITS, true, at(400));
+    assert_eq!(breaker.state, State::Trickle);
+    let helped = |second| Sight {
+        helped: vec![at(second)],
+        ..sight(100, 24)
+    };
+    assert_eq!(breaker.allowed(&helped(400)), 1);
+    assert_eq!(breaker.allowed(&helped(401)), 2);
+}
+
+#[test]
+fn what_is_told_to_change_soonest_lies_ahead() {
+    let breaker = looked(&sight(100, 50));
+    assert_eq!(breaker.looks_again(&LIMITS, at(1799)), Some(at(1800)));
+    assert_eq!(breaker.looks_again(&LIMITS, at(1800)), None);
+}

@@ -171,4 +171,6 @@ fn three_replacements_that_fail_in_a_row_stop_a_pools_until_a_probe() {
             "{all:?} {now}"
         );
     }
+    let work = attempts(&[(0, ill), (1, ill), (2, ill)]);
+    assert_eq!(work.stopped(at(10)), Some(at(1802)));
 }

@@ -225,3 +225,51 @@ fn no_reboot_is_asked_for_while_the_boot_is_not_known() {
     assert_eq!(episode(&plan).asks(), Some(Asks::InNode));
     assert_eq!(episode(&plan).stands, Some(Reason::BootUnknown));
 }
+
+#[test]
+fn a_reboot_that_a_person_wants_needs_no_episode() {
+    let wanted = |t, edit: fn(&mut RepairSeen)| {
+        let mut seen = Seen {
+            repair: repair(Asks::Escalate, Phase::GrantOffered),
+            ..healthy(t)
+        };
+        let repair = seen.repair.value.as_mut().unwrap();
+        repair.problem = "Requested".to_owned();
+        repair.grant = Some(grant());
+        repair.wants_reboot = true;
+        edit(repair);
+        seen
+    };
+    let plan = go(&Memory::default(), &wanted(100, |_| {}), wait());
+    let accept = RepairWrite::Accept {
+        grant: "grant-1".to_owned(),
+    };
+    assert_eq!(plan.repair, Some(accept));
+    assert_eq!(
+        plan.begin,
+        Some(Begin::Reboot {
+            problem: kind("Requested"),
+            grant: "grant-1".to_owned()
+        })
+    );
+    assert_eq!(plan.memory.remedies.len(), 1);
+    // once
+    let again = go(&plan.memory, &wanted(103, |_| {}), wait());
+    assert_eq!((again.begin, again.repair), (None, None));
+    // unless its acceptance was lost
+    let mut lost = plan.memory;
+    lost.unbegin_reboot("grant-1");
+    assert!(lost.remedies.is_empty());
+    assert!(go(&lost, &wanted(103, |_| {}), wait()).begin.is_some());
+    let unasked: fn(&mut RepairSeen) = |repair| repair.wants_reboot = false;
+    let other_node: fn(&mut RepairSeen) = |repair| repair.node_uid = "other".to_owned();
+    let other_boot: fn(&mut RepairSeen) =
+        |repair| repair.grant.as_mut().unwrap().boot_id = "boot-0".to_owned();
+    for refused in [unasked, other_node, other_boot] {
+        let plan = go(&Memory::default(), &wanted(100, refused), wait());
+        assert_eq!((plan.begin, plan.repair), (None, None));
+    }
+    let mut paused = wanted(100, |_| {});
+    paused.node.value.as_mut().unwrap().paused = Some("I am on it".to_owned());
+    assert_eq!(go(&Memory::default(), &paused, wait()).begin, None);
+}

@@ -114,6 +114,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
             requested_by: RequestedBy::NodeEngine,
             retry: None,
             confirmed_dead: None,
+            wants: None,
         },
         record: Record {
             phase,

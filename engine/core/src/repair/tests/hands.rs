@@ -14,7 +14,7 @@ fn ready_to_begin() -> Seen {
 }
 
 /// In each phase that has an intrusive step: a look in which that step is next.
-fn about_to_act() -> Vec<Seen> {
+pub(super) fn about_to_act() -> Vec<Seen> {
     let replacement = super::super::replace::attempt(&seen(Phase::Joining), 1, NEW.to_owned());
     let with_attempt = |phase, view: CloudView| {
         let mut seen = seen(phase);

@@ -9,7 +9,7 @@ use super::{Asked, Operation, UnknownPolicy};
 pub(super) type Check = fn(&Asked<'_>) -> bool;
 
 /// Variables that the functions here have as they are written there.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 8] = [
     (
         "node",
         "request.userInfo.?extra['authentication.kubernetes.io/node-name'].orValue([''])[0]",
@@ -28,13 +28,25 @@ const VARIABLES: [(&str, &str); 6] = [
         "secret",
         "request.operation == 'DELETE' ? oldObject : object",
     ),
+    ("said", "object.metadata.?annotations.orValue({})"),
+    (
+        "unsaid",
+        "request.operation == 'UPDATE' ? oldObject.metadata.?annotations.orValue({}) : {}",
+    ),
+];
+
+/// What stands in messages, beside texts.
+pub(super) const IN_MESSAGES: [&str; 3] = [
+    "variables.node",
+    "variables.nodeUID",
+    "request.userInfo.username",
 ];
 
 const NODE_ENGINE: &str = "system:serviceaccount:rectifier-agents:rectifier-node";
 const DETECTOR: &str = "system:serviceaccount:rectifier-agents:node-problem-detector";
 const CONTROLLER: &str = "system:serviceaccount:rectifier-system:rectifier-controller";
 
-const CHECKS: [(&str, Check); 21] = [
+const CHECKS: [(&str, Check); 24] = [
     (
         "request.userInfo.username == 'system:serviceaccount:rectifier-agents:rectifier-node'",
         |asked| asked.who.user == NODE_ENGINE,
@@ -190,6 +202,49 @@ const CHECKS: [(&str, Check); 21] = [
         "object.metadata.name.startsWith('rectifier-evidence-')",
         |asked| meta(asked.object, "name").starts_with("rectifier-evidence-"),
     ),
+    // people's hands
+    (
+        "['wants', 'approve', 'reject', 'retry', 'confirmed-dead', 'paused'].map(hand, 'rectifier.dev/' + hand).all(hand, \
+         !(hand in variables.said) || !(hand + '-by' in variables.said) || variables.said[hand + '-by'] == \
+         request.userInfo.username || (variables.said[?hand] == variables.unsaid[?hand] && variables.said[?(hand + '-by')] == \
+         variables.unsaid[?(hand + '-by')]))",
+        |asked| {
+            let hands = [
+                "wants",
+                "approve",
+                "reject",
+                "retry",
+                "confirmed-dead",
+                "paused",
+            ];
+            hands.iter().all(|hand| {
+                let word = format!("rectifier.dev/{hand}");
+                let signature = format!("{word}-by");
+                let is_kept = |key: &str| asked.said(key) == asked.unsaid(key);
+                let by = asked.said(&signature);
+                asked.said(&word).is_null()
+                    || by.is_null()
+                    || by == asked.who.user.as_str()
+                    || (is_kept(&word) && is_kept(&signature))
+            })
+        },
+    ),
+    (
+        "!('rectifier.dev/wants' in variables.said) || variables.said['rectifier.dev/wants'] in ['Reboot', 'HardReboot', 'Replace']",
+        |asked| {
+            let wants = asked.said("rectifier.dev/wants");
+            let rungs = ["Reboot", "HardReboot", "Replace"];
+            wants.is_null() || rungs.iter().any(|rung| wants == rung)
+        },
+    ),
+    (
+        "request.operation != 'CREATE' || request.resource.resource != 'noderepairs' || \
+         object.spec.?by.orValue(request.userInfo.username) == request.userInfo.username",
+        |asked| {
+            let by = at(asked.object, &["spec", "by"]);
+            asked.operation != Operation::Create || by.is_null() || by == asked.who.user.as_str()
+        },
+    ),
 ];
 
 impl Asked<'_> {
@@ -198,12 +253,29 @@ impl Asked<'_> {
     }
 
     /// Of which node the token is; empty for one of none.
-    pub(super) fn node(&self) -> &str {
+    fn node(&self) -> &str {
         self.extra("authentication.kubernetes.io/node-name")
     }
 
-    pub(super) fn node_uid(&self) -> &str {
+    /// One of [`IN_MESSAGES`].
+    pub(super) fn variable(&self, name: &str) -> &str {
+        match name {
+            "variables.node" => self.node(),
+            "variables.nodeUID" => self.node_uid(),
+            _ => &self.who.user,
+        }
+    }
+
+    fn node_uid(&self) -> &str {
         self.extra("authentication.kubernetes.io/node-uid")
+    }
+
+    fn said(&self, key: &str) -> &Value {
+        &self.object["metadata"]["annotations"][key]
+    }
+
+    fn unsaid(&self, key: &str) -> &Value {
+        &self.old["metadata"]["annotations"][key]
     }
 
     fn extra(&self, key: &str) -> &str {
