@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem && self.requestedBy == oldSelf.requestedBy")
         .message("nodeName, nodeUid, problem and requestedBy are immutable"),
-    validation = Rule::new("self.?wants == oldSelf.?wants && self.?by == oldSelf.?by")
+    validation = Rule::new("has(self.wants) == has(oldSelf.wants) && (!has(self.wants) || self.wants == oldSelf.wants) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)")
         .message("wants and by are immutable"),
     validation = Rule::new("!has(self.wants) || (self.requestedBy == 'Operator' && self.asks == 'Escalate')")
         .message("only a person says what is to be done: wants needs requestedBy: Operator and asks: Escalate"),

@@ -128,7 +128,7 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
             let colours = std::io::stderr().is_terminal();
             anstream::eprint!("{}", render(located, colours));
         }
-        None => eprintln!("rectifier: {error:#}"),
+        None => eprintln!("rectifier: {}", in_a_line(error)),
     }
     match error.is::<Usage>() {
         true => ExitCode::from(2),
@@ -136,9 +136,33 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// The error and its causes. Of what the API server refuses its own words are enough, and an error that repeats its cause is told once.
+fn in_a_line(error: &anyhow::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            told.push(status.message.clone());
+            break;
+        }
+        let cause = cause.to_string();
+        if told.last().is_none_or(|last| !last.ends_with(&cause)) {
+            told.push(cause);
+        }
+    }
+    told.join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_api_server_says_is_told_once_and_without_its_fields() {
+        let status = kube::core::Status::failure("bob cannot", "Forbidden").with_code(403);
+        let refused = kube::Error::Api(Box::new(status));
+        let error = anyhow::Error::from(refused).context("it cannot be opened");
+        assert_eq!(in_a_line(&error), "it cannot be opened: bob cannot");
+    }
 
     fn source() -> Source {
         Source {

@@ -89,31 +89,39 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         .as_ref()
         .map(|open| open.status.clone().unwrap_or_default());
     let spec = node.as_ref().and_then(|node| node.spec.as_ref());
-    let paused = |annotated: Option<&String>| annotated.cloned();
+    let stopped = look.stop().await.ok().flatten();
+    let pool_name = pool.as_ref().ok().map(|pool| pool.name_any());
+    let of_node = node
+        .as_ref()
+        .and_then(|node| node.annotations().get(PAUSED).cloned());
+    let of_pool = pool
+        .as_ref()
+        .ok()
+        .and_then(|pool| pool.annotations().get(PAUSED).cloned());
+    let resume = [
+        stopped.as_ref().map(|_| "--all".to_owned()),
+        of_node.as_ref().map(|_| name.to_string()),
+        of_pool
+            .as_ref()
+            .and(pool_name.as_ref())
+            .map(|pool| format!("--pool {pool}")),
+    ];
+    let resume = resume.into_iter().flatten();
+    let resume = resume
+        .map(|what| format!("rectifier resume {what}"))
+        .collect();
     let told = last_word(&events, name.as_str());
     let (reason, says) = says(record.as_ref(), &problems, told, node.is_some());
     let explained = Explained {
         exists: node.is_some(),
         cordoned: spec.and_then(|spec| spec.unschedulable) == Some(true),
-        pool: pool.as_ref().ok().map(|pool| pool.name_any()),
+        pool: pool_name.clone(),
         mode: pool.as_ref().ok().map(|pool| pool.spec.mode),
         no_pool: pool.as_ref().err().cloned(),
         breaker: breaker(pool.as_ref().ok().copied()),
-        stopped: look.stop().await.ok().flatten(),
-        paused: node
-            .as_ref()
-            .and_then(|node| paused(node.annotations().get(PAUSED)))
-            .or_else(|| {
-                pool.as_ref()
-                    .ok()
-                    .and_then(|pool| paused(pool.annotations().get(PAUSED)))
-            }),
-        hands: hands(
-            name.as_str(),
-            record.as_ref(),
-            reason,
-            pool.as_ref().ok().map(|pool| pool.name_any()),
-        ),
+        stopped,
+        paused: of_node.or(of_pool),
+        hands: hands(name.as_str(), record.as_ref(), reason, pool_name, resume),
         node: name.to_string(),
         problems,
         reason,
@@ -169,10 +177,11 @@ fn hands(
     record: Option<&Record>,
     reason: Option<Reason>,
     pool: Option<String>,
+    resume: Vec<String>,
 ) -> Vec<String> {
     let asks = format!("rectifier repair {node} --reboot|--hard-reboot|--replace --reason WHY");
     let pool = pool.unwrap_or_else(|| "POOL".to_owned());
-    let mut hands = Vec::new();
+    let mut hands = resume;
     if let Some((_, approval)) = record.and_then(approval_asked) {
         hands.push(format!("rectifier approve {node}            {approval}; --dry-run shows what it would do to its pods"));
         hands.push(format!("rectifier reject {node} --reason WHY"));
@@ -180,8 +189,6 @@ fn hands(
     }
     let committed = record.is_some_and(|record| record.committed_at.is_some());
     match reason {
-        Some(Reason::Stopped) => hands.push("rectifier resume --all".to_owned()),
-        Some(Reason::Paused) => hands.push(format!("rectifier resume {node}   (or --pool {pool}: the message says which)")),
         Some(Reason::CordonedByOther) => hands.push(format!("kubectl uncordon {node}   (whoever cordoned it has a plan)")),
         Some(Reason::PoolObserves) => hands.push(format!(
             "kubectl patch repairpool {pool} --type merge -p '{{\"spec\":{{\"mode\":\"Approve\"}}}}'"
@@ -359,7 +366,7 @@ mod tests {
                 reason: Some(Reason::Overdue),
                 ..Record::default()
             };
-            let hands = hands("worker-1", Some(&record), record.reason, None);
+            let hands = hands("worker-1", Some(&record), record.reason, None, Vec::new());
             let can = !phase.is_final() && committed.is_none() || phase == Phase::NeedsHuman;
             assert_eq!(!hands.is_empty(), can, "{phase:?}: {hands:?}");
         }

@@ -262,8 +262,8 @@ pub(crate) async fn repair(arguments: Repair) -> anyhow::Result<Verdict> {
     let label = format!("{rung:?}");
     match open {
         Some(_) => {
-            // a mark beside it, so that the same rung can be wanted once more
-            let mark = since.as_second().to_string();
+            // a mark beside it, so that the same rung can be wanted once more: it says why
+            let mark = format!("{} ({})", arguments.reason, since.as_second());
             said.annotate(&[(WANTS, Some(&label)), (RETRY, Some(&mark))])
                 .await?;
         }

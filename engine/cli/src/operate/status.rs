@@ -296,7 +296,10 @@ fn print(
                 .map_or_else(String::new, |since| between(since, now())),
             ill.phase
                 .map_or_else(|| "-".to_owned(), |phase| format!("{phase:?}")),
-            ill.reason.clone(),
+            match ill.reason.as_str() {
+                "" => "(nothing told yet)".to_owned(),
+                reason => reason.to_owned(),
+            },
         ]);
         table.style(5, if ill.needs_a_person { BAD } else { FAINT });
     }

@@ -126,7 +126,7 @@ impl Cluster {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_paged_sees_what_is_wrong_and_says_what_is_done() -> Result<()> {
     let bed = Bed::new("operate")?;
     let cluster = Cluster::start(&bed).await?;
@@ -178,7 +178,7 @@ async fn whoever_is_paged_sees_what_is_wrong_and_says_what_is_done() -> Result<(
     // Bob may look, and no more.
     call("bob", replace)?
         .ended(3)?
-        .complains(&["cannot be opened", "forbidden"])?;
+        .complains(&["cannot be opened: noderepairs.rectifier.dev is forbidden"])?;
     call("alice", replace)?
         .ended(0)?
         .shows(&["Replace asked for", "(by alice)"])?;
@@ -255,8 +255,36 @@ async fn whoever_is_paged_sees_what_is_wrong_and_says_what_is_done() -> Result<(
         call("alice", words)?.ended(1)?.shows(&["committed"])?;
     }
 
+    // Whoever waits is told each step, and how it ended.
+    let steps = |phase: &str, reason: &str, at: &str| {
+        json!({"phase": phase, "reason": reason, "message": "m", "since": at, "committedAt": null,
+            "steps": [{"phase": phase, "at": at, "reason": reason, "detail": "so it is"}]})
+    };
+    cluster
+        .stands(steps("NeedsHuman", "Overdue", "2026-01-01T00:05:00Z"))
+        .await?;
+    let stands = async {
+        let pause = std::time::Duration::from_secs(3);
+        tokio::time::sleep(pause).await;
+        cluster
+            .stands(steps("Judging", "RetryAsked", "2099-01-01T00:00:00Z"))
+            .await?;
+        tokio::time::sleep(pause).await;
+        cluster
+            .stands(steps("Recovered", "Recovered", "2099-01-01T00:00:01Z"))
+            .await
+    };
+    let waited = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let waited = scope.spawn(|| call("alice", "retry worker-1 --wait"));
+            tokio::runtime::Handle::current().block_on(stands)?;
+            waited.join().ok().context("it panicked")?
+        })
+    });
+    waited?.ended(0)?.shows(&["Recovered", "so it is"])?;
+
     call("alice", "pause worker-1 --reason=mine")?.ended(0)?;
-    call("bob", "explain worker-1")?.shows(&["mine"])?;
+    call("bob", "explain worker-1")?.shows(&["mine", "rectifier resume worker-1"])?;
     call("alice", "resume worker-1")?.ended(0)?;
     call("alice", "resume worker-1")?
         .ended(1)?

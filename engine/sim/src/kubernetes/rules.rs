@@ -22,7 +22,8 @@ const RULES: [(&str, Rule); 6] = [
         },
     ),
     (
-        "self.?wants == oldSelf.?wants && self.?by == oldSelf.?by",
+        "has(self.wants) == has(oldSelf.wants) && (!has(self.wants) || self.wants == oldSelf.wants) && has(self.by) == \
+         has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)",
         |new, old| {
             let fields = ["wants", "by"];
             fields.iter().all(|field| new[field] == old[field])
