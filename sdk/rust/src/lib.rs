@@ -31,6 +31,7 @@
 //! short ways to answer ([`Remedy::because`](types::Remedy)).
 
 mod answers;
+mod json;
 mod log;
 mod metadata;
 mod policy;

@@ -322,11 +322,10 @@ async fn hindrances(
     pool_paused: Option<&String>,
 ) -> Vec<String> {
     let mut but = Vec::new();
-    match look.stop().await {
-        Ok(Some(why)) => but.push(format!(
+    if let Ok(Some(why)) = look.stop().await {
+        but.push(format!(
             "everything is stopped ({why}): rectifier resume --all"
-        )),
-        Ok(None) | Err(_) => {}
+        ));
     }
     if let Some(why) = node.annotations().get(PAUSED) {
         but.push(format!(

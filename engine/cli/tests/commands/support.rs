@@ -32,6 +32,17 @@ impl Desk {
         Ok(desk)
     }
 
+    /// With the policy whose settings are rules, and its sidecar.
+    pub(crate) fn with_cel() -> Result<Self> {
+        let desk = Self::new()?;
+        desk.put("cel.wasm", component("cel")?)?;
+        desk.put(
+            "cel.yaml",
+            std::fs::read(checkout().join("policies/cel/cel.yaml"))?,
+        )?;
+        Ok(desk)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -75,7 +86,11 @@ pub(crate) fn checkout() -> PathBuf {
 }
 
 pub(crate) fn shipped() -> Result<Vec<u8>> {
-    let path = Cache::from_env()?.policy_component("restart-then-replace", &mut Silent)?;
+    component("restart-then-replace")
+}
+
+fn component(name: &str) -> Result<Vec<u8>> {
+    let path = Cache::from_env()?.policy_component(name, &mut Silent)?;
     Ok(std::fs::read(path)?)
 }
 

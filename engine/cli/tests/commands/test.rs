@@ -27,6 +27,23 @@ fn the_policy_that_ships_decides_what_its_cases_expect() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_rules_policy_decides_what_its_cases_expect() -> Result<()> {
+    let desk = Desk::with_cel()?;
+    let cases = checkout().join("policies/cel/cases").display().to_string();
+    desk.call(&["policy", "test", "cel.wasm", "--cases", &cases])?
+        .ended(0)?
+        .shows(&["all as expected"])?;
+    // its sidecar is good, and a misspelt name in it is found before the night
+    desk.call(&["policy", "check", "."])?.ended(0)?;
+    let sidecar = std::fs::read_to_string(checkout().join("policies/cel/cel.yaml"))?;
+    desk.put("cel.yaml", sidecar.replace("problem.kind", "problm.kind"))?;
+    desk.call(&["policy", "check", "."])?
+        .ended(1)?
+        .shows(&["settings.rules[0].when: line 1, column 19: there is no problm"])?;
+    Ok(())
+}
+
 const CASES: &str = "\
 observation: {episode: {problem: {kind: KubeletUnhealthy}}}
 cases:
