@@ -102,7 +102,24 @@ fn fix(
     Begun::UnderWay
 }
 
+/// A reboot that a person wants has no episode in which its failure would be told: it stands in the log.
 async fn reboot(ctx: &Context, problem: ConditionKind, grant: &str, accepted: &Accepted) -> Begun {
+    let begun = carry_out(ctx, problem, grant, accepted).await;
+    if let Begun::Ended(Ended {
+        result: Err(error), ..
+    }) = &begun
+    {
+        tracing::warn!(grant, error, "no reboot");
+    }
+    begun
+}
+
+async fn carry_out(
+    ctx: &Context,
+    problem: ConditionKind,
+    grant: &str,
+    accepted: &Accepted,
+) -> Begun {
     // Late is never: the control plane counts from the acceptance, and may be at its next rung by now.
     if !accepted.allows(grant) {
         return ended(

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams, Preconditions};
@@ -17,7 +16,7 @@ use rectifier_core::repair::{
 use serde::Serialize;
 
 use super::blast::Radius;
-use super::follow;
+use super::follow::{self, Before};
 use super::look::{Look, pool_of};
 use super::sign::{self, HAND};
 use super::status::problems;
@@ -178,9 +177,12 @@ impl<'a> Said<'a> {
     }
 
     /// What the hand set going is told, if that is wanted.
-    async fn follow(&self, since: Timestamp) -> anyhow::Result<Verdict> {
+    async fn follow(&self, before: &Before) -> anyhow::Result<Verdict> {
         match self.common.wait {
-            true => follow::until_over(self.look, &self.node, since).await,
+            true => {
+                let tells = !self.common.output.is_json();
+                follow::until_over(self.look, &self.node, before, tells).await
+            }
             false => Ok(Verdict::Well),
         }
     }
@@ -189,9 +191,14 @@ impl<'a> Said<'a> {
         Api::all(self.look.client.clone())
     }
 
-    async fn annotate(&self, words: &[(&str, Option<&str>)]) -> anyhow::Result<NodeRepair> {
+    async fn annotate(
+        &self,
+        open: &NodeRepair,
+        words: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<NodeRepair> {
         let name = repair_name(&self.node);
-        sign::annotate(&self.repairs(), &name, words, self.by.as_deref())
+        let (by, uid) = (self.by.as_deref(), open.metadata.uid.as_deref());
+        sign::annotate(&self.repairs(), &name, words, by, uid)
             .await
             .with_context(|| format!("noderepair {name} takes no such word from you"))
     }
@@ -236,14 +243,8 @@ pub(crate) async fn repair(arguments: Repair) -> anyhow::Result<Verdict> {
             pool.name_any()
         ));
     }
-    let committed = open.as_ref().filter(|open| {
-        let record = open.status.as_ref();
-        record.is_some_and(|record| record.committed_at.is_some())
-    });
-    if committed.is_some() {
-        return said.refuse(
-            "its replacement is committed already: `rectifier explain` tells how far it is",
-        );
+    if let Some(why) = open.as_ref().and_then(|open| ends(open, &node)) {
+        return said.refuse(why);
     }
     said.weigh(rung).await?;
     let but = hindrances(
@@ -258,14 +259,14 @@ pub(crate) async fn repair(arguments: Repair) -> anyhow::Result<Verdict> {
         said.answer(format!("{rung:?} would be asked for"), None, but)?;
         return Ok(Verdict::Well);
     }
-    let since = now();
+    let before = Before::of(&look, &said.node, open.as_ref()).await?;
     let label = format!("{rung:?}");
     match open {
-        Some(_) => {
+        Some(open) => {
             // a mark beside it, so that the same rung can be wanted once more: it says why
-            let mark = format!("{} ({})", arguments.reason, since.as_second());
-            said.annotate(&[(WANTS, Some(&label)), (RETRY, Some(&mark))])
-                .await?;
+            let mark = format!("{} {}", now().as_second(), arguments.reason);
+            let words = [(WANTS, Some(label.as_str())), (RETRY, Some(mark.as_str()))];
+            said.annotate(&open, &words).await?;
         }
         None => {
             let repair = asked(&said.node, &node, rung, &arguments.reason, said.by.clone());
@@ -278,7 +279,7 @@ pub(crate) async fn repair(arguments: Repair) -> anyhow::Result<Verdict> {
         }
     }
     said.answer(format!("{label} asked for"), None, but)?;
-    said.follow(since).await
+    said.follow(&before).await
 }
 
 /// A repair that a person opens: of the problem that the node has, if it has one.
@@ -313,6 +314,27 @@ fn asked(name: &NodeName, node: &Node, rung: Rung, why: &str, by: Option<String>
     )
 }
 
+/// Why no word of what is wanted can have an effect on this repair any more.
+fn ends(open: &NodeRepair, node: &Node) -> Option<String> {
+    let record = open.status.as_ref();
+    let phase = record.map_or(Phase::default(), |record| record.phase);
+    if record.is_some_and(|record| record.committed_at.is_some()) {
+        let hint = "`rectifier explain` tells how far it is";
+        return Some(format!("its replacement is committed already: {hint}"));
+    }
+    let is_taken_back = open.metadata.deletion_timestamp.is_some()
+        || open.annotations().contains_key(REJECT)
+        || [Phase::RollingBack, Phase::Uncordoning].contains(&phase)
+        || phase.is_final();
+    if is_taken_back {
+        return Some(format!(
+            "its repair is ending ({phase:?}): ask again when that is over"
+        ));
+    }
+    let is_of_another = Some(&open.spec.node_uid) != node.metadata.uid.as_ref();
+    is_of_another.then(|| "its open repair is of another node of that name".to_owned())
+}
+
 /// What would keep it waiting, as far as it can be seen from here.
 async fn hindrances(
     look: &Look,
@@ -339,6 +361,14 @@ async fn hindrances(
     let is_cordoned = spec.and_then(|spec| spec.unschedulable) == Some(true);
     let ours = node.annotations().get(rectifier_api::CORDONED_BY);
     let is_ours = open.is_some_and(|open| open.metadata.uid.as_ref() == ours);
+    let phase = open.and_then(|open| Some(open.status.as_ref()?.phase));
+    if let Some(phase) = phase
+        && ![Phase::HealingInNode, Phase::Judging, Phase::NeedsHuman].contains(&phase)
+    {
+        but.push(format!(
+            "its repair is in {phase:?}: the word is heeded when that is over, unless a replacement is committed by then"
+        ));
+    }
     if is_cordoned && !is_ours {
         but.push(format!(
             "somebody cordoned it, and their cordon is not worked under: kubectl uncordon {name}"
@@ -366,9 +396,10 @@ pub(crate) async fn approve(arguments: Approve) -> anyhow::Result<Verdict> {
         client: common.of.client().await?,
     };
     let (mut said, open) = opened(&look, common).await?;
-    let Some(record) = open.and_then(|open| open.status) else {
+    let Some(open) = open else {
         return said.refuse(NONE);
     };
+    let record = open.status.clone().unwrap_or_default();
     let Some((rung, approval)) = approval_asked(&record) else {
         return said.refuse(format!(
             "it waits for no approval: {:?}, {}",
@@ -380,10 +411,10 @@ pub(crate) async fn approve(arguments: Approve) -> anyhow::Result<Verdict> {
         said.answer(format!("{approval} would be approved"), None, Vec::new())?;
         return Ok(Verdict::Well);
     }
-    let since = now();
-    said.annotate(&[(APPROVE, Some(&approval))]).await?;
+    let before = Before::of(&look, &said.node, Some(&open)).await?;
+    said.annotate(&open, &[(APPROVE, Some(&approval))]).await?;
     said.answer(format!("{approval} approved"), None, Vec::new())?;
-    said.follow(since).await
+    said.follow(&before).await
 }
 
 pub(crate) async fn reject(arguments: Reject) -> anyhow::Result<Verdict> {
@@ -402,16 +433,27 @@ pub(crate) async fn reject(arguments: Reject) -> anyhow::Result<Verdict> {
     if why.is_empty() {
         return Err(usage("--reason is empty: others will read it"));
     }
-    let since = now();
-    said.annotate(&[(REJECT, Some(why))]).await?;
+    let before = Before::of(&look, &said.node, Some(&open)).await?;
+    said.annotate(&open, &[(REJECT, Some(why))]).await?;
+    let phase = open
+        .status
+        .as_ref()
+        .map_or(Phase::default(), |record| record.phase);
+    let boots = [Phase::Rebooting, Phase::HardRebooting, Phase::Settling];
+    let but = match boots.contains(&phase) || phase == Phase::Uncordoning {
+        true => vec![format!(
+            "it is in {phase:?}: that comes to its end, and if it helped nothing is left to be rejected"
+        )],
+        false => Vec::new(),
+    };
     said.answer(
         "rejected: all is taken back, and for 24 hours no other repair is opened for that problem"
             .to_owned(),
         None,
-        Vec::new(),
+        but,
     )?;
     // that it is called off is what was wanted
-    said.follow(since).await.map(|_| Verdict::Well)
+    said.follow(&before).await.map(|_| Verdict::Well)
 }
 
 pub(crate) async fn retry(arguments: Retry) -> anyhow::Result<Verdict> {
@@ -424,26 +466,31 @@ pub(crate) async fn retry(arguments: Retry) -> anyhow::Result<Verdict> {
         return said.refuse(NONE);
     };
     let record = open.status.clone().unwrap_or_default();
-    let since = now();
+    if record.phase.is_final() {
+        return said.refuse("it is over");
+    }
+    let before = Before::of(&look, &said.node, Some(&open)).await?;
+    let mark = now().as_second().to_string();
     if let Some(server) = &arguments.confirmed_dead {
         // the engine would heed another id as little: then nothing happens, and nobody is told why
         if record.server_id.as_ref() != Some(server) {
             let of = record.server_id.as_deref().unwrap_or("not known yet");
             return said.refuse(format!("its server is {of}, not {server}"));
         }
-        said.annotate(&[(CONFIRMED_DEAD, Some(server))]).await?;
+        // whatever it waits for: with this word it is looked at again
+        let words = [
+            (CONFIRMED_DEAD, Some(server.as_str())),
+            (RETRY, Some(mark.as_str())),
+        ];
+        said.annotate(&open, &words).await?;
         said.answer(
             format!("server {server} is taken for dead"),
             None,
             Vec::new(),
         )?;
-        return said.follow(since).await;
+        return said.follow(&before).await;
     }
-    if record.phase.is_final() {
-        return said.refuse("it is over");
-    }
-    said.annotate(&[(RETRY, Some(&since.as_second().to_string()))])
-        .await?;
+    said.annotate(&open, &[(RETRY, Some(&mark))]).await?;
     let but = match record.phase {
         Phase::NeedsHuman | Phase::Judging => Vec::new(),
         other => vec![format!(
@@ -451,7 +498,7 @@ pub(crate) async fn retry(arguments: Retry) -> anyhow::Result<Verdict> {
         )],
     };
     said.answer("another try asked for".to_owned(), None, but)?;
-    said.follow(since).await
+    said.follow(&before).await
 }
 
 pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
@@ -466,7 +513,7 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     if is_committed(&open) {
         return said.refuse("its replacement is committed: from there it only goes forward");
     }
-    let since = now();
+    let before = Before::of(&look, &said.node, Some(&open)).await?;
     let this_one = DeleteParams {
         preconditions: Some(Preconditions {
             uid: open.uid(),
@@ -478,7 +525,7 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     deleted.with_context(|| format!("noderepair {} cannot be deleted", open.name_any()))?;
     let done = "cancelled: all is taken back; while its problem lasts another repair is opened";
     said.answer(done.to_owned(), None, Vec::new())?;
-    said.follow(since).await.map(|_| Verdict::Well)
+    said.follow(&before).await.map(|_| Verdict::Well)
 }
 
 fn is_committed(repair: &NodeRepair) -> bool {

@@ -149,7 +149,7 @@ async fn set<K>(api: &Api<K>, name: &str, why: Option<&str>, by: Option<&str>) -
 where
     K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let set = sign::annotate(api, name, &[(PAUSED, why)], by).await;
+    let set = sign::annotate(api, name, &[(PAUSED, why)], by, None).await;
     set.with_context(|| format!("{name} takes no annotation from you"))?;
     Ok(())
 }

@@ -18,7 +18,8 @@ pub(super) async fn me(client: &Client) -> Option<String> {
     told.status?.user_info?.username
 }
 
-/// Sets the annotations, each with its signature; `None` takes one away.
+/// Sets the annotations, each with its signature; `None` takes one away. With a `uid` only of that object, which was looked at: another
+/// may have its name by now.
 ///
 /// # Errors
 /// The API server's.
@@ -27,6 +28,7 @@ pub(super) async fn annotate<K>(
     name: &str,
     words: &[(&str, Option<&str>)],
     by: Option<&str>,
+    uid: Option<&str>,
 ) -> kube::Result<K>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
@@ -37,7 +39,10 @@ where
         let by = word.and(by);
         annotations.insert(format!("{key}{SIGNED}"), json!(by));
     }
-    let patch: Value = json!({"metadata": {"annotations": annotations}});
+    let mut patch: Value = json!({"metadata": {"annotations": annotations}});
+    if let Some(uid) = uid {
+        patch["metadata"]["uid"] = uid.into();
+    }
     let params = PatchParams {
         field_manager: Some(HAND.to_owned()),
         ..PatchParams::default()

@@ -126,14 +126,25 @@ pub(crate) async fn repair(
     })
 }
 
-/// What asks for another try: a new mark, or another rung. What the record can hold of it tells one from another.
+/// What asks for another try: a new mark, or another rung. What the record can hold of it tells one from another. A wish that is taken
+/// back asks for nothing.
 fn mark(repair: &NodeRepair) -> Option<String> {
-    let annotations = repair.annotations();
-    let mark = match (annotations.get(RETRY), annotations.get(WANTS)) {
+    let said = repair.annotations().get(RETRY);
+    let wished = repair.annotations().contains_key(WANTS);
+    let mark = match (said, wants(repair).filter(|_| wished)) {
         (mark, None) => mark?.clone(),
-        (mark, Some(rung)) => format!("{rung} {}", mark.map_or("", String::as_str)),
+        (mark, Some(rung)) => format!("{rung:?} {}", mark.map_or("", String::as_str)),
     };
-    Some(mark.trim().chars().take(256).collect())
+    let mark: String = mark.trim().chars().take(256).collect();
+    let before = repair
+        .status
+        .as_ref()
+        .and_then(|record| record.retried.clone());
+    let is_rest = |before: &String| {
+        let rest = before.split_once(' ').map(|(_, rest)| rest);
+        !wished && rest == Some(mark.as_str())
+    };
+    Some(before.filter(is_rest).unwrap_or(mark))
 }
 
 /// What people say of this repair and its pool. (Of its node, too: that stands on the node.)

@@ -120,7 +120,7 @@ pub(super) fn repair(asks: Asks, phase: Phase) -> Watched<RepairSeen> {
         accepted_grant: None,
         phase,
         grant: None,
-        wants_reboot: false,
+        wants: None,
     };
     Watched {
         value: Some(repair),

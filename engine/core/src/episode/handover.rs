@@ -11,7 +11,7 @@ use crate::clock::seconds_between;
 use crate::name::{BootId, ConditionKind};
 use crate::policy::{Freshness, Outcome, Remedy, Status};
 use crate::reason::Reason;
-use crate::repair::{Asks, Phase};
+use crate::repair::{Asks, Phase, Rung};
 
 /// Remembers that the control plane is asked. It only moves upwards.
 pub(super) fn ask(episode: &mut Episode, asks: Asks) {
@@ -140,7 +140,10 @@ fn persons_reboot(
     news: &mut Vec<Word>,
 ) -> Option<RepairWrite> {
     let node = seen.node.value.as_ref()?;
-    if !repair.wants_reboot || node.uid.as_str() != repair.node_uid || is_busy(memory, seen) {
+    if repair.wants != Some(Rung::Reboot)
+        || node.uid.as_str() != repair.node_uid
+        || is_busy(memory, seen)
+    {
         return None;
     }
     let problem = ConditionKind::parse(repair.problem.as_str()).ok()?;
@@ -181,8 +184,9 @@ fn open(memory: &Memory, seen: &Seen, limits: &Limits) -> Option<RepairWrite> {
 
 fn withdraw(memory: &mut Memory, repair: &RepairSeen) -> Option<RepairWrite> {
     let healed = memory.withdraw.as_ref()?;
-    // Gone, told already, or no longer ours to tell: done.
+    // Gone, told already, or no longer ours to tell: done. So is one by which a person wants something done all the same.
     if *healed != repair.uid
+        || repair.wants.is_some()
         || repair.withdrawn
         || repair.phase.is_final()
         || repair.phase.is_committed()
@@ -219,7 +223,7 @@ fn offered(repair: &RepairSeen, seen: &Seen) -> Option<(BootId, String)> {
     // A grant is for one boot of one node, and for a time. What does not fit is not taken: it expires, and the control
     // plane judges anew.
     let ours = repair.phase == Phase::GrantOffered
-        && repair.accepted_grant.is_none()
+        && repair.accepted_grant.as_ref() != Some(&grant.id)
         && grant.boot_id == boot.as_str()
         && grant.node_uid == repair.node_uid
         && grant.until > seen.now;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::name::{BootId, ConditionKind, NodeName, Uid, UnitName};
 use crate::policy::{Freshness, Status};
-use crate::repair::{Asks, Grant, Phase};
+use crate::repair::{Asks, Grant, Phase, Rung};
 
 /// One node condition, as its source reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,8 @@ pub struct RepairSeen {
     pub phase: Phase,
     /// `status.grant`.
     pub grant: Option<Grant>,
-    /// A person wants the node rebooted (`spec.wants`, or the annotation).
-    pub wants_reboot: bool,
+    /// What a person wants done to the node (`spec.wants`, or the annotation): its healing does not end the repair.
+    pub wants: Option<Rung>,
 }
 
 /// Something that is watched at the API server, and how far it can be trusted.

@@ -5,8 +5,29 @@ use super::judge::{replace, start, touchable};
 use super::next::Next;
 use super::record::{Rung, Tried};
 use super::seen::{Rules, Seen};
-use super::{Phase, history};
+use super::{Phase, RequestedBy, history};
 use crate::reason::Reason;
+
+/// Is what is decided now, or is under way, what a person wants? A rung that a policy began before they said so is the policy's still.
+pub(super) fn is_it(seen: &Seen) -> bool {
+    let judged = [Phase::HealingInNode, Phase::Judging, Phase::NeedsHuman];
+    let theirs = seen.request.requested_by == RequestedBy::Operator;
+    seen.request.wants.is_some_and(|rung| {
+        theirs || judged.contains(&seen.record.phase) || seen.record.rung == Some(rung)
+    })
+}
+
+/// Did a person look at the node, and ask for what is done?
+pub(super) fn by_a_person(seen: &Seen) -> bool {
+    seen.request.requested_by == RequestedBy::Operator || is_it(seen)
+}
+
+/// They want another rung than the one that is under way: it is looked at again before the node is given back.
+pub(super) fn wants_another(seen: &Seen) -> bool {
+    seen.request
+        .wants
+        .is_some_and(|rung| seen.record.rung != Some(rung))
+}
 
 /// The rung that was asked for; or, when that is over, a person.
 pub(super) fn follow(seen: &Seen, rules: &Rules, rung: Rung) -> Next {
@@ -17,7 +38,8 @@ pub(super) fn follow(seen: &Seen, rules: &Rules, rung: Rung) -> Next {
             }
             _ => "",
         };
-        let words = format!("{rung:?} was asked for, and ended so{hint}");
+        let back = format!("kubectl uncordon {} gives the node back", seen.request.node);
+        let words = format!("{rung:?} was asked for, and ended so{hint}; {back}");
         return Next::enter(seen, Phase::NeedsHuman, tried.reason, words);
     }
     let why = &seen.request.problem.message;

@@ -12,6 +12,7 @@
 //! take back is always allowed: our cordon, our ports and servers that bore no pod. Time in which we were halted counts for
 //! no deadline of ours.
 
+use super::asked;
 use super::flight::Turn;
 use super::next::Next;
 use super::owner::owner;
@@ -97,7 +98,7 @@ pub(super) fn frozen(seen: &Seen) -> Option<(Reason, String)> {
         let words = format!("stopped in {:?}", seen.record.phase);
         return Some((Reason::PoolObserves, words));
     }
-    let by_a_person = seen.request.is_a_persons();
+    let by_a_person = asked::by_a_person(seen);
     seen.hands.storm.clone().filter(|_| !by_a_person)
 }
 
@@ -237,7 +238,7 @@ pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
     let asked = seen.request.wants == Some(rung);
     if approves && !asked && seen.hands.approve.as_ref() != Some(&wanted) {
         let command = format!(
-            "kubectl annotate noderepair {}.repair --overwrite {APPROVE}={wanted}",
+            "kubectl annotate noderepair {}.repair --overwrite {APPROVE}={wanted} {APPROVE}-by-",
             seen.request.node
         );
         let detail = match &seen.hands.approve {

@@ -259,12 +259,12 @@ fn called_off(seen: &Seen) -> Option<Reason> {
 
 /// The node's engine healed it. What a person wants done does not depend on that, nor on a problem.
 fn withdrawn(seen: &Seen) -> bool {
-    seen.request.withdrawn && seen.request.wants.is_none()
+    seen.request.withdrawn && !asked::is_it(seen)
 }
 
 /// The problem was seen away for as long as the pool asks, or longer if that is doubtful. Absent is not healthy: NPD may be down.
 fn cleared(seen: &Seen) -> bool {
-    if seen.request.wants.is_some() {
+    if asked::is_it(seen) {
         return false;
     }
     let settle = seen

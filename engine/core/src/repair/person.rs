@@ -21,7 +21,7 @@ pub(super) fn ask(seen: &Seen, next: Next) -> Next {
     };
     // Each new value is another try: the time is one that was not there before.
     let command = format!(
-        "kubectl annotate --overwrite noderepair {}.repair rectifier.dev/retry={}",
+        "kubectl annotate --overwrite noderepair {}.repair rectifier.dev/retry={} rectifier.dev/retry-by-",
         seen.request.node,
         seen.now.as_second()
     );

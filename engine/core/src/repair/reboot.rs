@@ -4,7 +4,7 @@ use super::eviction::evict;
 use super::next::Next;
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, call_off, called_off, dead, hands, power, sick_node};
+use super::{Phase, age, asked, call_off, called_off, dead, hands, power, sick_node};
 use crate::clock::SignedDuration;
 use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
@@ -114,11 +114,20 @@ pub(super) fn settling(seen: &Seen) -> Next {
             held >= rules.settle && age(seen) >= rules.settle
         }
         // a person wanted the reboot, whatever is told of the node
-        ProblemSeen::NotReported | ProblemSeen::Stale if seen.request.wants.is_some() => {
+        ProblemSeen::NotReported | ProblemSeen::Stale if asked::is_it(seen) => {
             age(seen) >= rules.settle
         }
         ProblemSeen::There | ProblemSeen::NotReported | ProblemSeen::Stale => false,
     };
+    if well && node.ready == Status::Yes && asked::wants_another(seen) {
+        return Next::enter(
+            seen,
+            Phase::Judging,
+            Reason::PersonAsked,
+            "after the reboot",
+        )
+        .with(|record| close(record, Outcome::Recovered, Reason::Recovered));
+    }
     if well && node.ready == Status::Yes {
         return Next::enter(
             seen,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::next::Next;
 use super::record::RequestedBy;
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, call_off, cleared, sick_node};
+use super::{Phase, age, asked, call_off, cleared, sick_node};
 use crate::clock::seconds_between;
 use crate::policy::{Freshness, Seconds, Status};
 use crate::reason::Reason;
@@ -155,7 +155,7 @@ pub(super) fn away(seen: &Seen) -> Option<Next> {
     let ProblemSeen::Cleared { doubt, .. } = seen.problem else {
         return None;
     };
-    if cleared(seen) {
+    if cleared(seen) || asked::is_it(seen) {
         return None;
     }
     let reason = match doubt {
@@ -171,7 +171,7 @@ pub(super) fn away(seen: &Seen) -> Option<Next> {
 fn untold(seen: &Seen) -> Option<Reason> {
     let node = sick_node(seen)?;
     let requested_by = seen.request.requested_by;
-    if node.ready != Status::Yes || seen.request.is_a_persons() {
+    if node.ready != Status::Yes || asked::by_a_person(seen) {
         return None;
     }
     match seen.problem {
@@ -194,9 +194,6 @@ pub fn freshness(seen: &Seen) -> Freshness {
 
 /// The problem is away at the moment, or nobody speaks of it any more: nothing more is begun until that is known.
 pub(super) fn unsure(seen: &Seen) -> Option<Next> {
-    if seen.request.wants.is_some() {
-        return None;
-    }
     let wait = |reason| Next::wait(seen, reason, &seen.request.problem.kind);
     away(seen).or_else(|| untold(seen).map(wait))
 }

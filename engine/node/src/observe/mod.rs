@@ -12,7 +12,7 @@ use rectifier_core::episode::{
 };
 use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
-use rectifier_core::repair::{PAUSED, Rung};
+use rectifier_core::repair::PAUSED;
 use rectifier_core::switches::Step;
 
 use crate::context::Context;
@@ -225,7 +225,7 @@ fn node_seen(node: &Node) -> Option<NodeSeen> {
 }
 
 fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
-    let wants_reboot = wants(repair) == Some(Rung::Reboot);
+    let wants = wants(repair);
     let NodeRepair {
         metadata,
         spec,
@@ -239,11 +239,11 @@ fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
         problem: spec.problem.kind.clone(),
         asks: spec.asks,
         deadline: spec.deadline,
-        withdrawn: spec.withdrawn,
+        withdrawn: spec.withdrawn && wants.is_none(),
         accepted_grant: spec.accepted_grant.clone(),
         phase: status.phase,
         grant: status.grant,
-        wants_reboot,
+        wants,
     })
 }
 

@@ -461,6 +461,21 @@ pub(crate) async fn hands(talk: &mut Talk) -> Result<()> {
         ),
         ("a-rung", repair, json!({"rectifier.dev/wants": "Replace"})),
         (
+            "a-signature-alone",
+            repair,
+            json!({"rectifier.dev/retry": null, "rectifier.dev/retry-by": me}),
+        ),
+        (
+            "a-word-without-the-old-signature",
+            repair,
+            json!({"rectifier.dev/approve": "Replace-2", "rectifier.dev/approve-by": null}),
+        ),
+        (
+            "a-rung-on-a-node",
+            &node.to_owned(),
+            json!({"rectifier.dev/wants": "Replace"}),
+        ),
+        (
             "a-pause",
             &node.to_owned(),
             json!({"rectifier.dev/paused": "mine", "rectifier.dev/paused-by": me}),

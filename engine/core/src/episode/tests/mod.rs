@@ -11,7 +11,7 @@ use super::fixture::*;
 use super::*;
 use crate::policy::{Advice, FailureClass, Freshness, OnFailure, Outcome, Remedy, Status};
 use crate::reason::Reason;
-use crate::repair::{Asks, Phase};
+use crate::repair::{Asks, Phase, Rung};
 
 fn go(memory: &Memory, seen: &Seen, remedy: Remedy) -> Plan {
     pass(memory, seen, &limits(), &advice(remedy))

@@ -236,7 +236,7 @@ fn a_reboot_that_a_person_wants_needs_no_episode() {
         let repair = seen.repair.value.as_mut().unwrap();
         repair.problem = "Requested".to_owned();
         repair.grant = Some(grant());
-        repair.wants_reboot = true;
+        repair.wants = Some(Rung::Reboot);
         edit(repair);
         seen
     };
@@ -261,7 +261,14 @@ fn a_reboot_that_a_person_wants_needs_no_episode() {
     lost.unbegin_reboot("grant-1");
     assert!(lost.remedies.is_empty());
     assert!(go(&lost, &wanted(103, |_| {}), wait()).begin.is_some());
-    let unasked: fn(&mut RepairSeen) = |repair| repair.wants_reboot = false;
+    // a grant that was accepted before is another one
+    let before: fn(&mut RepairSeen) = |repair| repair.accepted_grant = Some("grant-0".to_owned());
+    assert!(
+        go(&Memory::default(), &wanted(100, before), wait())
+            .begin
+            .is_some()
+    );
+    let unasked: fn(&mut RepairSeen) = |repair| repair.wants = None;
     let other_node: fn(&mut RepairSeen) = |repair| repair.node_uid = "other".to_owned();
     let other_boot: fn(&mut RepairSeen) =
         |repair| repair.grant.as_mut().unwrap().boot_id = "boot-0".to_owned();
@@ -272,4 +279,23 @@ fn a_reboot_that_a_person_wants_needs_no_episode() {
     let mut paused = wanted(100, |_| {});
     paused.node.value.as_mut().unwrap().paused = Some("I am on it".to_owned());
     assert_eq!(go(&Memory::default(), &paused, wait()).begin, None);
+}
+
+#[test]
+fn what_a_person_wants_is_not_withdrawn_when_the_problem_goes() {
+    let mut memory = Memory::default();
+    memory.withdraw = Some("repair-uid".to_owned());
+    let with = |wants| {
+        let mut seen = Seen {
+            repair: repair(Asks::Escalate, Phase::Draining),
+            ..healthy(100)
+        };
+        seen.repair.value.as_mut().unwrap().phase = Phase::RebootDraining;
+        seen.repair.value.as_mut().unwrap().wants = wants;
+        seen
+    };
+    let plan = go(&memory, &with(None), wait());
+    assert_eq!(plan.repair, Some(RepairWrite::Withdraw));
+    let plan = go(&memory, &with(Some(Rung::Reboot)), wait());
+    assert_eq!((plan.repair, plan.memory.withdraw), (None, None));
 }

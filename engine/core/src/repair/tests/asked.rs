@@ -158,6 +158,7 @@ fn a_reboot_that_was_wanted_is_over_when_the_node_is_ready_again() {
     let mut booted = wanted(Rung::Reboot);
     booted.node = Some(cordoned(Some(REPAIR_UID)));
     booted.record.phase = Phase::Settling;
+    booted.record.rung = Some(Rung::Reboot);
     booted.record.since = Some(at(0));
     booted.record.tried = vec![tried(Rung::Reboot, Outcome::Running, Reason::GrantOffered)];
     let settle = i64::from(rules().settle);
@@ -249,4 +250,83 @@ fn what_a_repair_asks_a_person_to_approve_is_read_from_its_own_words() {
     assert_eq!(approval_asked(&record), replace);
     asking.hands.approve = Some("Replace-2".to_owned());
     assert_eq!(approval_asked(&decide(&asking).unwrap().record), None);
+}
+
+/// A replacement that only has to be committed.
+fn joining() -> Seen {
+    let looks = super::hands::about_to_act();
+    let mut looks = looks.into_iter();
+    let mut joining = looks
+        .find(|seen| seen.record.phase == Phase::Joining)
+        .unwrap();
+    joining.record.rung = Some(Rung::Replace);
+    joining
+}
+
+#[test]
+fn a_replacement_that_a_person_wants_is_committed_whatever_is_told_meanwhile() {
+    for problem in [
+        ProblemSeen::There,
+        ProblemSeen::NotReported,
+        ProblemSeen::Stale,
+        ProblemSeen::Cleared {
+            held: 1,
+            doubt: None,
+        },
+        ProblemSeen::Cleared {
+            held: 9999,
+            doubt: None,
+        },
+    ] {
+        for by in [RequestedBy::Operator, RequestedBy::NodeEngine] {
+            let mut wanted = joining();
+            wanted.problem = problem;
+            wanted.request.requested_by = by;
+            wanted.request.wants = Some(Rung::Replace);
+            wanted.request.withdrawn = by == RequestedBy::NodeEngine;
+            let next = decide(&wanted).unwrap();
+            assert_eq!(next.record.phase, Phase::Committed, "{problem:?} {by:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wish_for_one_rung_lets_no_other_go_on() {
+    let mut other = joining();
+    other.request.wants = Some(Rung::Reboot);
+    other.hands.storm = Some((Reason::BreakerOpen, String::new()));
+    assert_eq!(decide(&other).unwrap().reason, Reason::BreakerOpen);
+    other.hands.storm = None;
+    other.problem = ProblemSeen::Cleared {
+        held: 9999,
+        doubt: None,
+    };
+    assert_eq!(decide(&other).unwrap().record.phase, Phase::RollingBack);
+    // the wanted one goes on
+    other.request.wants = Some(Rung::Replace);
+    assert_eq!(decide(&other).unwrap().record.phase, Phase::Committed);
+}
+
+#[test]
+fn a_wish_that_is_said_during_a_policys_reboot_is_heeded_after_it() {
+    let mut booted = seen(Phase::Settling);
+    booted.record.rung = Some(Rung::Reboot);
+    booted.record.since = Some(at(0));
+    booted.record.tried = vec![tried(Rung::Reboot, Outcome::Running, Reason::GrantOffered)];
+    booted.now = at(i64::from(rules().settle));
+    booted.problem = ProblemSeen::Cleared {
+        held: 9999,
+        doubt: None,
+    };
+    let next = decide(&booted).unwrap();
+    assert_eq!(next.record.phase, Phase::Uncordoning);
+    booted.request.wants = Some(Rung::Replace);
+    let next = decide(&booted).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::Judging, Reason::PersonAsked)
+    );
+    assert_eq!(next.record.tried[0].outcome, Outcome::Recovered);
+    booted.record = next.record;
+    assert_eq!(decide(&booted).unwrap().record.rung, Some(Rung::Replace));
 }

@@ -205,9 +205,9 @@ const CHECKS: [(&str, Check); 24] = [
     // people's hands
     (
         "['wants', 'approve', 'reject', 'retry', 'confirmed-dead', 'paused'].map(hand, 'rectifier.dev/' + hand).all(hand, \
-         !(hand in variables.said) || !(hand + '-by' in variables.said) || variables.said[hand + '-by'] == \
-         request.userInfo.username || (variables.said[?hand] == variables.unsaid[?hand] && variables.said[?(hand + '-by')] == \
-         variables.unsaid[?(hand + '-by')]))",
+         !(hand + '-by' in variables.said) || (hand in variables.said && variables.said[hand + '-by'] == \
+         request.userInfo.username) || (variables.said[?(hand + '-by')] == variables.unsaid[?(hand + '-by')] && \
+         (!(hand in variables.said) || variables.said[?hand] == variables.unsaid[?hand])))",
         |asked| {
             let hands = [
                 "wants",
@@ -222,19 +222,22 @@ const CHECKS: [(&str, Check); 24] = [
                 let signature = format!("{word}-by");
                 let is_kept = |key: &str| asked.said(key) == asked.unsaid(key);
                 let by = asked.said(&signature);
-                asked.said(&word).is_null()
-                    || by.is_null()
-                    || by == asked.who.user.as_str()
-                    || (is_kept(&word) && is_kept(&signature))
+                let is_said = !asked.said(&word).is_null();
+                let is_own = is_said && by == asked.who.user.as_str();
+                by.is_null() || is_own || (is_kept(&signature) && (!is_said || is_kept(&word)))
             })
         },
     ),
     (
-        "!('rectifier.dev/wants' in variables.said) || variables.said['rectifier.dev/wants'] in ['Reboot', 'HardReboot', 'Replace']",
+        "!('rectifier.dev/wants' in variables.said) || variables.said[?'rectifier.dev/wants'] == \
+         variables.unsaid[?'rectifier.dev/wants'] || (request.resource.resource == 'noderepairs' && \
+         variables.said['rectifier.dev/wants'] in ['Reboot', 'HardReboot', 'Replace'])",
         |asked| {
             let wants = asked.said("rectifier.dev/wants");
             let rungs = ["Reboot", "HardReboot", "Replace"];
-            wants.is_null() || rungs.iter().any(|rung| wants == rung)
+            let is_kept = wants == asked.unsaid("rectifier.dev/wants");
+            let is_one = rungs.iter().any(|rung| wants == rung);
+            wants.is_null() || is_kept || (asked.object["kind"] == "NodeRepair" && is_one)
         },
     ),
     (
