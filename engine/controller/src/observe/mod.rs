@@ -277,3 +277,39 @@ async fn pods(ctx: &Context, name: &NodeName) -> Result<Vec<Pod>, Error> {
 fn seen_of(pods: &[Pod]) -> Result<Vec<PodSeen>, Error> {
     Ok(pods.iter().map(node::pod).collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn repair(annotations: Value, retried: Option<&str>) -> NodeRepair {
+        serde_json::from_value(json!({
+            "apiVersion": "rectifier.dev/v1alpha1", "kind": "NodeRepair",
+            "metadata": {"name": "worker-1.repair", "annotations": annotations},
+            "spec": {"nodeName": "worker-1", "nodeUid": "u", "problem": {"kind": "K", "since": "2026-01-01T00:00:00Z"}},
+            "status": {"retried": retried},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_word_is_another_try_and_one_that_is_taken_back_is_none() {
+        let told = |annotations, retried| mark(&repair(annotations, retried));
+        let is = |mark: &str| Some(mark.to_owned());
+        assert_eq!(told(json!({}), None), None);
+        assert_eq!(told(json!({RETRY: "1"}), None), is("1"));
+        let wish = json!({RETRY: "1 it hums", WANTS: "Replace"});
+        assert_eq!(told(wish.clone(), Some("1")), is("Replace 1 it hums"));
+        let wish = json!({WANTS: "Replace"});
+        assert_eq!(told(wish, None), is("Replace"));
+        // the wish is gone, and its mark is left
+        let left = json!({RETRY: "1 it hums"});
+        let before = Some("Replace 1 it hums");
+        assert_eq!(told(left.clone(), before), is("Replace 1 it hums"));
+        assert_eq!(told(left, Some("0")), is("1 it hums"));
+        // what names no rung is no wish
+        assert_eq!(told(json!({WANTS: "replace"}), None), None);
+    }
+}

@@ -283,8 +283,10 @@ fn a_reboot_that_a_person_wants_needs_no_episode() {
 
 #[test]
 fn what_a_person_wants_is_not_withdrawn_when_the_problem_goes() {
-    let mut memory = Memory::default();
-    memory.withdraw = Some("repair-uid".to_owned());
+    let memory = Memory {
+        withdraw: Some("repair-uid".to_owned()),
+        ..Memory::default()
+    };
     let with = |wants| {
         let mut seen = Seen {
             repair: repair(Asks::Escalate, Phase::Draining),
