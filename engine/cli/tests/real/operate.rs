@@ -201,14 +201,21 @@ async fn whoever_is_paged_sees_what_is_wrong_and_says_what_is_done() -> Result<(
         "rectifier.dev/approve": "Replace-1", "rectifier.dev/approve-by": "bob",
     }}});
     let hers: Api<NodeRepair> = Api::all(alice);
-    let refused = hers
-        .patch(
-            "worker-1.repair",
-            &PatchParams::default(),
-            &Patch::Merge(forged),
-        )
-        .await;
-    let refused = refused.err().context("it is refused")?.to_string();
+    let dry = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let mut refused = None;
+    // An admission policy needs a moment to be in force.
+    for _ in 0..600 {
+        let patch = Patch::Merge(&forged);
+        refused = hers.patch("worker-1.repair", &dry, &patch).await.err();
+        if refused.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let refused = refused.context("it is refused")?.to_string();
     ensure!(refused.contains("here you are \"alice\""), "{refused}");
 
     let asking = "the pool's mode is approve: a person has to allow this: kubectl annotate noderepair worker-1.repair --overwrite rectifier.dev/approve=Replace-1";

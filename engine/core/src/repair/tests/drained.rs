@@ -369,6 +369,15 @@ fn what_the_pool_allows_is_no_loss() {
 #[test]
 fn pods_and_volumes_are_read_when_a_replacement_is_decided_on_and_at_no_other_time() {
     assert!(further(&judging(None)).losses);
+    let compared = |lacks| {
+        let mut seen = judging(None);
+        seen.more.lacks = lacks;
+        further(&seen).likeness
+    };
+    assert!(compared(None) && !compared(Some(Ok(Vec::new()))));
+    let mut joining = seen(Phase::Joining);
+    joining.more.lacks = None;
+    assert!(!further(&joining).likeness);
     let mut others = vec![judging(Some(lost()))];
     for remedy in [Remedy::Wait(60), Remedy::Escalate, Remedy::Decline] {
         others.push(Seen {

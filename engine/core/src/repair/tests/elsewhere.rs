@@ -142,6 +142,13 @@ fn whether_a_volume_is_bound_and_how_it_will_be_called_is_read_when_it_is_due() 
     assert_eq!(further(&seen), Further::default());
     let begun = decide(&seen).unwrap().record.replacement.unwrap();
     assert_eq!(begun.name, "fresh");
+    // an attempt that failed for another reason is made again where it was
+    let mut failed = had_no_host(None);
+    (failed.more.bound, failed.more.name) = (None, None);
+    for tried in &mut failed.record.tried {
+        tried.reason = Reason::ReplacementFailed;
+    }
+    assert_eq!(further(&failed).zone, None);
     // nothing of it while an attempt is under way, or where none begins
     for phase in [Phase::Joining, Phase::RollingBack, Phase::Judging] {
         let mut other = with_replacement(super::seen(phase), |_| {});
