@@ -372,6 +372,8 @@ fn the_rule_that_is_shown_is_the_one_that_is_broken() {
     // its own, as long as that is broken
     assert_eq!(shown(1, &both(40, 10)), (Rule::PoolSick, 40));
     assert_eq!(shown(2, &both(20, 11)), (Rule::Onset, 11));
+    // and now that is its own, whatever else is broken
+    assert_eq!(shown(2, &both(40, 12)), (Rule::Onset, 12));
     // that one is shown as it goes, until it is broken no more and another is
     assert_eq!(shown(3, &both(20, 5)), (Rule::Onset, 5));
     assert_eq!(shown(4, &sight(100, 20)), (Rule::Onset, 0));

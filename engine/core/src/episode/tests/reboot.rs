@@ -301,3 +301,11 @@ fn what_a_person_wants_is_not_withdrawn_when_the_problem_goes() {
     let plan = go(&memory, &with(Some(Rung::Reboot)), wait());
     assert_eq!((plan.repair, plan.memory.withdraw), (None, None));
 }
+
+#[test]
+fn a_grant_is_not_taken_for_a_repair_that_asks_for_no_reboot() {
+    let mut healing = offered(100, |_| {});
+    healing.repair.value.as_mut().unwrap().asks = Asks::InNode;
+    let plan = go(&Memory::default(), &healing, wait());
+    assert_eq!((plan.begin, plan.repair), (None, None));
+}
