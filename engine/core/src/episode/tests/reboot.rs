@@ -128,6 +128,8 @@ fn a_new_boot_ends_the_reboot_and_the_condition_decides_what_it_was_worth() {
     let plan = go(&memory, &booted(190, ill(0).conditions), Remedy::Escalate);
     assert_eq!(outcome(&plan), Outcome::NoEffect);
     assert_eq!(plan.repair, Some(RepairWrite::Raise(Asks::Escalate)));
+    // the remedies failed when the reboot was asked for, and once
+    assert_eq!(plan.memory.failed.len(), 1);
     let memory = go(&memory, &booted(135, healthy(0).conditions), wait()).memory;
     let plan = go(&memory, &booted(195, healthy(0).conditions), wait());
     assert!(matches!(
