@@ -330,3 +330,24 @@ fn a_wish_that_is_said_during_a_policys_reboot_is_heeded_after_it() {
     booted.record = next.record;
     assert_eq!(decide(&booted).unwrap().record.rung, Some(Rung::Replace));
 }
+
+#[test]
+fn a_repair_that_asks_for_the_control_plane_is_judged_from_the_beginning() {
+    let mut request = seen(Phase::Judging).request;
+    let record = opened(&request, at(5));
+    assert_eq!(
+        (record.phase, record.since, record.reason),
+        (Phase::Judging, Some(at(5)), Some(Reason::Escalated))
+    );
+    assert_eq!(record.message, Reason::Escalated.text());
+    let steps: Vec<_> = record
+        .steps
+        .iter()
+        .map(|step| (step.phase, step.at))
+        .collect();
+    assert_eq!(steps, [(Phase::Judging, at(5))]);
+    request.asks = Asks::InNode;
+    assert_eq!(opened(&request, at(5)), Record::default());
+    request.wants = Some(Rung::Reboot);
+    assert_eq!(opened(&request, at(5)).reason, Some(Reason::PersonAsked));
+}
