@@ -57,7 +57,7 @@ enum Command {
     /// Lists repairs that are over
     History(operate::history::Arguments),
     /// Has a node rebooted or replaced, whatever its policies say
-    Repair(Box<operate::hands::Repair>),
+    Repair(Box<operate::repair::Repair>),
     /// Lets the rung begin for which a repair asks a person (pools in mode Approve)
     Approve(operate::hands::Approve),
     /// Ends a repair before its commit, takes everything back, and lets none for that problem be opened for a day
@@ -104,7 +104,7 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Status(arguments) => policy::asking(operate::status::run(arguments)),
         Command::Explain(arguments) => policy::asking(operate::explain::run(arguments)),
         Command::History(arguments) => policy::asking(operate::history::run(arguments)),
-        Command::Repair(arguments) => policy::asking(operate::hands::repair(*arguments)),
+        Command::Repair(arguments) => policy::asking(operate::repair::repair(*arguments)),
         Command::Approve(arguments) => policy::asking(operate::hands::approve(arguments)),
         Command::Reject(arguments) => policy::asking(operate::hands::reject(arguments)),
         Command::Cancel(arguments) => policy::asking(operate::hands::cancel(arguments)),

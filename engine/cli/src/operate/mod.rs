@@ -10,5 +10,7 @@ pub(crate) mod hands;
 pub(crate) mod history;
 mod look;
 pub(crate) mod pause;
+pub(crate) mod repair;
+mod said;
 mod sign;
 pub(crate) mod status;

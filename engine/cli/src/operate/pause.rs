@@ -11,10 +11,11 @@ use rectifier_core::repair::{PAUSED, STOP};
 use serde_json::json;
 
 use super::look::{Look, NAMESPACE};
+use super::said::reason;
 use super::sign::{self, HAND};
 use crate::cluster::ClusterArguments;
 use crate::output::{self, BAD, GOOD, OutputArguments, out, paint};
-use crate::verdict::{Verdict, usage};
+use crate::verdict::Verdict;
 
 /// What is meant.
 #[derive(Debug, clap::Args)]
@@ -57,10 +58,7 @@ pub(crate) struct Resume {
 }
 
 pub(crate) async fn pause(arguments: Pause) -> anyhow::Result<Verdict> {
-    let why = arguments.reason.trim();
-    if why.is_empty() {
-        return Err(usage("--reason is empty: others will read it"));
-    }
+    let why = reason(&arguments.reason)?;
     let look = Look {
         client: arguments.of.client().await?,
     };
