@@ -1,5 +1,6 @@
 //! The cordon: one patch that both marks the node unschedulable and says which repair did, so that nobody's cordon is
-//! ever taken for ours. It carries the resourceVersion that was read.
+//! ever taken for ours. It carries the resourceVersion of the Node on which the decision rests: had anybody changed it since,
+//! had a person cordoned it or another node taken the name, the API server itself refuses, and the next pass decides again.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch};
@@ -13,18 +14,14 @@ use crate::error::{Error, api};
 use crate::manager;
 
 pub(super) async fn set(ctx: &Context, seen: &Seen) -> Result<(), Error> {
-    let nodes: Api<Node> = Api::all(ctx.client.clone());
-    let node = nodes
-        .get(&seen.request.node)
-        .await
-        .map_err(api("get node"))?;
-    // Between our look and now a human may have cordoned it, or another node may have taken the name.
-    if node.metadata.uid.as_deref() != Some(&seen.request.node_uid) || unschedulable(&node) {
+    let Some(node) = seen.node.as_ref().filter(|node| !node.unschedulable) else {
         return Err(Error::Lost { what: "cordon" });
-    }
+    };
+    let nodes: Api<Node> = Api::all(ctx.client.clone());
     let patch = json!({
         "metadata": {
-            "resourceVersion": node.metadata.resource_version,
+            "uid": node.uid.as_str(),
+            "resourceVersion": node.version,
             "annotations": { CORDONED_BY: seen.repair_uid.as_str() },
         },
         "spec": { "unschedulable": true },
@@ -33,23 +30,17 @@ pub(super) async fn set(ctx: &Context, seen: &Seen) -> Result<(), Error> {
 }
 
 pub(super) async fn unset(ctx: &Context, seen: &Seen) -> Result<(), Error> {
-    let nodes: Api<Node> = Api::all(ctx.client.clone());
-    let node = nodes
-        .get(&seen.request.node)
-        .await
-        .map_err(api("get node"))?;
-    let mark = node
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(CORDONED_BY));
     // A cordon that does not bear our mark is a human's, and is never undone.
-    if mark.map(String::as_str) != Some(seen.repair_uid.as_str()) {
+    let ours = Some(&seen.repair_uid);
+    let node = seen.node.as_ref();
+    let Some(node) = node.filter(|node| node.cordoned_by.as_ref() == ours) else {
         return Err(Error::Lost { what: "uncordon" });
-    }
+    };
+    let nodes: Api<Node> = Api::all(ctx.client.clone());
     let patch = json!({
         "metadata": {
-            "resourceVersion": node.metadata.resource_version,
+            "uid": node.uid.as_str(),
+            "resourceVersion": node.version,
             "annotations": { CORDONED_BY: null },
         },
         "spec": { "unschedulable": null },
@@ -71,13 +62,6 @@ pub(super) async fn replacement(
         "spec": { "unschedulable": true },
     });
     send(&nodes, name, &patch, "cordon the replacement").await
-}
-
-fn unschedulable(node: &Node) -> bool {
-    node.spec
-        .as_ref()
-        .and_then(|spec| spec.unschedulable)
-        .unwrap_or(false)
 }
 
 async fn send(

@@ -40,6 +40,7 @@ pub(crate) fn seen(
         .and_then(|all| all.get(CORDONED_BY));
     Ok(NodeSeen {
         uid: Uid::parse(node.metadata.uid.clone().unwrap_or_default())?,
+        version: node.metadata.resource_version.clone().unwrap_or_default(),
         boot_id: BootId::parse(&node.status.node_info.boot_id).ok(),
         ready,
         ready_held,

@@ -147,6 +147,8 @@ pub struct NodeSeen {
     pub name: NodeName,
     /// Its UID.
     pub uid: Uid,
+    /// Its `resourceVersion`: what is written to it on this evidence is refused if anybody changed it since.
+    pub version: String,
     /// The boot that its kubelet reports.
     pub boot_id: Option<BootId>,
     /// The condition Ready.

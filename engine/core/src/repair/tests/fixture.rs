@@ -50,6 +50,7 @@ pub(in crate::repair) fn node() -> NodeSeen {
     NodeSeen {
         name: NodeName::parse(NODE).unwrap(),
         uid: Uid::parse(NODE_UID).unwrap(),
+        version: "1".to_owned(),
         boot_id: Some(crate::name::BootId::parse("boot-1").unwrap()),
         ready: Status::Yes,
         ready_held: 1000,
