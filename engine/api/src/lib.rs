@@ -12,8 +12,8 @@ mod wants;
 pub use client::{ClientError, client};
 pub use crds::crds;
 pub use pool::{
-    Breaker, BreakerStatus, Drain, Interface, Mode, OnPlateau, Pacing, Provisioning, RepairPool,
-    RepairPoolSpec, RepairPoolStatus, Retention, Timing,
+    Breaker, BreakerStatus, Drain, Interface, Maintenance, Mode, OnPlateau, Pacing, Provisioning,
+    RepairPool, RepairPoolSpec, RepairPoolStatus, Retention, Timing,
 };
 pub use repair::{NodeRepair, NodeRepairSpec, repair_name};
 pub use wants::wants;

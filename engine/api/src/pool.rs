@@ -9,6 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use rectifier_core::budget::{State, Tripped};
 use rectifier_core::clock::Timestamp;
 use rectifier_core::repair::{Condition, LastResort, NodeOwner, Part};
+use rectifier_core::windows::Window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct RepairPoolSpec {
     /// How fast repairs of the pool follow each other.
     #[serde(default)]
     pub pacing: Pacing,
+    /// Problems that can wait, and when they are repaired. Without it all are repaired at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Others that keep nodes, whose signs on a node do not matter here: for example `Magnum`, where its labels stand on nodes
     /// that nothing of Magnum repairs. Without it a node that another keeps is left alone, with the reason `OwnedByOther`.
     #[serde(default)]
@@ -66,6 +70,27 @@ pub struct RepairPoolSpec {
     /// How long repairs that are over are kept.
     #[serde(default)]
     pub retention: Retention,
+}
+
+/// Problems that can wait, and when they are repaired. It says when a repair may *begin*: one that has begun goes on, and what a
+/// person asks for is not held. The node engine's own remedies (units, fixes) are not the pool's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Maintenance {
+    /// The problems, by their conditions' types.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 316)))]
+    pub problems: Vec<String>,
+    /// When repairs of them may begin.
+    #[schemars(length(min = 1, max = 32))]
+    pub windows: Vec<Window>,
+    /// The time zone of the windows, by its name, e.g. `Europe/Berlin`.
+    #[serde(default = "utc")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 /// How long repairs that are over are kept, as `NODE.repair.TIME`.
@@ -104,7 +129,8 @@ pub struct RepairPoolStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerStatus>,
     /// `Ready`: its nodes are looked after. False, with the reason, if the selector cannot be parsed (`SelectorInvalid`), a node
-    /// is in two pools (`Overlaps`) or the user data cannot be rendered (`TemplateInvalid`). `Paused`: a person paused it.
+    /// is in two pools (`Overlaps`), the user data cannot be rendered (`TemplateInvalid`) or the maintenance windows' time zone
+    /// is none (`MaintenanceInvalid`). `Paused`: a person paused it.
     #[serde(default)]
     #[schemars(extend(
         "x-kubernetes-list-type" = "map",
@@ -365,6 +391,10 @@ pub struct Timing {
     /// server goes all the same.
     #[schemars(range(min = 0, max = 86400))]
     pub owners: u32,
+    /// Load balancers have so long, from the beginning of the drain, to send nothing more to the sick node, before its server
+    /// goes.
+    #[schemars(range(min = 0, max = 86400))]
+    pub load_balancers: u32,
     /// A replacement must be Ready within this, or the attempt has failed. After its commit each deletion may take as long,
     /// before a person is asked.
     #[schemars(range(min = 1, max = 86400))]
@@ -379,6 +409,7 @@ impl Default for Timing {
     /// `unready` 5 min: the shortest that peers wait. `power` 5 min: a guest has one minute to shut down before Nova cuts its
     /// power; the rest is for a host that is busy.
     /// `reboot` and `join` 15 min: bare-metal firmware takes up to ten. `createSettle` 60 s: twice our own request limit.
+    /// `loadBalancers` 30 s: Octavia changes a pool's members within some ten seconds, and a drain seldom takes less anyway.
     /// `grant` 60 s, `ready` 30 s, `drain` 1 h and `owners` 5 min are arbitrary.
     fn default() -> Self {
         Self {
@@ -391,6 +422,7 @@ impl Default for Timing {
             ready: 30,
             drain: 3600,
             owners: 300,
+            load_balancers: 30,
             join: 900,
             create_settle: 60,
         }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rectifier_core::clock::seconds_between;
+use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{ConditionKind, PoolName};
 use rectifier_core::policy::{
     Advice, Attempt, ClusterView, Condition, EpisodeView, Moment, NodeFacts, Observation, Remedy,
     ServerView, Site, Status,
 };
 use rectifier_core::repair::{
-    CloudSeen, NodeSeen, RequestedBy, Rung, Seen, Tried, gates, history, needs, told,
+    Asks, CloudSeen, NodeSeen, Request, RequestedBy, Rung, Seen, Tried, gates, history, needs, told,
 };
 
 use crate::cluster::{Cluster, Sight};
@@ -123,15 +123,30 @@ fn problem(seen: &Seen, sight: Option<&Sight>) -> Option<Condition> {
     let kind = ConditionKind::parse(&seen.request.problem.kind).ok()?;
     match sight {
         Some(sight) => Some(condition(seen, &kind, sight)),
-        // Not reported now: shown as the agent reported it, of unknown status.
-        None => Some(Condition {
-            kind,
-            status: Status::Unknown,
-            reason: seen.request.problem.reason.clone(),
-            message: seen.request.problem.message.clone(),
-            held: 0,
-            source: "node-engine".to_owned(),
-        }),
+        None => {
+            let is_tried = !seen.record.tried.is_empty();
+            Some(unreported(&seen.request, kind, is_tried, seen.now))
+        }
+    }
+}
+
+/// Shown as the agent reported it. Of what no condition tells it knows alone: it is there while the agent, in its time, asks for
+/// more than to be left alone, and nothing was done about it yet. Of anything else it is not known whether it still is.
+fn unreported(request: &Request, kind: ConditionKind, is_tried: bool, now: Timestamp) -> Condition {
+    let problem = &request.problem;
+    let in_time = request.deadline.is_none_or(|deadline| deadline > now);
+    let insists = !request.withdrawn && request.asks > Asks::InNode && in_time && !is_tried;
+    let (status, held) = match &problem.source {
+        Some(_) if insists => (Status::Yes, seconds_between(problem.since, now)),
+        Some(_) | None => (Status::Unknown, 0),
+    };
+    Condition {
+        kind,
+        status,
+        reason: problem.reason.clone(),
+        message: problem.message.clone(),
+        held,
+        source: "node-engine".to_owned(),
     }
 }
 
@@ -185,5 +200,50 @@ fn view(cluster: &Cluster, seen: &Seen, node: &NodeSeen) -> ClusterView {
         reboot,
         replace,
         freshness: told::freshness(seen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rectifier_core::repair::Problem;
+
+    use super::*;
+
+    #[test]
+    fn what_no_condition_tells_is_there_until_its_engine_takes_that_back() {
+        let told = |source: Option<&str>, asks, withdrawn, is_tried| {
+            let since = Timestamp::UNIX_EPOCH;
+            let request = Request {
+                node: "worker-1".to_owned(),
+                node_uid: "u".to_owned(),
+                problem: Problem {
+                    kind: "TasksHang".to_owned(),
+                    reason: "TaskHung".to_owned(),
+                    message: String::new(),
+                    since,
+                    source: source.map(str::to_owned),
+                },
+                asks,
+                deadline: None,
+                withdrawn,
+                accepted_grant: None,
+                requested_by: RequestedBy::NodeEngine,
+                retry: None,
+                confirmed_dead: None,
+                wants: None,
+            };
+            let kind = ConditionKind::parse("TasksHang").ok()?;
+            let now = Timestamp::from_second(90).ok()?;
+            let condition = unreported(&request, kind, is_tried, now);
+            Some((condition.status, condition.held))
+        };
+        let there = Some((Status::Yes, 90));
+        let unknown = Some((Status::Unknown, 0));
+        let own = Some("systemd");
+        assert_eq!(told(own, Asks::Escalate, false, false), there);
+        assert_eq!(told(own, Asks::Escalate, true, false), unknown);
+        assert_eq!(told(own, Asks::Escalate, false, true), unknown);
+        assert_eq!(told(own, Asks::InNode, false, false), unknown);
+        assert_eq!(told(None, Asks::Escalate, false, false), unknown);
     }
 }

@@ -87,6 +87,7 @@ mod tests {
                 reason: String::new(),
                 message: String::new(),
                 since: jiff::Timestamp::UNIX_EPOCH,
+                source: None,
             },
             asks: Asks::Escalate,
             deadline: None,

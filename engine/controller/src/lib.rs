@@ -18,6 +18,7 @@ mod fence;
 mod finalizer;
 mod lease;
 mod leftovers;
+mod maintenance;
 mod manager;
 mod observe;
 mod opening;

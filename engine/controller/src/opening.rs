@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::api::Api;
 use rectifier_api::{NodeRepair, NodeRepairSpec, repair_name};
-use rectifier_core::clock::{SignedDuration, seconds_between};
+use rectifier_core::clock::{SignedDuration, Timestamp, seconds_between};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::{Error, api};
 use crate::observe::{self, ahead, pool};
 use crate::persist::{self, Again};
-use crate::{event, manager};
+use crate::{event, maintenance, manager};
 
 /// What is told of a node without a repair is told again after this, as long as it is so.
 const TELL_AGAIN: Duration = Duration::from_secs(cluster::TELL_AGAIN as u64);
@@ -64,6 +64,28 @@ pub(crate) async fn open_if_due(
             return Ok(Opening::NotNow(Some(TELL_AGAIN)));
         }
     };
+    // what can wait has no repair before its window opens: it would keep others from the node
+    let shut = |kind: &ConditionKind| maintenance::waits(&pool, kind.as_str(), ctx.now());
+    let (waiting, problems): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|(kind, _)| shut(kind).is_some());
+    let opens = waiting
+        .iter()
+        .filter_map(|(kind, _)| shut(kind)?.until)
+        .min();
+    if problems.is_empty() {
+        let words = waiting
+            .iter()
+            .filter_map(|(kind, _)| Some(format!("{kind}: {}", shut(kind)?.words)));
+        let words = words.collect::<Vec<_>>().join(", ");
+        cluster.hold(node, Some(Reason::AwaitingWindow));
+        event::hold(ctx, cluster, node, &facts, Reason::AwaitingWindow, &words).await;
+        let left = opens.map_or(TELL_AGAIN, |until: Timestamp| {
+            let left = until.duration_since(ctx.now());
+            Duration::try_from(left).unwrap_or_default().min(TELL_AGAIN)
+        });
+        return Ok(Opening::NotNow(Some(left)));
+    }
     // to the instant, and from it: whole seconds, counted from the end of a pass, are late by all that the pass did
     let left = |(kind, sight): &(&ConditionKind, &Sight)| {
         let wait = sight.spell.due_after(pool::grace(&pool, kind));
@@ -125,6 +147,7 @@ async fn open(
                 reason: sight.reason.clone(),
                 message: sight.message.clone(),
                 since: sight.since,
+                source: None,
             },
             asks: Asks::Escalate,
             deadline: None,

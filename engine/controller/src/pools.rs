@@ -22,7 +22,7 @@ use crate::cluster::{Cluster, NodeFacts};
 use crate::context::Context;
 use crate::error::{Error, api, chain};
 use crate::similar::template;
-use crate::{fence, turn};
+use crate::{fence, maintenance, turn};
 
 /// Changes are gathered for so long. 5 s: a person who looks sees what is, and a storm of conditions is one write.
 const GATHERED: Duration = Duration::from_secs(5);
@@ -174,6 +174,7 @@ fn status(
         .as_ref()
         .map(template::check)
         .transpose();
+    let windows = maintenance::check(pool);
     let (is_ready, reason, message) = match (selector, &selected.shared, template) {
         (Err(why), _, _) => (
             false,
@@ -189,6 +190,14 @@ fn status(
             false,
             "TemplateInvalid",
             format!("provisioning.{field}: {why}: no replacement can be made"),
+        ),
+        (Ok(_), None, Ok(_)) if windows.is_err() => (
+            false,
+            "MaintenanceInvalid",
+            format!(
+                "maintenance: {}: what can wait is not repaired",
+                windows.err().unwrap_or_default()
+            ),
         ),
         (Ok(_), None, Ok(_)) if selected.nodes == 0 => {
             (true, "NoNodes", "it selects no node".to_owned())
@@ -332,6 +341,17 @@ mod tests {
             ready(vec![wrong], vec![node("a", &["web"], false)])[0].1,
             "SelectorInvalid"
         );
+    }
+
+    #[test]
+    fn windows_in_a_time_zone_that_is_none_are_told_before_the_night() {
+        let mut wrong = pool("web", "web");
+        let how = json!({
+            "problems": ["KernelOutdated"], "windows": [{"from": "01:00", "to": "04:00"}], "timeZone": "Mars",
+        });
+        wrong.spec.maintenance = serde_json::from_value(how).unwrap();
+        let told = ready(vec![wrong], Vec::new());
+        assert_eq!(told[0].1, "MaintenanceInvalid");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rectifier_core::repair::{Flight, Illegal, Next, Seen, Turn, decide};
 
 use crate::cluster::{Cluster, Weather, pace};
 use crate::context::Context;
+use crate::maintenance;
 
 /// The step, if it is this repair's turn; or why it waits.
 ///
@@ -73,8 +74,12 @@ pub(crate) fn weather(
 ) -> Weather {
     let policies = ctx.policies.set();
     let handles = |kind: &str| {
-        let kind = ConditionKind::parse(kind);
-        kind.is_ok_and(|kind| policies.handles(&kind, SiteKind::ControlPlane))
+        let Ok(kind) = ConditionKind::parse(kind) else {
+            return false;
+        };
+        // what waits for its window is no storm, however many nodes have it
+        let waits = maintenance::waits(pool, kind.as_str(), ctx.now()).is_some();
+        !waits && policies.handles(&kind, SiteKind::ControlPlane)
     };
     cluster.weather(pool, &handles, ctx.now())
 }

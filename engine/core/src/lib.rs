@@ -15,3 +15,4 @@ pub mod reason;
 pub mod repair;
 pub mod standing;
 pub mod switches;
+pub mod windows;

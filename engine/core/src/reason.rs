@@ -66,6 +66,8 @@ reasons! {
     Rejected => "a person rejected the repair: everything is taken back, and nothing is done for the same problem for 24 hours",
     /// The pool asks a person before each rung.
     AwaitingApproval => "the pool's mode is approve: a person has to allow this",
+    /// The pool's maintenance names this problem, and no window is open.
+    AwaitingWindow => "it can wait for the pool's maintenance window",
     /// A person paused the node or its pool.
     Paused => "paused by a person (rectifier.dev/paused): nothing is done until the annotation is gone",
     /// The stop switch is set.
@@ -124,6 +126,8 @@ reasons! {
     LastResort => "the time for the drain is over: pods are deleted past their budgets, as the pool's lastResort says",
     /// Pods have left; they are not up elsewhere yet.
     AwaitingOwners => "waiting until the pods that left are Ready elsewhere",
+    /// The node is excluded from load balancers, which need a moment to heed that.
+    LeavingBalancers => "waiting until load balancers send nothing more to the node",
     /// Pods and their volumes are looked at before anything is touched.
     Preflight => "looking what a replacement of this node would lose",
     /// Something on the node would be lost, or cannot leave it.

@@ -1,5 +1,6 @@
 //! The program of both engines, in one file: `node` runs on every node, `controller` in the control plane,
-//! `crds` prints what `deploy/crds` holds. Either starts `rectifier-compiler`, which lies beside it, to compile a policy.
+//! `history` prints what the engine of a node remembers, `crds` what `deploy/crds` holds. Either engine starts
+//! `rectifier-compiler`, which lies beside it, to compile a policy.
 //!
 //! What stands only here: the wall clock, randomness, signals, the environment, the logs' format, the exit code. Exit codes:
 //! 0 a clean end, 1 it could not go on, 2 wrong usage.
@@ -7,6 +8,7 @@
 mod clock;
 mod controller;
 mod crds;
+mod history;
 mod logs;
 mod node;
 mod switches;
@@ -39,6 +41,8 @@ enum Command {
     Node(node::Arguments),
     /// The control plane's engine
     Controller(Box<controller::Arguments>),
+    /// Prints what the engine of this node has seen and done
+    History(history::Arguments),
     /// Prints the CustomResourceDefinitions as YAML
     Crds(crds::Arguments),
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
 fn run(command: Command, log_format: logs::Format) -> anyhow::Result<()> {
     match command {
         Command::Crds(arguments) => crds::print(&arguments),
+        Command::History(arguments) => runtime()?.block_on(history::print(arguments)),
         Command::Node(arguments) => {
             logs::start(log_format);
             runtime()?.block_on(node::run(arguments))

@@ -1,5 +1,5 @@
 //! What an engine says of itself over HTTP, to whoever scrapes or probes it: `/metrics` (OpenMetrics text), `/healthz`,
-//! and `/policies` (JSON: how each file of the policy directory stands). Read-only, nothing secret, on loopback unless the
+//! `/policies` (JSON: how each file of the policy directory stands), and `/history` (JSON: what a node engine told). Read-only, nothing secret, on loopback unless the
 //! operator says otherwise.
 
 use std::convert::Infallible;
@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
+use rectifier_node::History;
 use rectifier_policy_host::Telemetry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -32,12 +33,14 @@ const PREDECESSOR: Duration = Duration::from_secs(10);
 /// The listener, bound: an address that cannot be had ends the engine at its start, not at the first scrape.
 pub(crate) struct Server {
     listener: TcpListener,
-    board: Arc<Board>,
+    board: Board,
 }
 
 struct Board {
     registry: Registry,
     policies: Telemetry,
+    /// A node engine's alone.
+    history: Option<History>,
 }
 
 impl Server {
@@ -65,13 +68,24 @@ impl Server {
         let mut registry = Registry::default();
         policies.register(&mut registry);
         register(&mut registry);
-        let board = Arc::new(Board { registry, policies });
+        let board = Board {
+            registry,
+            policies,
+            history: None,
+        };
         Ok(Self { listener, board })
+    }
+
+    /// With what a node engine tells.
+    pub(crate) fn with_history(mut self, history: History) -> Self {
+        self.board.history = Some(history);
+        self
     }
 
     /// Never ends.
     pub(crate) async fn run(self) -> Infallible {
         let mut connections = JoinSet::new();
+        let board = Arc::new(self.board);
         loop {
             while connections.len() >= CONNECTIONS {
                 connections.join_next().await;
@@ -85,7 +99,7 @@ impl Server {
                     continue;
                 }
             };
-            let board = self.board.clone();
+            let board = board.clone();
             connections.spawn(async move {
                 let answer = service_fn(move |request| {
                     let response = board.answer(&request);
@@ -125,20 +139,25 @@ impl Board {
                     ),
                 }
             }
-            "/policies" => match serde_json::to_string_pretty(&self.policies.status()) {
-                Ok(json) => text(StatusCode::OK, "application/json", json + "\n"),
-                Err(error) => text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "text/plain",
-                    error.to_string(),
-                ),
-            },
+            "/policies" => json(&self.policies.status()),
+            "/history" if self.history.is_some() => json(&self.history.as_ref().map(History::all)),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "text/plain",
-                "/metrics, /healthz, /policies\n",
+                "/metrics, /healthz, /policies; a node engine's /history\n",
             ),
         }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_string_pretty(value) {
+        Ok(json) => text(StatusCode::OK, "application/json", json + "\n"),
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "text/plain",
+            error.to_string(),
+        ),
     }
 }
 

@@ -4,10 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rectifier_core::episode::{FixRule, Limits};
-use rectifier_core::name::{FixName, UnitName};
+use rectifier_core::episode::{Evidence, FixRule, Limits};
+use rectifier_core::name::{ConditionKind, FixName, UnitName};
 use rectifier_policy_host::{LimitRefused, Limits as PolicyLimits, LimitsChoice, LimitsPatch};
 use serde::{Deserialize, Serialize};
+
+/// The conditions that kubelet and the network's plugin write.
+pub(crate) const KUBELETS: [&str; 5] = [
+    "Ready",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+];
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +55,8 @@ pub struct Config {
     pub npd: NpdConfig,
     /// What may be touched.
     pub systemd: SystemdConfig,
+    /// Problems that nobody reports as a condition, and what makes each of them.
+    pub problems: BTreeMap<ConditionKind, Evidence>,
     /// How often, and how long it is watched.
     pub limits: LimitsConfig,
     /// Where the policies are.
@@ -64,6 +75,7 @@ impl Default for Config {
         Self {
             npd: NpdConfig::default(),
             systemd: SystemdConfig::default(),
+            problems: BTreeMap::new(),
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
             stop_namespace: "rectifier-system".to_owned(),
@@ -79,6 +91,8 @@ impl Default for Config {
 pub struct NpdConfig {
     /// `HOST:PORT` of its health server.
     pub address: String,
+    /// `HOST:PORT` where it tells what it counts (its `--prometheus-address` and `--prometheus-port`). Absent: it is not asked.
+    pub counters: Option<String>,
     /// Seconds between two readings; a signal leads to one at once.
     pub interval: u32,
 }
@@ -89,6 +103,7 @@ impl Default for NpdConfig {
     fn default() -> Self {
         Self {
             address: "127.0.0.1:20256".to_owned(),
+            counters: None,
             interval: 3,
         }
     }
@@ -302,6 +317,19 @@ impl Config {
                 self.limits.jitter
             ));
         }
+        for (kind, rule) in &self.problems {
+            if KUBELETS.contains(&kind.as_str()) {
+                return Some(format!("problems.{kind}: the kubelet reports that itself"));
+            }
+            if let Some(nonsense) = rule.nonsense() {
+                return Some(format!("problems.{kind}: {nonsense}"));
+            }
+            if matches!(rule, Evidence::Events { .. }) && self.npd.counters.is_none() {
+                return Some(format!(
+                    "problems.{kind} rests on what Node Problem Detector counts, and npd.counters does not say where it tells that"
+                ));
+            }
+        }
         for (name, fix) in &self.systemd.fixes {
             if !fix
                 .command
@@ -375,6 +403,12 @@ impl Config {
             heal_within,
             reboot_within,
         }
+    }
+
+    /// The units that rules of problems are about.
+    pub(crate) fn watched(&self) -> BTreeSet<UnitName> {
+        let units = self.problems.values().filter_map(Evidence::unit);
+        units.cloned().collect()
     }
 
     /// Between two readings of NPD.

@@ -1,16 +1,18 @@
 //! What a pass may use: clock, policies, API server, systemd, switches. Nothing of it is reached in another way, so that
 //! a simulator can own all of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::Client;
 use rectifier_core::clock::Clock;
 use rectifier_core::episode::Limits;
-use rectifier_core::name::NodeName;
+use rectifier_core::name::{NodeName, UnitName};
 use rectifier_core::switches::Switches;
 use rectifier_policy_host::Advisor;
 
 use crate::config::Config;
+use crate::history::History;
 use crate::machine::Machine;
 use crate::npd;
 use crate::tell::Teller;
@@ -27,5 +29,13 @@ pub(crate) struct Context {
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) npd: npd::Reader,
     pub(crate) npd_trouble: Trouble,
+    pub(crate) counters_trouble: Trouble,
+    /// What rules of problems name, and nobody knows.
+    pub(crate) unknown: Trouble,
+    /// A problem that a rule makes, and no policy handles.
+    pub(crate) unhandled: Trouble,
+    /// The units that rules of problems are about.
+    pub(crate) watched: BTreeSet<UnitName>,
     pub(crate) teller: Teller,
+    pub(crate) history: History,
 }

@@ -1,5 +1,6 @@
 //! The engine's loop: it waits for whatever may change its mind, and makes a pass. Waiting is here, changing is there.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::Api;
 use rectifier_api::{NodeRepair, repair_name};
 use rectifier_core::clock::Clock;
-use rectifier_core::episode::{Limits, Memory, Watched};
+use rectifier_core::episode::{Memory, Watched};
 use rectifier_core::name::UnitName;
 use rectifier_core::policy::Freshness;
 use rectifier_core::repair::STOP;
@@ -26,7 +27,7 @@ use crate::context::Context;
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Host, Machine};
 use crate::npd;
-use crate::observe::{self, Inbox};
+use crate::observe::{self, Inbox, Known};
 use crate::pass::{State, pass};
 use crate::tell::Teller;
 use crate::trouble::{Trouble, chain};
@@ -37,6 +38,9 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// So long an engine that starts waits for the API server's first word. 10 s: a list that is not there by then may not come.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two passes for units that change. 500 ms: the first is at once, and what follows within is seen together.
+const MOVED: Duration = Duration::from_millis(500);
 
 /// How long the journal's lock is waited for. 10 s: twice the pod's grace period.
 const PREDECESSOR: Duration = Duration::from_secs(10);
@@ -75,8 +79,8 @@ pub(crate) struct Engine {
     repair: watch::Receiver<Watched<Arc<NodeRepair>>>,
     stop: watch::Receiver<Watched<Arc<ConfigMap>>>,
     policies: watch::Receiver<u64>,
-    /// A job of an allowed unit has ended.
-    jobs: Arc<Notify>,
+    /// A job of an allowed unit has ended, or a watched one has changed.
+    moved_units: Arc<Notify>,
     /// These never end.
     tasks: JoinSet<&'static str>,
 }
@@ -94,6 +98,7 @@ pub(crate) async fn open(
         config,
         node,
         telemetry,
+        history,
     } = options;
     let limits = config.limits();
     let journal = open_journal(&config.state_dir, clock.as_ref()).await?;
@@ -125,6 +130,7 @@ pub(crate) async fn open(
         client: rectifier_api::client().await?,
         machine: Arc::new(Host::new(&config)),
         policies: Arc::new(policies),
+        history,
         journal,
         config,
         node,
@@ -143,8 +149,10 @@ impl Engine {
             policies,
             client,
             machine,
+            history,
             journal: (journal, memory),
         } = parts;
+        history.add(journal.told());
         let limits = config.limits();
         let mut tasks = JoinSet::new();
         let (to_node, node) = watch::channel(Watched::default());
@@ -157,8 +165,13 @@ impl Engine {
         tasks.spawn(async move { match observe::watch(nodes, node_name, to_node).await {} });
         tasks.spawn(async move { match observe::watch(repairs, object, to_repair).await {} });
         tasks.spawn(async move { match observe::watch(stops, STOP.to_owned(), to_stop).await {} });
-        let jobs = Arc::new(Notify::new());
-        tasks.spawn(listen(machine.clone(), limits.clone(), jobs.clone()));
+        let moved_units = Arc::new(Notify::new());
+        let watched = config.watched();
+        let units: Vec<&str> = limits.units.iter().map(UnitName::as_str).collect();
+        tracing::info!(node = %name, ?units, "the node engine runs");
+        let ours = limits.units.union(&watched).cloned().collect();
+        let moved = listen(machine.clone(), watched.clone(), ours, moved_units.clone());
+        tasks.spawn(moved);
         let (teller, telling) = Teller::new(client.clone(), name.clone());
         tasks.spawn(async move {
             telling.await;
@@ -170,8 +183,6 @@ impl Engine {
             (clock.now(), why)
         });
         let changes = policies.changed();
-        let units: Vec<&str> = limits.units.iter().map(UnitName::as_str).collect();
-        tracing::info!(node = %name, ?units, "the node engine runs");
         Self {
             ctx: Context {
                 config,
@@ -184,7 +195,12 @@ impl Engine {
                 machine,
                 npd: npd::Reader::default(),
                 npd_trouble: Trouble::default(),
+                counters_trouble: Trouble::default(),
+                unknown: Trouble::default(),
+                unhandled: Trouble::default(),
+                watched,
                 teller,
+                history,
             },
             state: State {
                 memory,
@@ -192,12 +208,13 @@ impl Engine {
                 remedies: JoinSet::new(),
                 ended: None,
                 unwritable,
+                known: Known::default(),
             },
             node,
             repair,
             stop,
             policies: changes,
-            jobs,
+            moved_units,
             tasks,
         }
     }
@@ -209,7 +226,9 @@ impl Engine {
         }
         let mut rounds = tokio::time::interval(self.ctx.config.interval());
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rests = Instant::now();
         loop {
+            let mut moved = false;
             // A remedy that ended at once is taken in at once.
             if self.state.ended.is_none() {
                 tokio::select! {
@@ -223,11 +242,14 @@ impl Engine {
                     Ok(()) = self.repair.changed() => {}
                     Ok(()) = self.stop.changed() => {}
                     Ok(()) = self.policies.changed() => tracing::info!("the policies have changed"),
-                    () = self.jobs.notified() => {}
+                    () = moved_after(&self.moved_units, rests) => {
+                        rests = Instant::now() + MOVED;
+                        moved = true;
+                    }
                     _ = rounds.tick() => {}
                 }
             }
-            let inbox = self.inbox();
+            let inbox = self.inbox(moved);
             pass(&self.ctx, &mut self.state, inbox).await?;
         }
         // A remedy under way goes on in systemd without us; the journal knows that it began.
@@ -251,16 +273,23 @@ impl Engine {
         }
     }
 
-    fn inbox(&mut self) -> Inbox {
+    fn inbox(&mut self, moved: bool) -> Inbox {
         Inbox {
             node: self.node.borrow_and_update().clone(),
             repair: self.repair.borrow_and_update().clone(),
             stop: self.stop.borrow_and_update().clone(),
             policies: *self.policies.borrow_and_update(),
+            moved,
             carrying_out: !self.state.remedies.is_empty(),
             ended: self.state.ended.take(),
         }
     }
+}
+
+/// A unit that changes all the time makes no pass each time.
+async fn moved_after(moved_units: &Notify, rests: Instant) {
+    tokio::time::sleep_until(rests).await;
+    moved_units.notified().await;
 }
 
 fn is_heard<T>(watched: &Watched<T>) -> bool {
@@ -300,13 +329,20 @@ fn untimely(ended: Result<&'static str, JoinError>) -> Error {
 }
 
 /// Wakes the engine when systemd has done something to a unit that concerns it.
-async fn listen(machine: Arc<dyn Machine>, limits: Limits, jobs: Arc<Notify>) -> &'static str {
+async fn listen(
+    machine: Arc<dyn Machine>,
+    watched: BTreeSet<UnitName>,
+    ours: BTreeSet<UnitName>,
+    moved_units: Arc<Notify>,
+) -> &'static str {
     loop {
         // An error is said where the connection is made.
-        if let Ok(mut finished) = machine.finished_jobs().await {
-            while let Some(unit) = finished.next().await {
-                if UnitName::parse(unit).is_ok_and(|unit| limits.units.contains(&unit)) {
-                    jobs.notify_one();
+        if let Ok(mut moved) = machine.moved_units(&watched).await {
+            // what happened while nobody listened
+            moved_units.notify_one();
+            while let Some(unit) = moved.next().await {
+                if UnitName::parse(unit).is_ok_and(|unit| ours.contains(&unit)) {
+                    moved_units.notify_one();
                 }
             }
             tracing::warn!("systemd's signals ended; listening again");

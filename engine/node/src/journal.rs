@@ -14,11 +14,13 @@ use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::{Episode, Memory};
 use rectifier_core::name::ConditionKind;
 
-use crate::trouble::chain;
 use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError,
-    TableDefinition,
+    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, StorageError, TableDefinition,
 };
+
+use crate::history::{KEPT, Told};
+use crate::trouble::chain;
 
 /// The layout of the rows. Another one, older or newer, is not guessed at.
 const SCHEMA: u64 = 1;
@@ -29,6 +31,8 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const NODE: TableDefinition<&str, &[u8]> = TableDefinition::new("node");
 /// A row for each open episode, by the condition's type, as JSON.
 const EPISODES: TableDefinition<&str, &[u8]> = TableDefinition::new("episodes");
+/// A row for each thing that was told lately, counted upwards, as JSON. For people: a row that cannot be read is passed over.
+const TOLD: TableDefinition<u64, &[u8]> = TableDefinition::new("told");
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +248,13 @@ impl Journal {
         Ok((journal, memory))
     }
 
+    /// What was told lately, the newest last; nothing if that cannot be read.
+    pub fn told(&self) -> Vec<Told> {
+        let database = self.database.as_ref();
+        let told = database.and_then(|database| read_told(database).ok());
+        told.unwrap_or_default()
+    }
+
     /// It could not be opened, or not be written to when that was tried last.
     pub(crate) fn is_closed(&self) -> bool {
         self.database.is_none()
@@ -255,8 +266,16 @@ impl Journal {
     /// # Errors
     /// It is not on the disk: nothing may be done that rests on it. [`JournalError::Back`]: see there.
     pub fn write(&mut self, memory: &Memory) -> Result<(), JournalError> {
+        self.write_with(memory, &[])
+    }
+
+    /// The same, with what is told at this moment; of that the last [`KEPT`] are kept.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with(&mut self, memory: &Memory, told: &[Told]) -> Result<(), JournalError> {
         let database = match self.database.take() {
-            Some(database) if self.written.as_ref() == Some(memory) => {
+            Some(database) if told.is_empty() && self.written.as_ref() == Some(memory) => {
                 self.database = Some(database);
                 return Ok(());
             }
@@ -270,14 +289,19 @@ impl Journal {
                 opened
             }
         };
-        commit(&database, memory)?;
+        let committed = commit(&database, memory, told);
+        // what is for people never keeps a node from being healed
+        match committed {
+            Err(_) if !told.is_empty() => commit(&database, memory, &[])?,
+            committed => committed?,
+        }
         self.database = Some(database);
         self.written = Some(memory.clone());
         Ok(())
     }
 }
 
-fn commit(database: &Database, memory: &Memory) -> Result<(), JournalError> {
+fn commit(database: &Database, memory: &Memory, told: &[Told]) -> Result<(), JournalError> {
     let transaction = database.begin_write().map_err(write_error)?;
     {
         let mut meta = transaction.open_table(META).map_err(write_error)?;
@@ -303,7 +327,31 @@ fn commit(database: &Database, memory: &Memory) -> Result<(), JournalError> {
                 .map_err(write_error)?;
         }
     }
+    if !told.is_empty() {
+        let mut rows = transaction.open_table(TOLD).map_err(write_error)?;
+        let last = rows.last().map_err(write_error)?;
+        let mut next = last.map_or(0, |(number, _)| number.value() + 1);
+        for told in told {
+            let row = serde_json::to_vec(told).map_err(JournalError::Encode)?;
+            rows.insert(next, row.as_slice()).map_err(write_error)?;
+            next += 1;
+        }
+        let kept = u64::try_from(KEPT).unwrap_or(u64::MAX);
+        while rows.len().map_err(write_error)? > kept {
+            rows.pop_first().map_err(write_error)?;
+        }
+    }
     transaction.commit().map_err(write_error)
+}
+
+fn read_told(database: &Database) -> Result<Vec<Told>, Damage> {
+    let transaction = database.begin_read()?;
+    let mut told = Vec::new();
+    for row in transaction.open_table(TOLD)?.iter()? {
+        let (_, row) = row?;
+        told.extend(serde_json::from_slice::<Told>(row.value()));
+    }
+    Ok(told)
 }
 
 fn not_opened(path: &Path, source: impl Into<redb::Error>) -> JournalError {

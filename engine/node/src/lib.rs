@@ -12,6 +12,7 @@ mod act;
 mod config;
 mod context;
 mod engine;
+mod history;
 mod journal;
 mod machine;
 mod npd;
@@ -36,6 +37,7 @@ pub use config::{
     Config, ConfigError, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig, SystemdConfig,
 };
 pub use engine::Error;
+pub use history::{History, Told};
 pub use journal::{Journal, JournalError};
 pub use machine::{Machine, NpdError};
 pub use redb::StorageBackend;
@@ -50,6 +52,8 @@ pub struct Options {
     pub node: NodeName,
     /// What its policies do is told here.
     pub telemetry: Telemetry,
+    /// What it sees and does is told here.
+    pub history: History,
 }
 
 /// All that an engine is made of. A simulator owns each of them.
@@ -68,6 +72,8 @@ pub struct Parts {
     pub client: Client,
     /// The machine under it.
     pub machine: Arc<dyn Machine>,
+    /// What it sees and does is told here.
+    pub history: History,
     /// The journal, and what it remembers.
     pub journal: (Journal, Memory),
 }

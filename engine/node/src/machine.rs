@@ -2,6 +2,7 @@
 
 mod npd;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -25,6 +26,12 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// It cannot be asked.
     async fn npd(&self) -> Result<Vec<u8>, NpdError>;
+
+    /// What Node Problem Detector has counted: its answer to `GET /metrics`, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    async fn npd_counters(&self) -> Result<Vec<u8>, NpdError>;
 
     /// Which boot of the machine this is. `None`: it is not known, so that no reboot can be granted.
     fn boot_id(&self) -> Option<BootId>;
@@ -64,11 +71,14 @@ pub trait Machine: Send + Sync {
     /// It was refused, or cannot be asked for.
     async fn reboot(&self) -> Result<(), SystemdError>;
 
-    /// The names of the units whose jobs end, until the connection breaks.
+    /// The names of the units whose jobs end, and of those watched whenever they change, until the connection breaks.
     ///
     /// # Errors
     /// systemd cannot be asked.
-    async fn finished_jobs(&self) -> Result<BoxStream<'static, String>, SystemdError>;
+    async fn moved_units(
+        &self,
+        watched: &BTreeSet<UnitName>,
+    ) -> Result<BoxStream<'static, String>, SystemdError>;
 }
 
 /// The machine on which this process runs.
@@ -83,7 +93,7 @@ impl Host {
     pub(crate) fn new(config: &Config) -> Self {
         let job_within = std::time::Duration::from_secs(config.systemd.job_within.into());
         Self {
-            npd: Npd::at(&config.npd.address),
+            npd: Npd::at(&config.npd),
             systemd: Systemd::new(config.systemd.address.as_str(), job_within),
             boot_id_file: config.boot_id_file.clone(),
         }
@@ -94,6 +104,10 @@ impl Host {
 impl Machine for Host {
     async fn npd(&self) -> Result<Vec<u8>, NpdError> {
         self.npd.conditions().await
+    }
+
+    async fn npd_counters(&self) -> Result<Vec<u8>, NpdError> {
+        self.npd.counters().await
     }
 
     fn boot_id(&self) -> Option<BootId> {
@@ -131,7 +145,10 @@ impl Machine for Host {
         self.systemd.reboot().await
     }
 
-    async fn finished_jobs(&self) -> Result<BoxStream<'static, String>, SystemdError> {
-        Ok(self.systemd.finished_jobs().await?.boxed())
+    async fn moved_units(
+        &self,
+        watched: &BTreeSet<UnitName>,
+    ) -> Result<BoxStream<'static, String>, SystemdError> {
+        Ok(self.systemd.moved_units(watched).await?.boxed())
     }
 }

@@ -1,5 +1,6 @@
 //! What Node Problem Detector says: every condition with its reason, without the API server.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use rectifier_core::clock::Timestamp;
@@ -65,6 +66,7 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
             message,
             transition,
             source: "npd".to_owned(),
+            tells_after: 0,
         })
     };
     Ok(conditions
@@ -72,6 +74,27 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
         .into_iter()
         .filter_map(seen)
         .collect())
+}
+
+/// How often each temporary problem has happened since the detector began, by its reason: `problem_counter{reason="R"} N`, one a
+/// line. What else there is in the text is of no concern here, as is a line that breaks off.
+pub(crate) fn counters(text: &[u8]) -> BTreeMap<String, u64> {
+    let text = String::from_utf8_lossy(text);
+    let counter = |line: &str| {
+        let labels = line.strip_prefix("problem_counter{")?;
+        let (labels, value) = labels.rsplit_once("} ")?;
+        let (_, reason) = labels.split_once("reason=\"")?;
+        let (reason, _) = reason.split_once('"')?;
+        // as a floating-point number, as Prometheus has it
+        let value: f64 = value.trim().parse().ok()?;
+        let is_count = value.is_finite() && value >= 0.0;
+        is_count.then(|| (reason.to_owned(), value as u64))
+    };
+    let mut totals = BTreeMap::new();
+    for (reason, value) in text.lines().filter_map(counter) {
+        *totals.entry(reason).or_insert(0) += value;
+    }
+    totals
 }
 
 /// A word that is none of the three is no statement.

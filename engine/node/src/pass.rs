@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use crate::act::{self, Begun};
 use crate::context::Context;
 use crate::engine::Error;
+use crate::history::Told;
 use crate::journal::{Journal, JournalError};
-use crate::observe::{self, Inbox};
+use crate::observe::{self, Inbox, Known};
 use crate::persist;
 use crate::trouble::chain;
 
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) ended: Option<Ended>,
     /// Since when the journal cannot be written, and why, as far as was tried.
     pub(crate) unwritable: Option<(Timestamp, String)>,
+    /// What the operator's own rules of problems rest on.
+    pub(crate) known: Known,
 }
 
 impl State {
@@ -39,8 +42,13 @@ impl State {
     ///
     /// # Errors
     /// The process has to begin anew with what the journal says.
-    fn write(&mut self, memory: &Memory, now: Timestamp) -> Result<bool, JournalError> {
-        match self.journal.write(memory) {
+    fn write(
+        &mut self,
+        memory: &Memory,
+        told: &[Told],
+        now: Timestamp,
+    ) -> Result<bool, JournalError> {
+        match self.journal.write_with(memory, told) {
             Ok(()) => {
                 if self.unwritable.take().is_some() {
                     tracing::info!("the journal can be written again");
@@ -71,7 +79,8 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
         begin,
         news,
     } = episode::decide(memory, &seen, &advice, &ctx.limits, news); // pure
-    let is_written = state.write(&memory, seen.now)?; // writes: the journal
+    let told: Vec<Told> = news.iter().map(|word| Told::of(word, seen.now)).collect();
+    let is_written = state.write(&memory, &told, seen.now)?; // writes: the journal
     if begin.is_some() && !is_written {
         // as if this pass had not been: the next one knows that nothing may begin
         state.ended = seen.ended;
@@ -88,12 +97,13 @@ pub(crate) async fn pass(ctx: &Context, state: &mut State, inbox: Inbox) -> Resu
             Begun::NotAccepted { grant } => {
                 let mut memory = state.memory.clone();
                 memory.unbegin_reboot(&grant);
-                state.write(&memory, seen.now)?;
+                state.write(&memory, &[], seen.now)?;
                 state.memory = memory;
             }
         }
     }
-    ctx.teller.tell(&seen, news); // logs and Events
+    ctx.teller.tell(&seen, &told); // logs and Events
+    ctx.history.add(told);
     Ok(())
 }
 

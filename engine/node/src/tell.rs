@@ -17,6 +17,7 @@ use rectifier_core::policy::Outcome;
 use rectifier_core::reason::Reason;
 use tokio::sync::mpsc;
 
+use crate::history::Told;
 use crate::trouble::chain;
 
 /// Where Events of what has no namespace are kept.
@@ -41,34 +42,23 @@ impl Teller {
     }
 
     /// Tells what a pass found out and decided.
-    pub(crate) fn tell(&self, seen: &Seen, news: Vec<Word>) {
-        for (index, word) in news.into_iter().enumerate() {
-            let line = Line::of(&word);
-            let problem = word.problem.as_str();
-            match line.warns {
-                true => tracing::warn!(problem, reason = line.reason, "{}", line.text),
-                false => tracing::info!(problem, reason = line.reason, "{}", line.text),
+    pub(crate) fn tell(&self, seen: &Seen, news: &[Told]) {
+        for (index, told) in news.iter().enumerate() {
+            let (problem, reason) = (&told.problem, &told.reason);
+            match told.warns {
+                true => tracing::warn!(problem, reason, "{}", told.text),
+                false => tracing::info!(problem, reason, "{}", told.text),
             }
             let uid = seen.node.value.as_ref().map(|node| node.uid.to_string());
-            if self
-                .events
-                .try_send(self.event(seen.now, index, problem, &line, uid))
-                .is_err()
-            {
+            if self.events.try_send(self.event(told, index, uid)).is_err() {
                 tracing::debug!(problem, "an Event was lost: the API server is away");
             }
         }
     }
 
-    fn event(
-        &self,
-        now: Timestamp,
-        index: usize,
-        problem: &str,
-        line: &Line,
-        uid: Option<String>,
-    ) -> Event {
-        let note: String = format!("{problem}: {}", line.text)
+    fn event(&self, told: &Told, index: usize, uid: Option<String>) -> Event {
+        let now = told.at;
+        let note: String = format!("{}: {}", told.problem, told.text)
             .chars()
             .take(LONGEST_NOTE / 4)
             .collect();
@@ -82,7 +72,7 @@ impl Teller {
             action: Some("Heal".to_owned()),
             event_time: Some(MicroTime(now)),
             note: Some(note),
-            reason: Some(line.reason.to_owned()),
+            reason: Some(told.reason.clone()),
             regarding: Some(ObjectReference {
                 api_version: Some("v1".to_owned()),
                 kind: Some("Node".to_owned()),
@@ -92,7 +82,7 @@ impl Teller {
             }),
             reporting_controller: Some(format!("rectifier.dev/{AGENT}")),
             reporting_instance: Some(self.node.to_string().chars().take(128).collect()),
-            type_: Some(if line.warns { "Warning" } else { "Normal" }.to_owned()),
+            type_: Some(if told.warns { "Warning" } else { "Normal" }.to_owned()),
             ..Event::default()
         }
     }
@@ -128,17 +118,13 @@ async fn insist(api: &Api<Event>, params: &PostParams, event: &Event) -> Result<
     }
 }
 
-/// News in words.
-struct Line {
-    reason: &'static str,
-    text: String,
-    warns: bool,
-}
-
-impl Line {
-    fn of(word: &Word) -> Self {
-        let line = |reason, text, warns| Self {
-            reason,
+impl Told {
+    /// News in words.
+    pub(crate) fn of(word: &Word, now: Timestamp) -> Self {
+        let line = |reason: &str, text, warns| Self {
+            at: now,
+            problem: word.problem.to_string(),
+            reason: reason.to_owned(),
             text,
             warns,
         };

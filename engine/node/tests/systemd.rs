@@ -1,5 +1,6 @@
 //! Jobs, fixes and the reboot on a real systemd, over the machine's own bus. Needs root.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -83,7 +84,7 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
     assert!(running.since.is_some() && !running.goes_down, "{running:?}");
 
     // Every verb that starts a unit starts another invocation of it; the end of its job is heard.
-    let mut jobs = Box::pin(systemd.finished_jobs().await?);
+    let mut jobs = Box::pin(systemd.moved_units(&BTreeSet::new()).await?);
     let mut before = victim.invocation;
     for verb in [UnitVerb::Restart, UnitVerb::StopStart] {
         systemd.perform(&call("victim.service", verb)?).await?;
@@ -102,6 +103,29 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
         .exec(["systemctl", "show", "-P", "MainPID", "victim.service"])
         .await?;
     assert_eq!(main_pid, still, "what runs is not started again");
+
+    // Of a unit that is watched it is heard that it dies, although no job of it ends; of another one nothing is.
+    let watched = BTreeSet::from([UnitName::parse("watched.service")?]);
+    machine.start_unit("watched.service", VICTIM).await?;
+    let mut moved = Box::pin(systemd.moved_units(&watched).await?);
+    for unit in ["victim.service", "watched.service"] {
+        machine
+            .exec(["systemctl", "kill", "--signal=KILL", unit])
+            .await?;
+    }
+    let heard = tokio::time::timeout(Duration::from_secs(30), moved.next()).await?;
+    assert_eq!(heard.as_deref(), Some("watched.service"));
+    let failed = async {
+        while systemd
+            .unit(&UnitName::parse("watched.service")?)
+            .await?
+            .is_none_or(|unit| unit.active_state != "failed")
+        {
+            moved.next().await.context("no signal")?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), failed).await??;
 
     // A job that fails is an error that says how.
     for verb in [UnitVerb::Restart, UnitVerb::ResetFailed] {
@@ -152,6 +176,7 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
     let boot = machine.boot_id()?;
     systemd.reboot().await?;
     while jobs.next().await.is_some() {}
+    while moved.next().await.is_some() {}
     assert!(systemd.running().await.is_err());
     let changed = async {
         while machine.boot_id().ok().is_none_or(|now| now == boot) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rectifier_core::clock::Clock;
 use rectifier_core::name::NodeName;
 use rectifier_core::switches::Switches;
-use rectifier_node::{Config, Error, Journal, JournalError, Parts};
+use rectifier_node::{Config, Error, History, Journal, JournalError, Parts};
 use rectifier_policy_host::Advisor;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -114,6 +114,7 @@ impl Agents {
                 .api
                 .client_of(&format!("agent@{name}"), self.identity(name)),
             machine: self.machines.machine(server),
+            history: History::default(),
             journal: Journal::on(disk).map_err(|error| format!("{error:?}"))?,
         };
         let mut engine = JoinSet::new();

@@ -202,6 +202,15 @@ impl Machines {
         broken
     }
 
+    /// Something happens on the machine of this name that Node Problem Detector counts. False: it does not, or the machine is
+    /// not up.
+    pub fn happen(&self, name: &str, reason: &str) -> bool {
+        self.with(|state, _, _| {
+            let guest = state.guests.values_mut().find(|guest| guest.name == name);
+            guest.is_some_and(|guest| guest.happen(reason))
+        })
+    }
+
     /// Something is wrong with the machine of this name. False: there is none.
     pub fn ail(&self, name: &str, problem: &Problem) -> bool {
         let found = self.with(|state, moment, _| {

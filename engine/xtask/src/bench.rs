@@ -45,6 +45,12 @@ const BENCHES: &[Bench] = &[
         features: &[],
         opt_level: None,
     },
+    Bench {
+        name: "node",
+        package: "rectifier-scenarios",
+        features: &[],
+        opt_level: None,
+    },
 ];
 
 /// Runs those whose names are given; all, if none is.

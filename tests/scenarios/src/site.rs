@@ -273,7 +273,7 @@ fn pool(kubernetes: &Kubernetes, number: usize) -> String {
             "nodeSelector": {"matchLabels": {"pool": name}},
             "mode": "Auto",
             "provisioning": {"userData": user_data, "apiServer": kubernetes.url(), "copyLabels": ["pool"]},
-            "timing": {"agentGrace": GRACE, "ready": READY, "settle": 1, "createSettle": 1},
+            "timing": {"agentGrace": GRACE, "ready": READY, "settle": 1, "createSettle": 1, "loadBalancers": 0},
             "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0, "steady": 0},
             "pacing": {"every": 0},
         },

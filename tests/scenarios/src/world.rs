@@ -48,6 +48,7 @@ pub(crate) const POOL: Timing = Timing {
     create_settle: 10,
     drain: 300,
     owners: 120,
+    load_balancers: 2,
 };
 /// How long the node engine watches a remedy: `settleSeconds` of `fixtures/policy.yaml`.
 pub(crate) const SETTLE: SignedDuration = SignedDuration::from_secs(4);

@@ -22,6 +22,7 @@ fn repair(node: &Node) -> NodeRepair {
         reason: String::new(),
         message: String::new(),
         since: Timestamp::UNIX_EPOCH,
+        source: None,
     };
     let spec = NodeRepairSpec {
         node_name: node.name_any(),

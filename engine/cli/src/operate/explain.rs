@@ -197,7 +197,9 @@ fn hands(
             let server = record.and_then(|record| record.server_id.clone()).unwrap_or_else(|| "SERVER-ID".to_owned());
             hands.push(format!("rectifier retry {node} --confirmed-dead {server}   once you have SEEN the machine without power"));
         }
-        Some(Reason::BreakerOpen | Reason::Vetoed | Reason::NoPolicy) => hands.push(asks.clone()),
+        Some(
+            Reason::BreakerOpen | Reason::Vetoed | Reason::NoPolicy | Reason::AwaitingWindow,
+        ) => hands.push(asks.clone()),
         _ => {}
     }
     if record.is_some_and(|record| record.phase == Phase::NeedsHuman) {
@@ -379,6 +381,7 @@ mod tests {
             reason: String::new(),
             message: String::new(),
             since: Timestamp::UNIX_EPOCH,
+            source: None,
         };
         let problems = [problem];
         let told = Some((Reason::NoPolicy, "no policy".to_owned()));

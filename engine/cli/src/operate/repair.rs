@@ -116,6 +116,7 @@ fn asked(name: &NodeName, node: &Node, rung: Rung, why: &str, by: Option<String>
             reason: String::new(),
             message: why.to_owned(),
             since: now(),
+            source: None,
         },
         |problem| Problem {
             message: why.to_owned(),

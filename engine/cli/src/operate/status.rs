@@ -125,6 +125,7 @@ pub(super) fn problems(node: &Node) -> Vec<Problem> {
                     .last_transition_time
                     .as_ref()
                     .map_or_else(now, |time| time.0),
+                source: None,
             })
         })
         .collect();

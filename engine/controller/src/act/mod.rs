@@ -2,6 +2,7 @@
 
 mod adopt;
 mod archive;
+mod balancers;
 mod cordon;
 mod create;
 mod delete;
@@ -58,6 +59,7 @@ pub(crate) async fn perform(
         } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
         Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
         Act::Adopt => adopt::adopt(ctx, repair).await,
+        Act::LeaveBalancers => balancers::leave(ctx, seen).await,
         Act::CollectEvidence => evidence::collect(ctx, repair, seen).await,
         Act::PowerCycle { server, start } => power::cycle(ctx, server, *start).await,
         Act::StopServer(id) => power::stop(ctx, id).await,

@@ -21,20 +21,21 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CONFIRMED_DEAD, NodeRepair, RETRY, SIGNED, wants};
 use rectifier_core::clock::{Timestamp, seconds_between};
-use rectifier_core::name::{NodeName, Uid};
-use rectifier_core::policy::Status;
+use rectifier_core::name::{ConditionKind, NodeName, Uid};
+use rectifier_core::policy::{SiteKind, Status};
 use rectifier_core::repair::drain::PodSeen;
 use rectifier_core::repair::evidence::is_settled;
 use rectifier_core::repair::{
     APPROVE, Archived, CloudSeen, EvidenceSeen, Hand, Hands, More, NodeSeen, REJECT, Record,
     RequestedBy, Seen, Spoken, Stop, Turn, WANTS, needs, opened,
 };
+use rectifier_core::standing::is_problem;
 
 use crate::cluster::{Cluster, Weather};
 use crate::context::Context;
 use crate::error::{Error, api};
 use crate::slim::SlimNode;
-use crate::{evidence, stop, turn};
+use crate::{evidence, maintenance, stop, turn};
 
 /// Looks at everything that this repair's next step depends on. `since` is when this engine began to watch.
 pub(crate) async fn repair(
@@ -147,6 +148,19 @@ fn mark(repair: &NodeRepair) -> Option<String> {
     Some(before.filter(is_rest).unwrap_or(mark))
 }
 
+/// Is anything else wrong with the node? While a repair is open nothing else is done to it.
+fn ails_else(ctx: &Context, cluster: &Cluster, node: &NodeName, problem: &str) -> bool {
+    let policies = ctx.policies.set();
+    let handles = |kind: &ConditionKind| policies.handles(kind, SiteKind::ControlPlane);
+    let facts = cluster.facts(node).unwrap_or_default();
+    let mut others = facts.conditions.iter();
+    others.any(|(kind, sight)| {
+        let is_another = kind.as_str() != problem && handles(kind);
+        let is_unready = kind.as_str() == "Ready" && sight.status != Status::Yes;
+        is_unready || is_another && is_problem(kind.as_str(), sight.status)
+    })
+}
+
 /// What people say of this repair and its pool. (Of its node, too: that stands on the node.)
 async fn hands(
     ctx: &Context,
@@ -180,11 +194,15 @@ async fn hands(
         (Hand::ConfirmDead, CONFIRMED_DEAD),
     ];
     let later = later.map(|(hand, key)| spoken(hand, key));
-    let weather = match pool::object(cluster, node, record) {
-        Some(pool) => turn::weather(ctx, cluster, &pool),
-        None => Weather::default(),
-    };
+    let pool = pool::object(cluster, node, record);
+    let pool = pool.as_ref();
+    let weather = pool.map_or_else(Weather::default, |pool| turn::weather(ctx, cluster, pool));
+    let problem = &repair.spec.problem.kind;
     Hands {
+        window: pool
+            .and_then(|pool| maintenance::waits(pool, problem, ctx.now()))
+            .filter(|_| !ails_else(ctx, cluster, node, problem))
+            .map(|shut| shut.words),
         storm: weather.holds,
         no_creates: weather.no_creates,
         stop: match record.phase.is_final() {

@@ -89,6 +89,7 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
         drain_within: timing.drain,
         last_resort: pool.spec.drain.last_resort,
         owners: timing.owners,
+        balancers: timing.load_balancers,
         ignore_taints: pool
             .spec
             .provisioning

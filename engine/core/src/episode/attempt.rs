@@ -5,7 +5,7 @@ use super::memory::{AttemptRecord, Course, Episode, Sight};
 use super::plan::News;
 use super::seen::Seen;
 use crate::clock::seconds_between;
-use crate::policy::{Outcome, Remedy, Status};
+use crate::policy::{Outcome, Remedy, Seconds, Status};
 
 /// An unreported condition is waited for so many settling times: a node that has just booted needs a moment until its
 /// NPD speaks. Arbitrary.
@@ -20,6 +20,9 @@ pub(super) fn follow(
 ) {
     let sight = episode.sight.clone();
     let kind = episode.problem.kind.clone();
+    let mut reported = seen.conditions.iter();
+    let reported = reported.find(|condition| condition.kind.as_str() == kind);
+    let tells_after = reported.map_or(0, |condition| condition.tells_after);
     let Some(attempt) = episode
         .attempts
         .iter_mut()
@@ -39,7 +42,7 @@ pub(super) fn follow(
         }
     }
     if let Course::Settling { since } = attempt.course
-        && let Some((outcome, detail)) = judge(attempt, since, &sight, seen)
+        && let Some((outcome, detail)) = judge(attempt, since, (&sight, tells_after), seen)
     {
         end(attempt, seen, outcome, &detail);
     }
@@ -130,7 +133,7 @@ fn find_out(attempt: &mut AttemptRecord, seen: &Seen, limits: &Limits) {
 fn judge(
     attempt: &AttemptRecord,
     since: jiff::Timestamp,
-    sight: &Sight,
+    (sight, tells_after): (&Sight, Seconds),
     seen: &Seen,
 ) -> Option<(Outcome, String)> {
     let watched = seconds_between(since, seen.now);
@@ -143,7 +146,7 @@ fn judge(
         }),
         Status::No => {
             let gone = seconds_between(sight.since.max(since), seen.now);
-            (gone >= attempt.settle).then(|| match failed_unit(attempt, seen) {
+            (gone >= attempt.settle.max(tells_after)).then(|| match failed_unit(attempt, seen) {
                 Some(unit) => (
                     Outcome::NoEffect,
                     format!("the condition is gone, but {unit} has failed"),

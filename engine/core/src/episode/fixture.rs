@@ -52,6 +52,7 @@ pub(super) fn condition(status: Status, transition: i64) -> SeenCondition {
         message: "no answer".to_owned(),
         transition: Some(at(transition)),
         source: "npd".to_owned(),
+        tells_after: 0,
     }
 }
 
@@ -72,6 +73,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
         booted: Some(at(-3600)),
         goes_down: false,
         conditions: vec![condition(Status::No, -3600)],
+        events: Vec::new(),
         npd: Freshness::Fresh,
         units: BTreeMap::from([(unit("containerd.service"), running)]),
         systemd: Freshness::Fresh,
@@ -91,6 +93,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
             freshness: Freshness::Fresh,
         },
         handled: BTreeSet::from([kind(KIND)]),
+        made: BTreeSet::new(),
         policies: 0,
         stop: None,
         stop_heard: true,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::name::{BootId, ConditionKind, NodeName, Uid, UnitName};
-use crate::policy::{Freshness, Status};
+use crate::policy::{EventCount, Freshness, Seconds, Status};
 use crate::repair::{Asks, Grant, Phase, Rung};
 
 /// One node condition, as its source reports it.
@@ -21,7 +21,9 @@ pub struct SeenCondition {
     pub message: String,
     /// When the source says that it changed: another time with the same status means that we missed something.
     pub transition: Option<Timestamp>,
-    /// `npd` or `node-status`.
+    /// For so many seconds its absence must be watched before that means anything; 0 for what is a state.
+    pub tells_after: Seconds,
+    /// `npd` or `node-status`; of what the engine tells by itself `npd-counter` or `systemd`.
     pub source: String,
 }
 
@@ -128,6 +130,8 @@ pub struct Seen {
     pub goes_down: bool,
     /// The conditions that are reported *now*. One that is not listed is neither true nor false.
     pub conditions: Vec<SeenCondition>,
+    /// What happened lately, by Node Problem Detector's count.
+    pub events: Vec<EventCount>,
     /// Is Node Problem Detector's report among them?
     pub npd: Freshness,
     /// The allowed units, as far as they were read.
@@ -140,6 +144,8 @@ pub struct Seen {
     pub repair: Watched<RepairSeen>,
     /// The kinds, of those seen and of those remembered, that a policy handles on a node.
     pub handled: BTreeSet<ConditionKind>,
+    /// The problems that the engine makes itself, by its configuration.
+    pub made: BTreeSet<ConditionKind>,
     /// Counts the changes of the policies.
     pub policies: u64,
     /// The stop switch is set, and says this. One that was seen holds while the API server is away, also over a restart; one

@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::memory::{Episode, Memory, Sight};
 use super::plan::{News, Word};
 use super::seen::{Seen, SeenCondition};
-use super::{attempt, clock};
+use super::{attempt, clock, own};
 use crate::clock::seconds_between;
 use crate::policy::{Freshness, Status};
 use crate::repair::Problem;
@@ -46,9 +46,11 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         };
         look(&mut episode, seen.condition(&kind), seen, tell);
         attempt::follow(&mut episode, seen, limits, tell);
+        // the rule that made it a problem is gone: nobody will ever say that it is well
+        let is_unmade = episode.problem.source.is_some() && !seen.made.contains(&kind);
         if handed_back(&episode, seen) {
             tell(News::HandedBack);
-        } else if is_over(&episode, seen, limits) {
+        } else if is_over(&episode, seen, limits) || is_unmade && episode.running().is_none() {
             tell(News::Closed);
             if let Some(repair) = episode.handover.and_then(|handover| handover.repair) {
                 withdraw = Some(repair);
@@ -108,6 +110,7 @@ fn first_sight(condition: &SeenCondition, seen: &Seen, forgotten: bool) -> Episo
             reason: condition.reason.clone(),
             message: condition.message.clone(),
             since: seen.now,
+            source: own::is_own(&condition.source).then(|| condition.source.clone()),
         },
         sight: sight_of(condition, seen),
         recurrences: 0,

@@ -41,7 +41,7 @@ pub(super) fn observation(
             .iter()
             .map(|seen_now| condition(seen_now, memory, seen.now))
             .collect(),
-        events: Vec::new(),
+        events: seen.events.clone(),
         facts: BTreeMap::new(),
     }
 }

@@ -68,17 +68,18 @@ pub struct Condition {
     pub message: String,
     /// For how long we have seen it with this status.
     pub held: Seconds,
-    /// Who reported it: `npd`, `node-status`.
+    /// Who reported it: `npd`, `node-status`; or who told the node engine, which makes conditions by the operator's rules:
+    /// `npd-counter`, `systemd`.
     pub source: String,
 }
 
-/// Events of one reason on this node, counted over a window.
+/// Events of one reason on this node, as Node Problem Detector counts them, over a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventCount {
     /// The events' reason, e.g. `OOMKilling`.
     pub reason: String,
-    /// The last one's message.
+    /// The last one's message; empty where it is only counted.
     pub message: String,
     /// How many.
     pub count: u32,

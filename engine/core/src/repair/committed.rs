@@ -5,7 +5,7 @@ use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, dead, owners, sick_node};
+use super::{Phase, balancers, dead, owners, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -21,10 +21,10 @@ pub(super) fn committed(seen: &Seen) -> Next {
             .any(|taint| taint.starts_with("rectifier.dev/provisional:"))
     };
     match &view.replacement_node {
-        Some(node) if !provisional(node) => {
+        Some(node) if !provisional(node) => balancers::leave(seen).unwrap_or_else(|| {
             Next::enter(seen, Phase::Draining, Reason::Evicting, "")
                 .with(|record| record.drain = None)
-        }
+        }),
         Some(_) => Next::act(seen, Act::Adopt, Reason::Committed),
         // The replacement went away after its commit: nothing is evicted towards a node that is not there.
         None => Next::wait(seen, Reason::ReplacementLost, "its node is not there"),

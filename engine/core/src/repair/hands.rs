@@ -56,6 +56,8 @@ pub struct Hands {
     pub pool_paused: Option<String>,
     /// May the repair begin, beside those that have?
     pub turn: Turn,
+    /// The problem can wait for the pool's maintenance window, and none is open: when one is.
+    pub window: Option<String>,
     /// Why nothing is begun in its pool, and what has begun stays where it is.
     pub storm: Option<(Reason, String)>,
     /// Why no replacement is made in its pool.
@@ -229,6 +231,13 @@ pub fn approval_asked(record: &Record) -> Option<(Rung, String)> {
     let is_of = |rung: &Rung| approval(*rung, record.tried.len()) == asked;
     let rung = rungs.into_iter().find(is_of)?;
     Some((rung, asked.to_owned()))
+}
+
+/// It can wait for the pool's maintenance window. What has begun is not left half done until the next one.
+pub(super) fn waits_for_a_window(seen: &Seen) -> Option<Next> {
+    let begins = seen.record.rung.is_none() && !asked::by_a_person(seen);
+    let words = seen.hands.window.as_ref().filter(|_| begins)?;
+    Some(Next::wait(seen, Reason::AwaitingWindow, words))
 }
 
 /// What keeps a rung from beginning that the policies and the pool want to begin.

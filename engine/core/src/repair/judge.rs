@@ -115,6 +115,9 @@ pub(super) fn judging(seen: &Seen) -> Next {
     if let Some(next) = told::unsure(seen) {
         return next;
     }
+    if let Some(next) = hands::waits_for_a_window(seen) {
+        return next;
+    }
     // Ready is Unknown: nothing is decided before it is seen whether the node is alive all the same.
     // Unless a person says what is to be done to it, alive or not.
     let wants = seen.request.wants;

@@ -5,6 +5,7 @@
 //! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
 
 mod asked;
+mod balancers;
 mod cleanup;
 mod committed;
 mod condition;
@@ -38,6 +39,7 @@ mod server;
 pub mod told;
 pub mod volume;
 
+pub use balancers::EXCLUDED;
 pub use condition::{Condition, conditions};
 pub use drain::LastResort;
 pub use evidence::{Evidence, EvidenceSeen};

@@ -42,6 +42,8 @@ pub enum Act {
     DeleteSurplus(Vec<PortId>),
     /// Let the replacement bear pods: mark its server as adopted, take the provisional taint away, delete its token.
     Adopt,
+    /// Tell load balancers to send nothing new to the sick node.
+    LeaveBalancers,
     /// Keep what the sick server and its node still tell.
     CollectEvidence,
     /// Ask the cloud to start the sick server, or to reboot it hard.
@@ -89,6 +91,7 @@ impl Act {
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::CollectEvidence
+            | Act::LeaveBalancers
             | Act::Adopt
             | Act::Archive => None,
         }
@@ -103,6 +106,7 @@ impl Act {
             | Act::CreatePorts
             | Act::CreateServer
             | Act::Adopt
+            | Act::LeaveBalancers
             | Act::PowerCycle { .. }
             | Act::StopServer(_)
             | Act::OutOfService { is: true, .. }
@@ -137,6 +141,7 @@ impl Act {
             | Act::RemoveReplacement { .. }
             | Act::DeleteSurplus(_)
             | Act::Adopt
+            | Act::LeaveBalancers
             | Act::CollectEvidence
             | Act::DeletePorts(_)
             | Act::DeleteNode(_)

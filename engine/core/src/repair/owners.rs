@@ -12,7 +12,7 @@ use super::eviction::{evict, listed};
 use super::next::Next;
 use super::replace::fresh;
 use super::seen::Seen;
-use super::{age, sick_node};
+use super::{age, balancers, sick_node};
 use crate::reason::Reason;
 
 /// So many are written down.
@@ -136,6 +136,9 @@ pub(super) fn awaiting(seen: &Seen) -> Next {
     if sick_node(seen).is_some()
         && let Some(next) = evict(seen)
     {
+        return next;
+    }
+    if let Some(next) = balancers::awaited(seen, rules) {
         return next;
     }
     let Some(now) = &seen.more.owners else {

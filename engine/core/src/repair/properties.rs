@@ -141,6 +141,7 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             | Act::Adopt
             | Act::Archive
             | Act::CollectEvidence
+            | Act::LeaveBalancers
             | Act::OutOfService { is: false, .. },
         )
         | None => {}

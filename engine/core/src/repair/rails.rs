@@ -68,7 +68,10 @@ fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
         }),
         Phase::Stopping => Some(rules.power),
         // It ends by itself, unless the replacement is lost meanwhile, or a pod has come that does not leave.
-        Phase::AwaitingOwners => Some(rules.owners.saturating_add(rules.join)),
+        Phase::AwaitingOwners => {
+            let awaited = rules.owners.max(rules.balancers);
+            Some(awaited.saturating_add(rules.join))
+        }
         Phase::Committed | Phase::Detaching | Phase::DeletingServer | Phase::DeletingNode => {
             Some(rules.join)
         }

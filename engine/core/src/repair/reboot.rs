@@ -4,7 +4,7 @@ use super::eviction::evict;
 use super::next::Next;
 use super::record::{Grant, Rung, Tried};
 use super::seen::{ProblemSeen, Seen};
-use super::{Phase, age, asked, call_off, called_off, dead, hands, power, sick_node};
+use super::{Phase, age, asked, call_off, called_off, dead, hands, power, sick_node, withdrawn};
 use crate::clock::SignedDuration;
 use crate::policy::{Outcome, Seconds, Status};
 use crate::reason::Reason;
@@ -116,6 +116,10 @@ pub(super) fn settling(seen: &Seen) -> Next {
         // a person wanted the reboot, whatever is told of the node
         ProblemSeen::NotReported | ProblemSeen::Stale if asked::is_it(seen) => {
             age(seen) >= rules.settle
+        }
+        // of what no condition tells the node's engine knows alone, and takes its word back when it is gone
+        ProblemSeen::NotReported if seen.request.problem.source.is_some() => {
+            withdrawn(seen) && age(seen) >= rules.settle
         }
         ProblemSeen::There | ProblemSeen::NotReported | ProblemSeen::Stale => false,
     };

@@ -57,6 +57,11 @@ pub struct Problem {
     pub message: String,
     /// When it was first seen.
     pub since: Timestamp,
+    /// Who told the node's engine of it, if that made it a problem itself: `npd-counter`, `systemd`. No condition of the Node
+    /// tells it then, and the node engine's word is all there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub source: Option<String>,
 }
 
 /// What the repair is for, and how much of it is asked. Written by the node's engine, or by the control plane

@@ -104,6 +104,8 @@ pub struct Rules {
     pub last_resort: LastResort,
     /// Those who made the pods have so many seconds to make them Ready elsewhere.
     pub owners: Seconds,
+    /// Load balancers have so many seconds, from the beginning of the drain, to send nothing more to the node.
+    pub balancers: Seconds,
     /// Taints that may be on a replacement, though the sick node has them not.
     pub ignore_taints: Vec<String>,
     /// An offer not taken is void after so many seconds.

@@ -52,6 +52,40 @@ fn a_fix_takes_whole_words_only() {
 }
 
 #[test]
+fn problems_of_the_operators_own_are_read() {
+    let text = "npd: {counters: '127.0.0.1:20257'}
+problems:
+  TasksHang: {events: {reason: TaskHung, count: 3, within: 600}}
+  ProxyFailed: {failed: proxy.service}
+  ProxyRestarts: {restarts: {unit: proxy.service, count: 5, within: 600}}
+";
+    let config = parse(text).unwrap();
+    assert_eq!(config.problems.len(), 3);
+    assert_eq!(config.watched().len(), 1);
+    for (text, why) in [
+        ("problems: {Ready: {failed: a.service}}", "kubelet"),
+        ("problems: {A: {failed: '../x'}}", "../x"),
+        (
+            "problems: {A: {events: {reason: B, count: 1, within: 9}}}",
+            "npd.counters",
+        ),
+        (
+            "problems: {A: {restarts: {unit: a.service, count: 0, within: 9}}}",
+            "problems.A: count",
+        ),
+        ("problems: {A: {fails: a.service}}", "fails"),
+        (
+            "problems: {A: {restarts: {unit: a.service, count: 1, within: 9, often: 1}}}",
+            "often",
+        ),
+        ("problems: {'A B': {failed: a.service}}", "A B"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}
+
+#[test]
 fn a_rollout_is_told_in_seconds() {
     assert_eq!(Config::default().policies.rollout, 0);
     let config = parse("policies: {rollout: 3600}").unwrap();

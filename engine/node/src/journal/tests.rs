@@ -34,6 +34,7 @@ fn memory() -> Memory {
             reason: String::new(),
             message: String::new(),
             since: now(),
+            source: None,
         },
         sight: Sight {
             status: Status::Yes,
@@ -296,4 +297,32 @@ fn what_was_damaged_while_it_could_not_be_written_is_for_a_new_process() {
     fs::write(disk.folder.path().join("journal.redb"), b"no database").unwrap();
     let error = journal.write(&memory()).unwrap_err();
     assert!(matches!(error, JournalError::Back { .. }), "{error:?}");
+}
+
+fn told(number: usize) -> Told {
+    Told {
+        at: now(),
+        problem: "KernelDeadlock".to_owned(),
+        reason: "ProblemSeen".to_owned(),
+        text: number.to_string(),
+        warns: true,
+    }
+}
+
+#[test]
+fn what_was_told_is_kept_over_restarts_and_the_oldest_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, memory) = Journal::open(folder.path(), now()).unwrap();
+    assert!(journal.told().is_empty());
+    // also while nothing else changes
+    journal.write_with(&memory, &[told(0), told(1)]).unwrap();
+    let many: Vec<Told> = (2..KEPT + 1).map(told).collect();
+    journal.write_with(&memory, &many).unwrap();
+    journal.write(&memory).unwrap();
+    drop(journal);
+    let (journal, _) = Journal::open(folder.path(), now()).unwrap();
+    let kept = journal.told();
+    assert_eq!(kept.len(), KEPT);
+    assert_eq!(kept.first(), Some(&told(1)));
+    assert_eq!(kept.last(), Some(&told(KEPT)));
 }

@@ -6,6 +6,9 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+use crate::config::NpdConfig;
+
 /// It answers from memory, on loopback: 2 s is a thousand times what it needs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// A condition is some hundred bytes; a node has some dozen.
@@ -33,30 +36,39 @@ pub enum NpdError {
 
 /// A client of NPD.
 pub(super) struct Npd {
-    address: String,
+    conditions: String,
+    counters: String,
     client: Client<HttpConnector, Empty<&'static [u8]>>,
 }
 
 impl Npd {
-    /// Of the one at `HOST:PORT`.
-    pub(super) fn at(address: &str) -> Self {
+    /// Of the one at these addresses.
+    pub(super) fn at(config: &NpdConfig) -> Self {
+        let counters = config.counters.as_deref().unwrap_or_default();
         Self {
-            address: address.to_owned(),
+            conditions: format!("http://{}/conditions", config.address),
+            counters: format!("http://{counters}/metrics"),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
 
     /// All its conditions, as JSON.
     pub(super) async fn conditions(&self) -> Result<Vec<u8>, NpdError> {
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.get()).await;
+        self.get(&self.conditions).await
+    }
+
+    /// All that it counts, in Prometheus' text format.
+    pub(super) async fn counters(&self) -> Result<Vec<u8>, NpdError> {
+        self.get(&self.counters).await
+    }
+
+    async fn get(&self, uri: &str) -> Result<Vec<u8>, NpdError> {
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.get_whole(uri)).await;
         answer.unwrap_or(Err(NpdError::Timeout))
     }
 
-    async fn get(&self) -> Result<Vec<u8>, NpdError> {
-        let uri = format!("http://{}/conditions", self.address);
-        let uri = uri
-            .parse()
-            .map_err(|_| NpdError::Address(self.address.clone()))?;
+    async fn get_whole(&self, uri: &str) -> Result<Vec<u8>, NpdError> {
+        let uri = uri.parse().map_err(|_| NpdError::Address(uri.to_owned()))?;
         let answer = self.client.get(uri).await?;
         if !answer.status().is_success() {
             return Err(NpdError::Status(answer.status().as_u16()));

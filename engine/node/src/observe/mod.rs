@@ -1,5 +1,6 @@
 //! The first step of a pass: everything that a decision may rest on is read here, at one moment, and nowhere else.
 
+mod own;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,22 +16,15 @@ use rectifier_core::policy::{Freshness, SiteKind, Status};
 use rectifier_core::repair::PAUSED;
 use rectifier_core::switches::Step;
 
+use crate::config::KUBELETS;
 use crate::context::Context;
 use crate::npd;
 use crate::pass::State;
 use crate::systemd::Running;
 use crate::trouble::chain;
 
+pub(crate) use own::Known;
 pub(crate) use watch::watch;
-
-/// The conditions that kubelet and the network's plugin write. Everything else on the Node may be NPD's.
-const NOT_NPDS: [&str; 5] = [
-    "Ready",
-    "MemoryPressure",
-    "DiskPressure",
-    "PIDPressure",
-    "NetworkUnavailable",
-];
 
 /// What arrives between passes.
 pub(crate) struct Inbox {
@@ -42,6 +36,8 @@ pub(crate) struct Inbox {
     pub(crate) stop: Watched<Arc<ConfigMap>>,
     /// The policies' count of changes.
     pub(crate) policies: u64,
+    /// Something may have happened to the units.
+    pub(crate) moved: bool,
     /// A remedy of this process is under way.
     pub(crate) carrying_out: bool,
     /// One has ended.
@@ -49,16 +45,38 @@ pub(crate) struct Inbox {
 }
 
 /// Looks at the node.
-pub(crate) async fn node(ctx: &Context, state: &State, inbox: Inbox) -> Seen {
-    let memory = &state.memory;
+pub(crate) async fn node(ctx: &Context, state: &mut State, inbox: Inbox) -> Seen {
+    let is_deaf = ctx.switches.skips(Step::PassOn);
     let (mut conditions, npd) = from_npd(ctx).await;
-    from_node(
-        &mut conditions,
-        &inbox.node,
-        npd,
-        ctx.switches.skips(Step::PassOn),
-    );
+    from_node(&mut conditions, &inbox.node, npd, is_deaf);
+    let mut events = Vec::new();
+    if !is_deaf {
+        let now = ctx.clock.now();
+        own::look(ctx, &mut state.known, inbox.moved, now).await;
+        let own = &mut state.known.own;
+        let ended = inbox.ended.as_ref().filter(|ended| ended.result.is_ok());
+        if let Some(ended) = ended
+            && let Some(rule) = ctx.config.problems.get(&ended.problem)
+        {
+            own.remedied(&ended.problem, rule, now);
+        }
+        // another reporter's word goes before: also its last one, while it is silent
+        let episodes = &state.memory.episodes;
+        let is_anothers = |kind: &ConditionKind| {
+            let episode = episodes.get(kind);
+            episode.is_some_and(|episode| episode.problem.source.is_none())
+        };
+        for told in own.conditions(&ctx.config.problems, now) {
+            let is_known = conditions.iter().any(|known| known.kind == told.kind);
+            if !is_known && !is_anothers(&told.kind) {
+                conditions.push(told);
+            }
+        }
+        events = own.happened(now);
+    }
+    let memory = &state.memory;
     let handled = handled(ctx, memory, &conditions);
+    own::tell_unhandled(ctx, &conditions, &handled);
     let ill = conditions
         .iter()
         .any(|seen| seen.status == Status::Yes && handled.contains(&seen.kind));
@@ -74,12 +92,14 @@ pub(crate) async fn node(ctx: &Context, state: &State, inbox: Inbox) -> Seen {
         booted: running.and_then(|running| running.since),
         goes_down: running.is_some_and(|running| running.goes_down),
         conditions,
+        events,
         npd,
         units,
         systemd,
         node: slim(inbox.node, node_seen),
         repair: slim(inbox.repair, repair_seen),
         handled,
+        made: ctx.config.problems.keys().cloned().collect(),
         policies: inbox.policies,
         stop: inbox.stop.value.as_deref().map(why),
         stop_heard: inbox.stop.freshness != Freshness::Missing,
@@ -139,7 +159,8 @@ fn from_node(
         .into_iter()
         .flatten()
     {
-        let trusted = NOT_NPDS.contains(&condition.type_.as_str())
+        // everything else on the Node may be NPD's
+        let trusted = KUBELETS.contains(&condition.type_.as_str())
             || (npd == Freshness::Fresh && !only_kubelets);
         let Ok(kind) = ConditionKind::parse(condition.type_.as_str()) else {
             continue;
@@ -154,6 +175,7 @@ fn from_node(
             message: condition.message.clone().unwrap_or_default(),
             transition: condition.last_transition_time.as_ref().map(|time| time.0),
             source: "node-status".to_owned(),
+            tells_after: 0,
         });
     }
 }

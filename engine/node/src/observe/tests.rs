@@ -51,6 +51,28 @@ fn npds_answer_is_read() {
     assert!(npd::parse(b"<html>").is_err());
 }
 
+/// As NPD v1.34 answers.
+const METRICS: &str = r#"# HELP problem_counter Number of times a specific type of problem have occurred.
+# TYPE problem_counter counter
+problem_counter{reason="OOMKilling"} 0
+problem_counter{reason="TaskHung"} 1.2e+03
+problem_gauge{reason="TaskHung",type="KernelDeadlock"} 1
+problem_counter{reason="Broken"} NaN
+problem_counter{reason="#;
+
+#[test]
+fn npds_counters_are_read() {
+    let counted = npd::counters(METRICS.as_bytes());
+    let expected = [("OOMKilling", 0), ("TaskHung", 1200)];
+    assert_eq!(
+        counted,
+        expected
+            .map(|(name, count)| (name.to_owned(), count))
+            .into()
+    );
+    assert!(npd::counters(b"<html>\xff").is_empty());
+}
+
 #[test]
 fn npds_own_word_goes_before_its_copy_on_the_node() {
     let mut conditions = npd::parse(ANSWER.as_bytes()).unwrap();

@@ -6,8 +6,10 @@
 mod fix;
 mod unit;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
 use rectifier_core::clock::Timestamp;
 use rectifier_core::name::UnitName;
@@ -166,14 +168,43 @@ impl Systemd {
         self.heard(logind.reboot(false).await).await
     }
 
-    /// The names of the units whose jobs end, until the connection breaks.
+    /// The names of the units whose jobs end, and of those watched whenever a property of theirs changes, until the connection
+    /// breaks.
     ///
     /// # Errors
     /// systemd cannot be asked.
-    pub async fn finished_jobs(&self) -> Result<impl Stream<Item = String> + use<>, SystemdError> {
+    pub async fn moved_units(
+        &self,
+        watched: &BTreeSet<UnitName>,
+    ) -> Result<impl Stream<Item = String> + use<>, SystemdError> {
         let manager = self.manager().await?;
         let jobs = self.heard(manager.receive_job_removed().await).await?;
-        Ok(jobs.filter_map(|job| async move { job.args().ok().map(|args| args.unit.clone()) }))
+        let jobs =
+            jobs.filter_map(|job| async move { job.args().ok().map(|args| args.unit.clone()) });
+        let mut all = SelectAll::new();
+        all.push(jobs.boxed());
+        for unit in watched {
+            // one that cannot be watched is looked at all the same, if more seldom, and says nothing about the others
+            match self.changes(&manager, unit).await {
+                Ok(changes) => all.push(changes.boxed()),
+                Err(error) => {
+                    tracing::warn!(%unit, error = %chain(&error), "cannot listen for the unit's changes");
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    async fn changes(
+        &self,
+        manager: &systemd1::ManagerProxy<'_>,
+        unit: &UnitName,
+    ) -> Result<impl Stream<Item = String> + use<>, SystemdError> {
+        let properties = self.properties(manager, unit).await?;
+        let changes = properties.receive_properties_changed().await;
+        let changes = self.heard(changes).await?;
+        let name = unit.to_string();
+        Ok(changes.map(move |_| name.clone()))
     }
 
     /// Begins a job and waits for its end.

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::UnitName;
+use zbus::fdo::PropertiesProxy;
 use zbus::names::InterfaceName;
 use zbus::{OwnedObjectPath, OwnedVariant};
+use zbus_systemd::systemd1::ManagerProxy;
 
 use super::{Systemd, SystemdError};
 
@@ -22,14 +24,7 @@ impl Systemd {
     /// systemd cannot be asked.
     pub async fn unit(&self, name: &UnitName) -> Result<Option<UnitSeen>, SystemdError> {
         let manager = self.manager().await?;
-        let path = self
-            .heard(manager.load_unit(name.as_str().to_owned()).await)
-            .await?;
-        let properties = zbus::fdo::PropertiesProxy::builder(&self.connection().await?)
-            .destination("org.freedesktop.systemd1")
-            .path(path)
-            .build()
-            .await?;
+        let properties = self.properties(&manager, name).await?;
         let mut unit = self
             .heard(properties.get_all(UNIT).await.map_err(Into::into))
             .await?;
@@ -53,6 +48,24 @@ impl Systemd {
             invocation: hex(&take::<Vec<u8>>(&mut unit, "InvocationID").unwrap_or_default()),
             busy: job(&mut unit).is_some_and(|id| id != 0),
         }))
+    }
+}
+
+impl Systemd {
+    /// The properties of a unit, also of one of which there is no file.
+    pub(super) async fn properties(
+        &self,
+        manager: &ManagerProxy<'_>,
+        name: &UnitName,
+    ) -> Result<PropertiesProxy<'static>, SystemdError> {
+        let path = manager.load_unit(name.as_str().to_owned()).await;
+        let path = self.heard(path).await?;
+        let properties = PropertiesProxy::builder(&self.connection().await?)
+            .destination("org.freedesktop.systemd1")
+            .path(path)
+            .build()
+            .await?;
+        Ok(properties)
     }
 }
 

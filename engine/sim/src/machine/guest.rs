@@ -38,6 +38,8 @@ pub(super) struct Guest {
     hangs: bool,
     units: BTreeMap<String, Unit>,
     pub(super) finished: broadcast::Sender<String>,
+    /// Units that began to run, or ended.
+    pub(super) turned: broadcast::Sender<String>,
     /// The times at which it checks are this, and every so many seconds later.
     first_check: Instant,
     check: Option<Instant>,
@@ -51,6 +53,8 @@ pub(super) struct Guest {
     /// Node Problem Detector's answer, unless a condition has changed since it gave one.
     answer: Option<Vec<u8>>,
     is_news: bool,
+    /// What Node Problem Detector has counted since it began, by reason.
+    counted: BTreeMap<String, u64>,
     has_booted: bool,
     /// The number of the node's engine that runs, and since when one does.
     engine: u64,
@@ -104,6 +108,7 @@ impl Guest {
             hangs: false,
             units: units.map(unit).collect(),
             finished: broadcast::Sender::new(JOBS_KEPT),
+            turned: broadcast::Sender::new(JOBS_KEPT),
             first_check: now.at + draw(chance, &(std::time::Duration::ZERO..=options.check)),
             check: None,
             is_changed: true,
@@ -112,6 +117,7 @@ impl Guest {
             problems: BTreeMap::new(),
             answer: None,
             is_news: true,
+            counted: npd::COUNTED.map(|reason| (reason.to_owned(), 0)).into(),
             has_booted: false,
             engine: 0,
             engine_from: now.at,
@@ -200,6 +206,7 @@ impl Guest {
         for (condition, check) in self.conditions.iter_mut().zip(self.checks.iter()) {
             *condition = Condition::of(check, None, false, now.wall);
         }
+        self.counted.values_mut().for_each(|count| *count = 0);
         self.tell_news();
     }
 

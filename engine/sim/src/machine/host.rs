@@ -1,15 +1,17 @@
 //! A machine as its node's engine has it: asked, and told what to do, with the time that it takes.
 
-use std::future::pending;
+use std::collections::BTreeSet;
+use std::future::{pending, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
-use futures::stream::{BoxStream, unfold};
+use futures::stream::{BoxStream, select, unfold};
+use futures::{Stream, StreamExt};
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::{UnitCall, UnitVerb};
 use rectifier_node::{FixLimits, Machine, NpdError, Running, SystemdError};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, sleep_until};
 
@@ -90,6 +92,10 @@ impl Machine for Host {
         Ok(self.ask(|guest| guest.npd()).await)
     }
 
+    async fn npd_counters(&self) -> Result<Vec<u8>, NpdError> {
+        Ok(self.ask(|guest| guest.counters()).await)
+    }
+
     fn boot_id(&self) -> Option<BootId> {
         let look = |guest: &mut Guest| guest.boot_id();
         BootId::parse(self.machines.look_at(&self.server, look)?).ok()
@@ -129,17 +135,30 @@ impl Machine for Host {
         Ok(())
     }
 
-    async fn finished_jobs(&self) -> Result<BoxStream<'static, String>, SystemdError> {
-        let jobs = self.ask(|guest| guest.finished.subscribe()).await;
-        let next = |mut jobs: tokio::sync::broadcast::Receiver<String>| async move {
-            loop {
-                match jobs.recv().await {
-                    Ok(unit) => return Some((unit, jobs)),
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                }
-            }
+    async fn moved_units(
+        &self,
+        watched: &BTreeSet<UnitName>,
+    ) -> Result<BoxStream<'static, String>, SystemdError> {
+        let subscribe = |guest: &mut Guest| (guest.finished.subscribe(), guest.turned.subscribe());
+        let (finished, turned) = self.ask(subscribe).await;
+        let watched = watched.clone();
+        let is_watched = move |unit: &String| {
+            let is_it = watched.iter().any(|watched| watched.as_str() == unit);
+            ready(is_it)
         };
-        Ok(unfold(jobs, next).boxed())
+        let turned = heard(turned).filter(is_watched);
+        Ok(select(heard(finished), turned).boxed())
     }
+}
+
+fn heard(from: Receiver<String>) -> impl Stream<Item = String> {
+    unfold(from, |mut from| async move {
+        loop {
+            match from.recv().await {
+                Ok(unit) => return Some((unit, from)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    })
 }

@@ -29,6 +29,7 @@ played! {
     drains::two_budgets_over_one_pod_are_told_and_end_when_one_goes
     drains::the_server_goes_when_the_pods_are_ready_elsewhere
     drains::pods_that_do_not_come_up_elsewhere_hold_the_server_for_a_while_only
+    drains::load_balancers_hear_of_it_first_and_have_their_time
     uncommitted::a_replacement_is_committed_when_it_has_the_drivers_and_daemons
     likeness::what_cannot_be_copied_is_named_before_anything_is_touched
     likeness::a_server_that_boots_from_a_volume_is_replaced_where_the_pool_names_an_image

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::Phase;
+use rectifier_core::repair::{EXCLUDED, Phase};
 use rectifier_sim::scene::NAMESPACE;
 use serde_json::json;
 
@@ -298,5 +299,36 @@ pub(crate) async fn pods_that_do_not_come_up_elsewhere_hold_the_server_for_a_whi
         .at
         .duration_since(since.context("no time")?);
     ensure!((60..70).contains(&waited.as_secs()), "it waited {waited}");
+    Ok(())
+}
+
+pub(crate) async fn load_balancers_hear_of_it_first_and_have_their_time(
+    mut stage: Stage,
+) -> Result<()> {
+    stage
+        .pool(json!({"timing": {"loadBalancers": 120}}))
+        .await?;
+    stage.start();
+    stage.fall_sick().await?;
+    let is_excluded = || {
+        let node = stage.node(SICK);
+        node.is_some_and(|node| node.labels().contains_key(EXCLUDED))
+    };
+    stage.until_in(Phase::Joining).await?;
+    ensure!(!is_excluded(), "nothing is committed yet");
+    stage.until_in(Phase::Draining).await?;
+    ensure!(is_excluded(), "its pods leave, and it is still used");
+    let over = stage.until_over().await?;
+    ensure!(over.phase == Phase::Replaced, "{over:?}");
+    let entered = |phase: Phase| {
+        let step = over.steps.iter().find(|step| step.phase == phase);
+        step.map(|step| step.at).context("it was never in it")
+    };
+    let had = entered(Phase::DeletingServer)?.duration_since(entered(Phase::Draining)?);
+    ensure!((120..130).contains(&had.as_secs()), "they had {had}");
+    ensure!(
+        stage.said("LeavingBalancers").len() == 1,
+        "it was told once"
+    );
     Ok(())
 }

@@ -13,6 +13,7 @@ mod lease;
 mod leftovers;
 mod likeness;
 mod minds;
+mod own;
 #[path = "../policy/mod.rs"]
 mod policy;
 mod rbac;
@@ -23,3 +24,4 @@ mod stage;
 mod stories;
 mod told;
 mod uncommitted;
+mod weather;

@@ -15,6 +15,7 @@ fn request() -> Request {
             reason: String::new(),
             message: String::new(),
             since: at(0),
+            source: None,
         },
         asks: Asks::Escalate,
         deadline: None,

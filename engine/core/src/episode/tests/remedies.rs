@@ -38,6 +38,56 @@ fn a_remedy_that_helped_is_recovered_after_the_settling_time_and_not_before() {
 }
 
 #[test]
+fn what_is_counted_has_helped_when_it_was_watched_for_its_window() {
+    let counted = |mut seen: Seen| {
+        for condition in &mut seen.conditions {
+            condition.source = "npd-counter".to_owned();
+            condition.tells_after = 600;
+        }
+        seen.made.insert(kind(KIND));
+        seen
+    };
+    let plan = go(&settling(), &counted(healthy(5)), wait());
+    let plan = go(&plan.memory, &counted(healthy(604)), wait());
+    assert_eq!(outcome(&plan), Outcome::Running);
+    let plan = go(&plan.memory, &counted(healthy(605)), wait());
+    assert!(matches!(
+        plan.news[0].news,
+        News::Outcome {
+            outcome: Outcome::Recovered,
+            ..
+        }
+    ));
+    // that it is there again is known sooner
+    let again = go(&settling(), &counted(ill(61)), wait());
+    assert_eq!(outcome(&again), Outcome::NoEffect);
+}
+
+#[test]
+fn a_problem_whose_rule_is_gone_is_none_any_more() {
+    let made = |mut seen: Seen, is_made: bool| {
+        for condition in &mut seen.conditions {
+            condition.source = "systemd".to_owned();
+        }
+        if is_made {
+            seen.made.insert(kind(KIND));
+        }
+        seen
+    };
+    let opened = go(&Memory::default(), &made(ill(0), true), wait());
+    assert_eq!(episode(&opened).problem.source.as_deref(), Some("systemd"));
+    let unseen = |is_made| Seen {
+        conditions: Vec::new(),
+        ..made(healthy(3600), is_made)
+    };
+    let kept = go(&opened.memory, &unseen(true), wait());
+    assert_eq!(kept.memory.episodes.len(), 1, "it is only not reported");
+    let unmade = go(&opened.memory, &unseen(false), wait());
+    assert!(unmade.memory.episodes.is_empty());
+    assert!(matches!(unmade.news[0].news, News::Closed));
+}
+
+#[test]
 fn a_problem_that_is_still_there_after_the_settling_time_is_no_effect() {
     assert_eq!(
         outcome(&go(&settling(), &ill(60), wait())),

@@ -343,6 +343,9 @@ impl World {
                 .new_node
                 .iter_mut()
                 .for_each(|node| node.taints.clear()),
+            Act::LeaveBalancers => self.node.iter_mut().for_each(|node| {
+                node.labels.insert(EXCLUDED.to_owned(), String::new());
+            }),
             Act::CollectEvidence => {
                 self.evidence = EvidenceSeen::There {
                     missing: Vec::new(),

@@ -234,6 +234,9 @@ fn a_host_that_does_not_answer_ends_with_a_person_whose_word_moves_it_on() {
 fn a_stop_that_its_host_does_after_a_person_was_asked_is_still_ours() {
     let mut stopping = silent(Phase::Stopping);
     stopped(&mut stopping, false, false);
+    if let Some(node) = &mut stopping.node {
+        node.labels.insert(EXCLUDED.to_owned(), String::new());
+    }
     stopping.record.steps.push(StepRecord {
         phase: Phase::Stopping,
         at: at(0),

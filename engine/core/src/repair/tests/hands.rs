@@ -270,6 +270,23 @@ fn the_time_of_a_pause_counts_for_no_deadline() {
 }
 
 #[test]
+fn what_can_wait_begins_in_a_window_and_goes_on_after_it() {
+    let mut judging = ready_to_begin();
+    judging.hands.window = Some("the next one opens at ten".to_owned());
+    let waits = decide(&judging).unwrap();
+    assert_eq!((waits.act, waits.reason), (None, Reason::AwaitingWindow));
+    assert!(waits.record.message.contains("at ten"));
+    // a rung was tried, and its cordon stands
+    let mut begun = judging.clone();
+    begun.record.rung = Some(Rung::Reboot);
+    begun.node = Some(cordoned(Some(REPAIR_UID)));
+    assert_ne!(decide(&begun).unwrap().reason, Reason::AwaitingWindow);
+    judging.request.wants = Some(Rung::Replace);
+    judging.request.requested_by = RequestedBy::Operator;
+    assert_eq!(decide(&judging).unwrap().act, Some(Act::Cordon));
+}
+
+#[test]
 fn a_pool_in_mode_approve_waits_for_the_very_rung() {
     let mut judging = ready_to_begin();
     judging.pool.as_mut().unwrap().approves = true;

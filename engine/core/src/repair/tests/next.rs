@@ -25,6 +25,7 @@ fn each_act_belongs_to_the_step_of_the_loop_that_can_be_switched_off() {
         (Act::Uncordon, None),
         (removal, None),
         (Act::Adopt, None),
+        (Act::LeaveBalancers, None),
         (Act::Archive, None),
     ] {
         assert_eq!(act.step(), step, "{act:?}");

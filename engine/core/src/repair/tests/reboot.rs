@@ -107,6 +107,14 @@ fn only_a_boot_in_which_the_problem_stays_away_from_a_ready_node_has_helped() {
         settling.node.as_mut().unwrap().ready = ready;
         assert_eq!(becomes(&settling), wanted, "{problem:?} {ready:?} {age}");
     }
+    // what no condition tells is gone when the node's engine says so
+    for (withdrawn, age, wanted) in [(true, 60, helped), (true, 59, waits), (false, 60, waits)] {
+        let mut settling = rebooted(Phase::Settling, age);
+        settling.problem = ProblemSeen::NotReported;
+        settling.request.problem.source = Some("systemd".to_owned());
+        settling.request.withdrawn = withdrawn;
+        assert_eq!(becomes(&settling), wanted, "{withdrawn} {age}");
+    }
     // a settling time that is long has its second half, too
     for (age, wanted) in [(799, waits), (800, in_vain)] {
         let mut settling = rebooted(Phase::Settling, age);

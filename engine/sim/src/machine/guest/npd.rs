@@ -41,7 +41,26 @@ impl Condition {
     }
 }
 
+/// The reasons of the temporary problems for which it looks.
+pub(super) const COUNTED: [&str; 2] = ["OOMKilling", "TaskHung"];
+
 impl Guest {
+    /// Something happens that its log tells. False: nobody looks for that, or the machine is down.
+    pub(in crate::machine) fn happen(&mut self, reason: &str) -> bool {
+        let is_up = self.is_up();
+        let count = self.counted.get_mut(reason).filter(|_| is_up);
+        count.map(|count| *count += 1).is_some()
+    }
+
+    /// As Node Problem Detector's exporter for Prometheus gives its counters.
+    pub(in crate::machine) fn counters(&self) -> Vec<u8> {
+        let mut text = String::from("# TYPE problem_counter counter\n");
+        for (reason, count) in &self.counted {
+            text.push_str(&format!("problem_counter{{reason=\"{reason}\"}} {count}\n"));
+        }
+        text.into_bytes()
+    }
+
     /// What is reported has to be compared anew.
     pub(super) fn has_changed(&mut self) {
         self.check = None;

@@ -32,6 +32,8 @@ impl Guest {
         (unit.is_active, unit.since) = (runs, now.wall);
         unit.invocation += u64::from(runs);
         self.has_changed();
+        // Nobody may listen.
+        drop(self.turned.send(name.to_owned()));
         if runs {
             let what = OnMachine::UnitStarted(name.to_owned());
             self.record.machine(&self.server, what);

@@ -10,4 +10,5 @@ mod rights;
 pub(crate) mod stage;
 mod storms;
 mod turns;
+mod windows;
 mod words;

@@ -44,7 +44,8 @@ impl Stage {
         options: scene::Options,
         policies: Arc<dyn Advisor>,
     ) -> Result<Self> {
-        let options = scene::Options { seed: 7, ..options };
+        let seed = if options.seed == 0 { 7 } else { options.seed };
+        let options = scene::Options { seed, ..options };
         let scene = Scene::set(options, policies);
         let stage = Self {
             client: scene.api.client("person"),
