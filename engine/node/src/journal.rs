@@ -330,11 +330,10 @@ fn commit(database: &Database, memory: &Memory, told: &[Told]) -> Result<(), Jou
     if !told.is_empty() {
         let mut rows = transaction.open_table(TOLD).map_err(write_error)?;
         let last = rows.last().map_err(write_error)?;
-        let mut next = last.map_or(0, |(number, _)| number.value() + 1);
-        for told in told {
+        let next = last.map_or(0, |(number, _)| number.value() + 1);
+        for (number, told) in (next..).zip(told) {
             let row = serde_json::to_vec(told).map_err(JournalError::Encode)?;
-            rows.insert(next, row.as_slice()).map_err(write_error)?;
-            next += 1;
+            rows.insert(number, row.as_slice()).map_err(write_error)?;
         }
         let kept = u64::try_from(KEPT).unwrap_or(u64::MAX);
         while rows.len().map_err(write_error)? > kept {
