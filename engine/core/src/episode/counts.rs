@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::clock::seconds_between;
 use crate::name::ConditionKind;
 use crate::policy::{EventCount, Seconds, Status};
-use jiff::Timestamp;
 
 /// So far back it is known what happened when.
 pub(super) const WINDOW: Seconds = 3600;
@@ -70,6 +71,9 @@ impl Counted {
     }
 
     fn add(&mut self, now: Timestamp, more: u64) {
+        if more == 0 {
+            return;
+        }
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         match self.lately.last_mut() {
             Some((at, count)) if !self.is_closed && seconds_between(*at, now) < TOGETHER => {
@@ -92,7 +96,7 @@ impl Counted {
 
     fn within(&self, now: Timestamp, window: Seconds, from: Option<Timestamp>) -> u32 {
         let counts = |(at, _): &&(Timestamp, u32)| {
-            seconds_between(*at, now) < window && from.is_none_or(|from| *at >= from)
+            seconds_between(*at, now) < window && from.is_none_or(|from| *at > from)
         };
         let recent = self.lately.iter().rev().take_while(counts);
         recent.fold(0, |sum, (_, count)| sum.saturating_add(*count))
@@ -118,7 +122,6 @@ impl Counts {
                 counted.shift(looked, now);
             }
             match (total.checked_sub(counted.total), anew) {
-                (Some(0), _) | (None, Anew::Since) if total == counted.total || total == 0 => {}
                 (Some(more), _) => counted.add(now, more),
                 (None, Anew::Since) => counted.add(now, total),
                 (None, Anew::Recounted) => counted.since = now,
@@ -235,6 +238,15 @@ mod tests {
         counts.remedied("TaskHung", &kind("TasksHang"), at(61));
         assert_eq!(look(&mut counts, 63, 5), Status::No);
         assert_eq!(look(&mut counts, 64, 7), Status::No);
+        // nor does what was read in the very moment of the remedy
+        let mut same = counts.clone();
+        same.take_in(
+            at(65),
+            &[("TaskHung".to_owned(), 10)].into(),
+            Anew::Recounted,
+        );
+        same.remedied("TaskHung", &kind("TasksHang"), at(65));
+        assert_eq!(look(&mut same, 66, 10), Status::No);
         // for another problem, and for whoever looks at what happened, nothing is forgotten
         let other = counts.is_often("TaskHung", (3, 600), &kind("Other"), at(64));
         assert_eq!(other, Some(Status::Yes));
