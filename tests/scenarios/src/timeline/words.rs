@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rectifier_bed::kubernetes::Record;
+use rectifier_core::repair::EXCLUDED;
 use serde_json::Value;
 
 use crate::wait::text;
@@ -110,6 +111,7 @@ fn node(name: &str, body: &Value) -> String {
         (Some(Value::Bool(true)), _) => format!("cordons {name}"),
         (Some(_), _) => format!("uncordons {name}"),
         (None, Some(_)) => format!("takes the provisional taint off {name}"),
+        (None, None) if is_excluded(body) => format!("takes {name} off load balancers"),
         (None, None) => format!("patches {name}"),
     }
 }
@@ -124,6 +126,11 @@ fn asks(body: &Value) -> Option<String> {
     }
     spec.get("acceptedGrant")
         .map(|_| "accepts the grant to reboot".to_owned())
+}
+
+fn is_excluded(body: &Value) -> bool {
+    let labels = body.pointer("/metadata/labels");
+    labels.is_some_and(|labels| labels.get(EXCLUDED).is_some())
 }
 
 #[cfg(test)]
@@ -161,6 +168,8 @@ mod tests {
         assert_eq!(off.as_deref(), Some("uncordons n"));
         let taints = told(json!({"spec": {"taints": []}}));
         assert_eq!(taints.as_deref(), Some("takes the provisional taint off n"));
+        let excluded = told(json!({"metadata": {"labels": {EXCLUDED: ""}}}));
+        assert_eq!(excluded.as_deref(), Some("takes n off load balancers"));
     }
 
     #[test]

@@ -37,20 +37,22 @@ fn nobody_is_told_before_the_commit_or_while_a_person_halts_it() {
     );
 }
 
+/// The pods have left, so many seconds after the drain began.
+fn emptied(mut seen: Seen, seconds: i64) -> Next {
+    seen.evidence = kept();
+    seen.record.steps.push(StepRecord {
+        phase: Phase::Draining,
+        at: at(0),
+        reason: Reason::Evicting,
+        detail: String::new(),
+    });
+    seen.now = at(seconds);
+    decide(&seen).unwrap()
+}
+
 #[test]
 fn the_server_stays_until_they_had_their_time() {
-    let drained = |seconds: i64| {
-        let mut seen = excluded(replaced(Phase::AwaitingOwners));
-        seen.evidence = kept();
-        seen.record.steps.push(StepRecord {
-            phase: Phase::Draining,
-            at: at(0),
-            reason: Reason::Evicting,
-            detail: String::new(),
-        });
-        seen.now = at(seconds);
-        decide(&seen).unwrap()
-    };
+    let drained = |seconds| emptied(excluded(replaced(Phase::AwaitingOwners)), seconds);
     let waits = drained(29);
     assert_eq!(
         (waits.act, waits.reason, waits.record.phase),
@@ -61,14 +63,6 @@ fn the_server_stays_until_they_had_their_time() {
 
 #[test]
 fn nobody_is_waited_for_who_was_told_nothing() {
-    let mut seen = replaced(Phase::AwaitingOwners);
-    seen.evidence = kept();
-    seen.record.steps.push(StepRecord {
-        phase: Phase::Draining,
-        at: at(0),
-        reason: Reason::Evicting,
-        detail: String::new(),
-    });
-    seen.now = at(1);
-    assert_eq!(decide(&seen).unwrap().record.phase, Phase::DeletingServer);
+    let next = emptied(replaced(Phase::AwaitingOwners), 1);
+    assert_eq!(next.record.phase, Phase::DeletingServer);
 }
