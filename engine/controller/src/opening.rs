@@ -69,10 +69,11 @@ pub(crate) async fn open_if_due(
     let (waiting, problems): (Vec<_>, Vec<_>) = problems
         .into_iter()
         .partition(|(kind, _)| shut(kind).is_some());
-    let opens = waiting
-        .iter()
-        .filter_map(|(kind, _)| shut(kind)?.until)
-        .min();
+    let opens = waiting.iter().filter_map(|(kind, _)| shut(kind)?.until);
+    let opens = opens.min().map(|until: Timestamp| {
+        let left = until.duration_since(ctx.now());
+        Duration::try_from(left).unwrap_or_default()
+    });
     if problems.is_empty() {
         let words = waiting
             .iter()
@@ -80,10 +81,7 @@ pub(crate) async fn open_if_due(
         let words = words.collect::<Vec<_>>().join(", ");
         cluster.hold(node, Some(Reason::AwaitingWindow));
         event::hold(ctx, cluster, node, &facts, Reason::AwaitingWindow, &words).await;
-        let left = opens.map_or(TELL_AGAIN, |until: Timestamp| {
-            let left = until.duration_since(ctx.now());
-            Duration::try_from(left).unwrap_or_default().min(TELL_AGAIN)
-        });
+        let left = opens.unwrap_or(TELL_AGAIN).min(TELL_AGAIN);
         return Ok(Opening::NotNow(Some(left)));
     }
     // to the instant, and from it: whole seconds, counted from the end of a pass, are late by all that the pass did
@@ -112,7 +110,7 @@ pub(crate) async fn open_if_due(
         ahead::look(ctx, cluster, node, soonest()).await;
         return Ok(Opening::NotNow(Some(soonest())));
     }
-    let mut again = early.iter().map(left).min();
+    let mut again = early.iter().map(left).chain(opens).min();
     let archive = observe::archive(ctx, cluster, node, None).await?;
     for (kind, sight) in due {
         let veto = history::veto(&archive, &facts.uid, kind.as_str(), ctx.now());
