@@ -1,34 +1,50 @@
-//! `cargo xtask clean`: what the cache holds, and removing it.
+//! `cargo xtask clean`: what the cache holds and what was built, and removing it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rectifier_provision::{Cache, no_mounts, remove};
 
-pub(crate) fn run(cache: &Cache, removing: bool) -> Result<ExitCode> {
-    let mut total = 0;
-    let mut entries: Vec<_> = std::fs::read_dir(cache.root())?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in &entries {
-        let bytes = size(&entry.path())?;
-        total += bytes;
-        println!("{:9.1} MiB  {}", mib(bytes), entry.path().display());
+pub(crate) fn run(cache: &Cache, all: bool, builds: bool) -> Result<ExitCode> {
+    let mut cached: Vec<_> = std::fs::read_dir(cache.root())?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    cached.sort();
+    let built = cache.builds()?;
+    show(&cached)?;
+    show(&built)?;
+    let mut going = Vec::new();
+    if all {
+        going.extend(cached);
     }
-    println!("{:9.1} MiB  in all", mib(total));
-    if !removing {
-        println!("nothing is removed; `cargo xtask clean --cache` removes it");
+    if builds {
+        going.extend(built);
+    }
+    if going.is_empty() {
+        println!(
+            "nothing is removed; `cargo xtask clean --cache` removes the cache, `--builds` what cargo built"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     // before the first is removed: half a cache is of use to nobody
-    entries
-        .iter()
-        .try_for_each(|entry| no_mounts(&entry.path()))?;
-    for entry in entries {
-        remove(&entry.path())?;
+    going.iter().try_for_each(|path| no_mounts(path))?;
+    for path in going {
+        remove(&path)?;
     }
     println!("removed");
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(paths: &[PathBuf]) -> Result<()> {
+    let mut total = 0;
+    for path in paths {
+        let bytes = size(path)?;
+        total += bytes;
+        println!("{:9.1} MiB  {}", mib(bytes), path.display());
+    }
+    println!("{:9.1} MiB  in all", mib(total));
+    Ok(())
 }
 
 /// Bytes of all files below it; links are not followed.

@@ -14,6 +14,7 @@ mod junit;
 mod layers;
 mod nextest;
 mod results;
+mod sdk;
 mod setup;
 mod table;
 mod test;
@@ -83,11 +84,14 @@ enum Command {
     },
     /// Checks which crate may depend on which
     CheckLayers,
-    /// Shows what the cache folder holds; `clean --cache` removes it
+    /// Shows what the cache folder holds and what was built; `clean --cache --builds` removes it
     Clean {
-        /// Remove it: the next set-up starts from nothing
+        /// Remove the cache: the next set-up starts from nothing
         #[arg(long)]
         cache: bool,
+        /// Remove what cargo built, for this checkout and others: the next build compiles everything
+        #[arg(long)]
+        builds: bool,
     },
     /// Prints where things lie
     Env,
@@ -121,7 +125,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Setup => setup::command(&cache),
         Command::Generate { check } => generate::command(&cache, check),
         Command::CheckLayers => layers::command(&cache),
-        Command::Clean { cache: remove } => clean::run(&cache, remove),
+        Command::Clean { cache: all, builds } => clean::run(&cache, all, builds),
         Command::Env => environment::print(&cache),
     }
 }

@@ -12,6 +12,10 @@ type Make = fn(&Cache, &mut dyn Report) -> Result<()>;
 
 /// In this order: what fails for want of something on the machine comes before what takes long.
 const PARTS: &[(&str, Make)] = &[
+    ("room to build", |cache, report| {
+        // on a desk a person decides what may go; nobody sits before CI
+        cache.room_to_build(in_ci(), report)
+    }),
     ("debian packages", |cache, report| {
         cache.debian_packages(report)
     }),
@@ -46,6 +50,11 @@ const PARTS: &[(&str, Make)] = &[
         there(cache.image(Image::Engine(Features::Shipped), report))
     }),
 ];
+
+/// `CI` is set, and not to false.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false")
+}
 
 fn there(part: Result<PathBuf>) -> Result<()> {
     part.map(|_| ())

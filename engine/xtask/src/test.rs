@@ -12,7 +12,7 @@ use crate::junit::Outcome;
 use crate::nextest::{Options, Which};
 use crate::table::{Table, Verdict};
 use crate::without::{Extent, Step};
-use crate::{fuzz, generate, layers, nextest, results, setup, without};
+use crate::{fuzz, generate, layers, nextest, results, sdk, setup, without};
 
 pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitCode> {
     let mut table = Table::default();
@@ -23,6 +23,9 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
     table.loud_part("clippy", || clippy(cache));
     table.loud_part("generated files", || generate::check(cache));
     table.loud_part("fuzz targets' lock", || fuzz::is_locked(cache));
+    if filters.is_empty() {
+        table.loud_part("sdk and policies", || sdk::test(cache));
+    }
     let mut sum = Outcome::default();
     for (name, which) in [
         ("unit tests", Which::Units),
@@ -144,7 +147,7 @@ fn clippy(cache: &Cache) -> Result<Verdict> {
         "--workspace",
         "--all-targets",
     ]);
-    if std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false") {
+    if setup::in_ci() {
         clippy.args(["--", "--deny=warnings"]);
     }
     well(&mut clippy)

@@ -17,13 +17,12 @@ impl Room {
     /// # Errors
     /// There is less; the message names the part, the place and both figures.
     pub(crate) fn check(&self, part: &str) -> Result<()> {
-        let place = existing(&self.place);
-        let free = free_mib(place)?;
+        let free = free_mib(&self.place)?;
         if free < self.mib {
             bail!(
                 "{part} needs {} MiB of disk in {}, and {free} MiB are free there",
                 self.mib,
-                place.display()
+                existing(&self.place).display()
             );
         }
         Ok(())
@@ -38,7 +37,9 @@ fn existing(place: &Path) -> &Path {
         .unwrap_or(Path::new("/"))
 }
 
-fn free_mib(place: &Path) -> Result<u64> {
+/// At a place that is there, or below one.
+pub(crate) fn free_mib(place: &Path) -> Result<u64> {
+    let place = existing(place);
     let disk = statvfs(place)
         .with_context(|| format!("cannot ask how much disk is free in {}", place.display()))?;
     Ok(disk.blocks_available() * disk.fragment_size() / (1 << 20))

@@ -15,6 +15,7 @@
 //! Starting any of the parts is left to `rectifier-bed`. The crate is light on purpose: the task
 //! runner uses it before anything heavy has been compiled.
 
+mod builds;
 mod cache;
 mod cargo;
 mod command;

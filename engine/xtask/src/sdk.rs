@@ -1,0 +1,102 @@
+//! The SDKs and the policies that ship, each tested by its language's own test tool, on the machine itself.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use rectifier_provision::{Cache, cargo, programs};
+
+use crate::table::Verdict;
+
+pub(crate) fn test(cache: &Cache) -> Result<Verdict> {
+    let mut failed = Vec::new();
+    let mut tests = crates(cache)?;
+    tests.extend(others(cache)?);
+    let sum = tests.len();
+    for (folder, mut test) in tests {
+        eprintln!("{folder}");
+        let ended = test.current_dir(cache.checkout().join(&folder)).status();
+        if !ended.is_ok_and(|status| status.success()) {
+            failed.push(folder);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("it said why above: {}", failed.join(", "));
+    }
+    Ok(Verdict::Well(format!("{sum} folders")))
+}
+
+/// They stand outside the workspace: they are made for another target. What is built of them goes where their components are built.
+fn crates(cache: &Cache) -> Result<Vec<(String, Command)>> {
+    let folders = cache.policies()?.into_iter();
+    let folders = folders.map(|name| format!("policies/{name}"));
+    let target = cache.root().join("policy-build");
+    Ok(std::iter::once("sdk/rust".to_owned())
+        .chain(folders)
+        .map(|folder| {
+            let mut test = cargo(cache);
+            test.args(["test", "--quiet", "--locked"])
+                .env("CARGO_TARGET_DIR", &target)
+                .env("CARGO_BUILD_BUILD_DIR", target.join("build"));
+            (folder, test)
+        })
+        .collect())
+}
+
+fn others(cache: &Cache) -> Result<Vec<(String, Command)>> {
+    let builds = cache.root().join("sdk-build");
+    let built = |name: &str| format!("BUILD={}", builds.join(name).display());
+    let (c, conformance) = (built("c"), built("conformance-c"));
+    let zig = python_with_zig(cache)?;
+    // the one that `rectifier policy build` uses, too
+    let toolchains = Path::new(&zig).ancestors().nth(4);
+    let zig_cache = toolchains
+        .context("it lies in a folder")?
+        .join("zig")
+        .display()
+        .to_string();
+    let npm = |verb| ("sdk/assemblyscript", "npm", vec!["--silent", verb]);
+    Ok([
+        ("sdk/go", "go", vec!["test", "./..."]),
+        ("sdk/python", "python3", vec!["-B", "-m", "unittest", "-q"]),
+        (
+            "sdk/javascript",
+            "node",
+            vec!["--test", "--test-reporter=dot"],
+        ),
+        npm("ci"),
+        npm("test"),
+        ("sdk/c", "make", vec!["--silent", "test", &c]),
+        (
+            "sdk/conformance/c",
+            "make",
+            vec!["--silent", "test", &conformance],
+        ),
+        (
+            "sdk/zig",
+            &zig,
+            vec!["-m", "ziglang", "build", "test", "--cache-dir", &zig_cache],
+        ),
+    ]
+    .into_iter()
+    .map(|(folder, program, arguments)| {
+        let mut test = Command::new(program);
+        test.args(arguments);
+        (folder.to_owned(), test)
+    })
+    .collect())
+}
+
+/// The one with which policies in Zig are built.
+fn python_with_zig(cache: &Cache) -> Result<String> {
+    let mut asked = Command::new(programs(cache).join("rectifier"));
+    asked.args(["policy", "toolchain", "ziglang"]);
+    let output = asked
+        .stderr(Stdio::inherit())
+        .output()
+        .context("the program rectifier is not there")?;
+    if !output.status.success() {
+        bail!("it said why above");
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
