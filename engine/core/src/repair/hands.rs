@@ -17,9 +17,9 @@ use super::flight::Turn;
 use super::next::Next;
 use super::owner::owner;
 use super::phase::Phase;
-use super::record::{Hand, Record, Rung, Said};
+use super::record::{Hand, Record, RequestedBy, Rung, Said};
 use super::seen::Seen;
-use super::sick_node;
+use super::{ours, sick_node};
 use crate::reason::Reason;
 
 /// Set by a person on a `NodeRepair` of a pool in mode `Approve`: lets the rung begin that it names, as [`approval`] does.
@@ -233,11 +233,20 @@ pub fn approval_asked(record: &Record) -> Option<(Rung, String)> {
     Some((rung, asked.to_owned()))
 }
 
-/// It can wait for the pool's maintenance window. What has begun is not left half done until the next one.
+/// It can wait for the pool's maintenance window. What has begun is not left half done until the next one. What the control plane opened
+/// in a window, and what did not get its turn in it, is over: in the next one it is opened anew. One of the node engine's waits: the
+/// engine would ask again at once.
 pub(super) fn waits_for_a_window(seen: &Seen) -> Option<Next> {
     let begins = seen.record.rung.is_none() && !asked::by_a_person(seen);
     let words = seen.hands.window.as_ref().filter(|_| begins)?;
-    Some(Next::wait(seen, Reason::AwaitingWindow, words))
+    let nothing_done =
+        seen.record.tried.is_empty() && !sick_node(seen).is_some_and(|node| ours(seen, node));
+    Some(match seen.request.requested_by {
+        RequestedBy::Conditions if nothing_done => {
+            Next::enter(seen, Phase::Cancelled, Reason::AwaitingWindow, words)
+        }
+        _ => Next::wait(seen, Reason::AwaitingWindow, words),
+    })
 }
 
 /// What keeps a rung from beginning that the policies and the pool want to begin.

@@ -1,6 +1,7 @@
 //! The hands of people, and of others who keep nodes: the stop switch, pauses, approvals, rejections, deletions, owners, turns.
 
 use super::*;
+use crate::policy::Outcome;
 
 /// A repair that would begin a replacement now.
 fn ready_to_begin() -> Seen {
@@ -273,9 +274,27 @@ fn the_time_of_a_pause_counts_for_no_deadline() {
 fn what_can_wait_begins_in_a_window_and_goes_on_after_it() {
     let mut judging = ready_to_begin();
     judging.hands.window = Some("the next one opens at ten".to_owned());
+    judging.request.requested_by = RequestedBy::NodeEngine;
     let waits = decide(&judging).unwrap();
     assert_eq!((waits.act, waits.reason), (None, Reason::AwaitingWindow));
+    assert_eq!(waits.record.phase, Phase::Judging);
     assert!(waits.record.message.contains("at ten"));
+    // nobody else is kept from the node until the next one
+    judging.request.requested_by = RequestedBy::Conditions;
+    let over = decide(&judging).unwrap();
+    assert_eq!(
+        (over.record.phase, over.reason),
+        (Phase::Cancelled, Reason::AwaitingWindow)
+    );
+    // but what was tried in vain is remembered
+    judging.record.tried = vec![Tried {
+        rung: Rung::Reboot,
+        since: at(80),
+        outcome: Outcome::NoEffect,
+        reason: Reason::NoEffect,
+    }];
+    assert_eq!(decide(&judging).unwrap().record.phase, Phase::Judging);
+    judging.record.tried.clear();
     // a rung was tried, and its cordon stands
     let mut begun = judging.clone();
     begun.record.rung = Some(Rung::Reboot);
