@@ -11,9 +11,6 @@ use rectifier_policy::prelude::*;
 
 pub use settings::{Rule, Settings};
 
-/// Look again when something may have changed by itself. Every change of what is observed asks the policy anyway.
-const SOON: u32 = 30;
-
 /// The policy.
 pub struct Cel;
 
@@ -25,17 +22,8 @@ impl Policy for Cel {
     }
 
     fn decide(seen: &Observation, settings: &Settings) -> Answer {
-        let problem = seen.problem();
-        if !seen.problem_is_there() {
-            return Ok(Remedy::Wait(SOON)
-                .because(format!("{problem} is not reported as there at present")));
-        }
-        if !seen.is_fresh() {
-            return Ok(Remedy::Wait(SOON).because("what is known here is not fresh"));
-        }
-        if let Some(attempt) = seen.episode.running() {
-            let left = SOON.saturating_sub(attempt.age).max(1);
-            return Ok(Remedy::Wait(left).because("a remedy is still under way"));
+        if let Some(wait) = seen.not_now() {
+            return Ok(wait);
         }
         let sight = expression::Sight::of(seen);
         for (at, rule) in settings.rules.iter().enumerate() {
@@ -58,7 +46,7 @@ impl Policy for Cel {
                 None => decision,
             });
         }
-        Ok(Remedy::Decline.because(format!("no rule holds for {problem}")))
+        Ok(Remedy::Decline.because(format!("no rule holds for {}", seen.problem())))
     }
 }
 

@@ -28,15 +28,20 @@
 //!
 //! The types are those of the contract, `sdk/wit/policy.wit`, with its words on each field. What is added here are
 //! questions that every policy asks ([`Episode::tried`](types::Episode::tried), [`Gate::is_open`](types::Gate)), and
-//! short ways to answer ([`Remedy::because`](types::Remedy)).
+//! short ways to answer ([`Remedy::because`](types::Remedy)), and the [`Ladder`] that most policies climb.
+//!
+//! On the machine itself a policy is an ordinary crate: `cargo test` runs its logic, on [`samples`] of what it may see.
 
 mod answers;
 mod json;
+mod ladder;
 mod log;
 mod metadata;
 mod policy;
 mod questions;
+pub mod samples;
 
+pub use ladder::{Ladder, Rung};
 pub use policy::{Answer, NoSettings, Policy};
 
 /// The bindings as they are generated.
@@ -63,11 +68,11 @@ pub mod prelude {
         Attempt, ClusterView, Condition, Decision, Episode, Fix, Freshness, Gate, Node, NodeView,
         Observation, Outcome, Remedy, Server, Site, Status, Unit, UnitVerb,
     };
-    pub use crate::{Answer, NoSettings, Policy};
+    pub use crate::{Answer, Ladder, NoSettings, Policy, Rung};
 }
 
 #[doc(hidden)]
 pub mod macros {
     pub use crate::metadata::section;
-    pub use crate::policy::{decide, is_policy, validate};
+    pub use crate::policy::{decide, is_policy, tell_panics, validate};
 }

@@ -50,6 +50,12 @@ pub fn decide<P: Policy>(seen: &Observation, settings: &str) -> Answer {
     P::decide(seen, &parse::<P>(settings)?)
 }
 
+/// Says in the log why a policy panics, before it traps: the engine tells those last words. Each call is a new instance, so this is done
+/// at the beginning of each.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| crate::error(panic.to_string())));
+}
+
 /// Nothing: it compiles for a policy only.
 pub fn is_policy<P: Policy>() {}
 
@@ -90,6 +96,7 @@ macro_rules! policy {
             struct Component;
             impl $crate::bindings::exports::rectifier::policy::decider::Guest for Component {
                 fn validate_settings(settings: String) -> Result<(), String> {
+                    $crate::macros::tell_panics();
                     $crate::macros::validate::<$policy>(&settings)
                 }
 
@@ -97,6 +104,7 @@ macro_rules! policy {
                     seen: $crate::types::Observation,
                     settings: String,
                 ) -> $crate::Answer {
+                    $crate::macros::tell_panics();
                     $crate::macros::decide::<$policy>(&seen, &settings)
                 }
             }

@@ -78,7 +78,7 @@ impl Episode {
     pub fn attempts_at<'a>(&'a self, remedy: &'a Remedy) -> impl Iterator<Item = &'a Attempt> {
         self.attempts
             .iter()
-            .filter(move |attempt| attempt.remedy == *remedy)
+            .filter(move |attempt| same(&attempt.remedy, remedy))
     }
 
     /// The remedy that is under way, if one is.
@@ -119,4 +119,13 @@ impl Gate {
             Gate::Closed(rail) => Some(rail),
         }
     }
+}
+
+/// The same remedy, in whatever order a fix's arguments are said: the engine keeps them by name.
+fn same(one: &Remedy, other: &Remedy) -> bool {
+    let (Remedy::Fix(one), Remedy::Fix(other)) = (one, other) else {
+        return one == other;
+    };
+    let there = |pair| other.args.contains(pair);
+    one.name == other.name && one.args.len() == other.args.len() && one.args.iter().all(there)
 }

@@ -100,6 +100,18 @@ impl Cache {
         })
     }
 
+    /// Where the sources of a module lie that the bed's Kubernetes pins, as `k8s.io/node-problem-detector`; fetched if they are not there.
+    ///
+    /// # Errors
+    /// No such module, or there is no Go.
+    pub fn go_module(&self, module: &str) -> Result<PathBuf> {
+        let go = go()?;
+        let pins = self.checkout().join("tests/bed/go/kubernetes");
+        output(go_command(&go, &pins).args(["mod", "download", module]))?;
+        let folder = output(go_command(&go, &pins).args(["list", "-m", "-f", "{{.Dir}}", module]))?;
+        Ok(PathBuf::from(folder.trim()))
+    }
+
     /// The path of one Go program: `kube-apiserver`, `kubectl`, `containerd`, … For etcd,
     /// kube-apiserver and kubectl the folder `$KUBEBUILDER_ASSETS` comes first. Makes the programs
     /// if they are not there, and says so on standard error.

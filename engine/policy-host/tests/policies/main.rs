@@ -3,6 +3,7 @@
 mod command;
 mod compiling;
 mod conformance;
+mod detector;
 mod hostile;
 mod packed;
 mod polling;

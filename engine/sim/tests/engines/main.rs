@@ -9,6 +9,7 @@ mod disk;
 mod drained;
 mod drains;
 mod hands;
+mod ladder;
 mod lease;
 mod leftovers;
 mod likeness;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::hands::stage::{SICK, Stage, played};
 
 /// A scene whose node engines have these rules.
-async fn with_rules(
+pub(crate) async fn with_rules(
     policies: std::sync::Arc<dyn rectifier_policy_host::Advisor>,
     problems: serde_json::Value,
 ) -> Result<(Stage, JoinSet<String>)> {

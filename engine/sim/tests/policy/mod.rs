@@ -18,28 +18,38 @@ pub(crate) struct Files {
 impl Files {
     /// It restarts a unit twice, reboots once (but for kubelet), and replaces.
     pub(crate) fn put() -> Result<Self> {
-        let cache = Cache::from_env()?;
-        let file = cache.policy_component("restart-then-replace", &mut Stderr::default())?;
-        let folder = tempfile::tempdir()?;
-        let policy = folder.path().join("restart-then-replace.wasm");
-        std::fs::copy(file, &policy)?;
-        std::fs::write(
-            policy.with_extension("yaml"),
+        Self::of(
+            "restart-then-replace",
             include_str!("restart-then-replace.yaml"),
-        )?;
+        )
+    }
+
+    fn of(name: &str, sidecar: &str) -> Result<Self> {
+        let cache = Cache::from_env()?;
+        let file = cache.policy_component(name, &mut Stderr::default())?;
+        let folder = tempfile::tempdir()?;
+        let policy = folder.path().join(format!("{name}.wasm"));
+        std::fs::copy(file, &policy)?;
+        std::fs::write(policy.with_extension("yaml"), sidecar)?;
         Ok(Self { folder, policy })
+    }
+
+    fn load(&self) -> Result<Arc<dyn Advisor>> {
+        let program = env!("CARGO_BIN_EXE_rectifier-seeds");
+        let compiler = Compiler::new(program, &["compile"], CompileLimits::default());
+        let cache = self.folder.path().join("cache");
+        let files = std::slice::from_ref(&self.policy);
+        Ok(rectifier_sim::policies::load(files, compiler, &cache)?)
     }
 }
 
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn shipped() -> Result<Arc<dyn Advisor>> {
-    let files = Files::put()?;
-    let program = env!("CARGO_BIN_EXE_rectifier-seeds");
-    let compiler = Compiler::new(program, &["compile"], CompileLimits::default());
-    let cache = files.folder.path().join("cache");
-    Ok(rectifier_sim::policies::load(
-        std::slice::from_ref(&files.policy),
-        compiler,
-        &cache,
-    )?)
+    Files::put()?.load()
+}
+
+/// Another one, with the settings that it ships with.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn as_it_ships(name: &str) -> Result<Arc<dyn Advisor>> {
+    Files::of(name, "{}")?.load()
 }

@@ -267,6 +267,13 @@ impl Stage {
 }
 
 pub(crate) fn played(body: impl AsyncFnOnce(Arc<dyn Advisor>) -> Result<()>) -> Result<()> {
-    let policies = crate::policy::shipped()?;
+    played_with(crate::policy::shipped()?, body)
+}
+
+/// With these policies.
+pub(crate) fn played_with(
+    policies: Arc<dyn Advisor>,
+    body: impl AsyncFnOnce(Arc<dyn Advisor>) -> Result<()>,
+) -> Result<()> {
     in_virtual_time(body(policies))?
 }
