@@ -31,7 +31,10 @@ async fn run(folder: &Path, compiler: &Path) -> Result<()> {
     let before = Resident::of_this_process(folder)?;
     println!("  {before}: before the first policy");
     let compiler = Compiler::new(compiler, &[], CompileLimits::default());
-    let options = Options::usual(folder.join("policies"), folder.join("cache"), compiler);
+    let mut options = Options::usual(folder.join("policies"), folder.join("cache"), compiler);
+    // as large as an operator may allow
+    options.limits.module_bytes *= 8;
+    options.ceiling.module_bytes *= 8;
     let policies = Policies::open(options).await?;
     let set = policies.set();
     let mut kinds: Vec<ConditionKind> = Vec::new();

@@ -48,6 +48,7 @@ pub(crate) struct Log {
     lines_left: usize,
     bytes_left: usize,
     lines: Lines,
+    last_error: Option<String>,
 }
 
 impl Log {
@@ -58,10 +59,14 @@ impl Log {
             lines_left: limits.log_lines,
             bytes_left: limits.log_bytes,
             lines,
+            last_error: None,
         }
     }
 
     pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
+        if level == LogLevel::Error {
+            self.last_error = Some(one_line(message));
+        }
         if self.lines_left == 0 || self.bytes_left == 0 {
             return;
         }
@@ -82,6 +87,11 @@ impl Log {
                 tracing::warn!(target: "policy", policy, level = "error", "{message}")
             }
         }
+    }
+
+    /// The last line that says that something is wrong, whether there was room for it or not.
+    pub(crate) fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
     }
 
     /// What was kept.
@@ -119,6 +129,7 @@ mod tests {
             lines_left: 2,
             bytes_left: 3,
             lines: Lines::Kept(Vec::new()),
+            last_error: None,
         };
         log.write(LogLevel::Info, "ää");
         assert_eq!((log.lines_left, log.bytes_left), (1, 1));

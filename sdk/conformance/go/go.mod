@@ -1,3 +1,7 @@
-module rectifier.dev/conformance
+module conformance
 
 go 1.24
+
+require rectifier.dev/policy v0.1.0
+
+replace rectifier.dev/policy => ../../go

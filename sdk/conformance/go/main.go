@@ -1,62 +1,66 @@
 // The conformance policy in Go, as a WASI command: sdk/conformance/README.md says what it must answer.
-//
-//	GOOS=wasip1 GOARCH=wasm go build -o conformance.wasm .
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"strconv"
+
+	"rectifier.dev/policy"
 )
 
-// settings are the answer that is wanted, in the contract's JSON form.
+// settings are the answer that is wanted.
 type settings struct {
-	Remedy json.RawMessage `json:"remedy,omitempty"`
-	Reason string          `json:"reason"`
-	Settle *uint32         `json:"settle,omitempty"`
-	Error  string          `json:"error"`
-	Refuse string          `json:"refuse"`
-}
-
-type question struct {
-	APIVersion  string         `json:"apiVersion"`
-	Observation map[string]any `json:"observation"`
-	Settings    settings       `json:"settings"`
-}
-
-type decision struct {
-	APIVersion string            `json:"apiVersion"`
-	Remedy     json.RawMessage   `json:"remedy"`
-	Reason     string            `json:"reason"`
-	Settle     *uint32           `json:"settle,omitempty"`
-	Notes      map[string]string `json:"notes"`
+	Remedy   policy.Remedy   `json:"remedy"`
+	Reason   string          `json:"reason"`
+	Settle   *policy.Seconds `json:"settle"`
+	Error    string          `json:"error"`
+	Refuse   string          `json:"refuse"`
+	Panic    string          `json:"panic"`
+	Loop     bool            `json:"loop"`
+	Allocate bool            `json:"allocate"`
 }
 
 func main() {
-	var asked question
-	input := json.NewDecoder(os.Stdin)
-	input.UseNumber() // an integer stays what it is, however large
-	if err := input.Decode(&asked); err != nil {
-		panic(err)
-	}
-	switch verb := os.Args[1]; {
-	case verb == "validate-settings" && asked.Settings.Refuse != "":
-		write(map[string]string{"error": asked.Settings.Refuse})
-	case verb == "validate-settings":
-	case asked.Settings.Error != "":
-		write(map[string]string{"error": asked.Settings.Error})
-	default:
-		notes := map[string]string{}
-		lines(notes, "", asked.Observation)
-		write(decision{asked.APIVersion, asked.Settings.Remedy, asked.Settings.Reason, asked.Settings.Settle, notes})
-	}
+	policy.Policy[settings]{Check: check, Decide: decide}.Main()
 }
 
-func write(answer any) {
-	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
-		panic(err)
+func check(said settings) error {
+	if said.Refuse != "" {
+		return errors.New(said.Refuse)
 	}
+	return nil
+}
+
+func decide(seen *policy.Observation, said settings) (policy.Decision, error) {
+	switch {
+	case said.Error != "":
+		return policy.Decision{}, errors.New(said.Error)
+	case said.Panic != "":
+		panic(said.Panic)
+	case said.Loop:
+		for {
+		}
+	case said.Allocate:
+		for taken := [][]byte{}; ; {
+			taken = append(taken, bytes.Repeat([]byte{1}, 1<<20))
+		}
+	}
+	text, err := json.Marshal(seen)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	input := json.NewDecoder(bytes.NewReader(text))
+	input.UseNumber() // an integer stays what it is, however large
+	var values any
+	if err := input.Decode(&values); err != nil {
+		return policy.Decision{}, err
+	}
+	notes := map[string]string{}
+	lines(notes, "", values)
+	return policy.Decision{Remedy: said.Remedy, Reason: said.Reason, Settle: said.Settle, Notes: notes}, nil
 }
 
 // lines writes every value as a line: the names joined by dots, and the value as text.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::cargo;
+use crate::cargo::{cargo, programs};
 use crate::command::{command, run};
 use crate::key::Key;
 use crate::part::{Part, keep_newest, lock};
@@ -111,6 +111,34 @@ impl Cache {
                 .with_context(|| format!("go made no command {}", path.display()))?
         };
         self.keep_policy(name, &built, report)
+    }
+
+    /// The project in `folder` of the checkout, built as its author builds it: by the program `rectifier`, as cargo built it last. It
+    /// lies in that folder.
+    ///
+    /// # Errors
+    /// That program is not there, or says that it does not compile (its log's end is in the message).
+    pub fn authors_policy(&self, folder: &str, report: &mut dyn Report) -> Result<PathBuf> {
+        let program = programs(self).join("rectifier");
+        if !program.is_file() {
+            bail!(
+                "{} is not there: cargo build --workspace --bin rectifier",
+                program.display()
+            );
+        }
+        let source = self.checkout().join(folder);
+        let log = self.log(&format!("policy-{}", folder.replace('/', "-")))?;
+        let mut build = command(&program);
+        build.args(["policy", "build"]).arg(&source);
+        let what = format!(
+            "policies: rectifier policy build {folder}; log {}",
+            log.display()
+        );
+        run(&mut build, &log, &mut Late::new(report, &what))
+            .with_context(|| format!("{folder} does not compile"))?;
+        let said = std::fs::read_to_string(&log)?;
+        let built = said.lines().next_back().context("nothing was built")?;
+        Ok(self.checkout().join(built))
     }
 
     /// The same content is the same path.

@@ -7,7 +7,7 @@ use rectifier_policy_host::{Host, Metering, Policy};
 use serde::Serialize;
 
 use super::files::the_policy;
-use super::host::HostArguments;
+use super::host::{HostArguments, Sizes};
 use super::observation::ObservationArguments;
 use super::run::{first_problem, refused};
 use crate::output::{self, OutputArguments, Table, bytes, count, time};
@@ -65,8 +65,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         (policy, began.elapsed())
     };
     let folder = cache.path().join("policies");
-    let (_, compiled) = load(&arguments.host.open_with(folder.clone(), Metering::Epoch)?).await;
-    let host = arguments.host.open_with(folder, Metering::Epoch)?;
+    let (_, compiled) = load(&arguments.host.open_with(
+        folder.clone(),
+        Metering::Epoch,
+        Sizes::Any,
+    )?)
+    .await;
+    let host = arguments
+        .host
+        .open_with(folder, Metering::Epoch, Sizes::Any)?;
     let (policy, from_cache) = load(&host).await;
     let policy = match policy {
         Ok(policy) => policy,

@@ -2,23 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use rectifier_policy_host::{annotate, read_metadata};
+use rectifier_policy_host::{Limits, annotate, read_metadata};
 
+use super::language::Language;
 use super::metadata;
-use super::project::Project;
 use crate::output::{self, OutputArguments};
 use crate::verdict::{Verdict, usage};
 
 const EXAMPLES: &str = "\
 The file is NAME.wasm in that folder, NAME being the policy's own name: beside it lie its sidecar NAME.yaml and its
-cases NAME.cases.yaml. A WASI command says what it is in policy.yaml (name, version, handles, needs). Examples:
+cases NAME.cases.yaml. What it is stands in policy.yaml (name, version, handles, needs), in Rust in the macro policy!.
+What can be fetched of a language's tools is: by npm into the project, by pip into the user's cache. Examples:
   rectifier policy build
   cp $(rectifier policy build restart-once) /etc/rectifier/policies/";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The project's folder: one with a Cargo.toml or a go.mod
+    /// The project's folder: one with a Cargo.toml, a go.mod or another language's manifest
     #[arg(default_value = ".")]
     directory: PathBuf,
     #[command(flatten)]
@@ -39,13 +40,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 /// # Errors
 /// There is nothing to build, it does not compile, or it does not say what it is.
 pub(crate) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
-    let project = Project::find(folder).ok_or_else(|| {
+    let language = Language::of(folder).ok_or_else(|| {
         usage(format!(
-            "there is no Cargo.toml and no go.mod in {}: rectifier policy new NAME makes a project",
-            folder.display()
+            "there is no source in {}, which would have one of {}: rectifier policy new NAME makes a project",
+            folder.display(),
+            Language::manifests()
         ))
     })?;
-    let compiled = project.compile(folder)?;
+    let compiled = language.compile(folder)?;
     let said = folder.join(metadata::FILE);
     let (bytes, metadata) = match (read_metadata(&compiled), said.is_file()) {
         (Ok(metadata), _) => (compiled, metadata),
@@ -71,5 +73,14 @@ pub(crate) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     }
     let file = folder.join(format!("{}.wasm", metadata.name));
     metadata::write(&file, &bytes)?;
+    let usual = Limits::default().module_bytes;
+    if bytes.len() > usual {
+        eprintln!(
+            "{} has {} MiB: engines take files of {} MiB, and larger ones if policies.moduleMebibytes says so",
+            file.display(),
+            bytes.len().div_ceil(1 << 20),
+            usual >> 20
+        );
+    }
     Ok(file)
 }

@@ -42,7 +42,7 @@ struct Checked {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let groups = groups(&arguments.paths)?;
-    let host = arguments.host.open(Metering::Epoch)?;
+    let host = arguments.host.open_strictly(Metering::Epoch)?;
     let mut checked = Vec::new();
     for group in &groups {
         checked.extend(check(&host, group).await);

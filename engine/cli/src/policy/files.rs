@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::project::Project;
+use super::language::Language;
 use crate::verdict::usage;
 
 /// Policies that are looked at together.
@@ -56,7 +56,7 @@ pub(crate) fn in_directory(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     if files.is_empty() {
-        let todo = match Project::find(directory) {
+        let todo = match Language::of(directory) {
             Some(_) => "build it first: rectifier policy build",
             None => "a policy's file is NAME.wasm",
         };

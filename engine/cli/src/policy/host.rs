@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rectifier_policy_host::compile::{CompileLimits, Compiler};
-use rectifier_policy_host::{Failure, Host, HostOptions, Metering, Policy};
+use rectifier_policy_host::{Failure, Host, HostOptions, Limits, Metering, Policy};
 
 use super::node_config::NodeConfig;
 use crate::progress::Progress;
@@ -26,15 +26,35 @@ pub(crate) struct HostArguments {
     cache: Option<PathBuf>,
 }
 
+/// How large a policy's file may be where no node engine's configuration says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    /// As an engine that was told nothing.
+    Usual,
+    /// As large as any engine may be told: an author is not kept from asking a policy that an operator has yet to allow.
+    Any,
+}
+
 impl HostArguments {
     /// # Errors
     /// The configuration or the cache cannot be used.
     pub(crate) fn open(&self, metering: Metering) -> anyhow::Result<Host> {
-        let cache = match &self.cache {
-            Some(cache) => cache.clone(),
-            None => usual_cache()?,
-        };
-        self.open_with(cache, metering)
+        self.open_with(self.cache()?, metering, Sizes::Any)
+    }
+
+    /// As an engine would be.
+    ///
+    /// # Errors
+    /// See [`HostArguments::open`].
+    pub(crate) fn open_strictly(&self, metering: Metering) -> anyhow::Result<Host> {
+        self.open_with(self.cache()?, metering, Sizes::Usual)
+    }
+
+    fn cache(&self) -> anyhow::Result<PathBuf> {
+        match &self.cache {
+            Some(cache) => Ok(cache.clone()),
+            None => usual_cache(),
+        }
     }
 
     /// The node engine's configuration, if there is one.
@@ -46,12 +66,21 @@ impl HostArguments {
     ///
     /// # Errors
     /// See [`HostArguments::open`].
-    pub(crate) fn open_with(&self, cache: PathBuf, metering: Metering) -> anyhow::Result<Host> {
+    pub(crate) fn open_with(
+        &self,
+        cache: PathBuf,
+        metering: Metering,
+        sizes: Sizes,
+    ) -> anyhow::Result<Host> {
         let config = match &self.node_config {
             Some(file) => NodeConfig::read(file)?,
             None => NodeConfig::default(),
         };
-        let (limits, ceiling) = config.limits().context("the policies' limits")?;
+        let (mut limits, mut ceiling) = config.limits().context("the policies' limits")?;
+        if self.node_config.is_none() && sizes == Sizes::Any {
+            limits.module_bytes = Limits::most().module_bytes;
+            ceiling.module_bytes = limits.module_bytes;
+        }
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         Ok(Host::open(HostOptions {
             cache,

@@ -9,15 +9,16 @@ mod check;
 pub(crate) mod files;
 pub(crate) mod host;
 mod inspect;
+mod language;
 mod metadata;
 mod new;
 mod node_config;
 mod observation;
-mod project;
 mod replay;
 mod run;
 mod schema;
 mod test;
+mod toolchain;
 mod tree;
 mod variants;
 
@@ -65,6 +66,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Prints a JSON schema of the contract
     Schema(schema::Arguments),
+    /// Fetches a tool that `build` calls, and prints the Python that has it
+    Toolchain(toolchain::Arguments),
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
@@ -89,6 +92,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         Command::Annotate(arguments) => annotate::run(arguments),
         Command::Replay(arguments) => asking(replay::run(arguments)),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Toolchain(arguments) => toolchain::run(&arguments),
     }
 }
 

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rectifier_core::name::PolicyName;
 
+use super::language::Language;
 use super::metadata;
 use crate::verdict::{Verdict, usage};
 
 const EXAMPLES: &str = "\
 Examples:
   rectifier policy new restart-once                  a component in Rust
-  rectifier policy new restart-once --lang go        a WASI command in Go; no tools but Go itself
-  rectifier policy new restart-once --sdk ~/rectifier/sdk/rust";
+  rectifier policy new restart-once --lang python
+  rectifier policy new restart-once --lang go --sdk ~/rectifier/sdk";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     /// In which language
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
-    /// The crate rectifier-policy [default: sdk/rust of the checkout around the new folder or the present one]
+    /// The language's folder of Rectifier's sdk, or sdk itself [default: that of the checkout around the new folder or the present one]
     #[arg(
         long,
         value_name = "DIR",
@@ -36,40 +37,82 @@ pub(crate) struct Arguments {
     folder: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Language {
-    #[default]
-    Rust,
-    Go,
-}
-
 macro_rules! template {
-    ($($path:literal from $file:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../../templates/", $file)))),*]
+    ($language:literal: $($path:literal from $file:literal),* $(,)?) => {
+        &[
+            ("@NAME@.yaml", include_str!("../../templates/sidecar.yaml.in")),
+            ("@NAME@.cases.yaml", include_str!("../../templates/cases.yaml.in")),
+            (".gitignore", include_str!(concat!("../../templates/", $language, "/gitignore.in"))),
+            ("README.md", include_str!(concat!("../../templates/", $language, "/README.md.in"))),
+            $(($path, include_str!(concat!("../../templates/", $language, "/", $file)))),*
+        ]
     };
 }
 
-impl Language {
-    /// Path and content; `@NAME@` and `@SDK@` are replaced in both.
-    fn files(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Language::Rust => template![
-                "Cargo.toml" from "rust/Cargo.toml.in",
-                ".cargo/config.toml" from "rust/config.toml.in",
-                ".gitignore" from "rust/gitignore.in",
-                "src/lib.rs" from "rust/lib.rs.in",
-                "@NAME@.yaml" from "sidecar.yaml.in",
-                "@NAME@.cases.yaml" from "cases.yaml.in",
-            ],
-            Language::Go => template![
-                "go.mod" from "go/go.mod.in",
-                ".gitignore" from "go/gitignore.in",
-                "main.go" from "go/main.go.in",
-                "policy.yaml" from "go/policy.yaml.in",
-                "@NAME@.yaml" from "sidecar.yaml.in",
-                "@NAME@.cases.yaml" from "cases.yaml.in",
-            ],
-        }
+/// Path and content; `@NAME@` and `@SDK@` are replaced in both.
+fn template(language: Language) -> &'static [(&'static str, &'static str)] {
+    match language {
+        Language::Rust => template!["rust":
+            "Cargo.toml" from "Cargo.toml.in",
+            ".cargo/config.toml" from "config.toml.in",
+            "src/lib.rs" from "lib.rs.in",
+        ],
+        Language::Go => template!["go":
+            "go.mod" from "go.mod.in",
+            "main.go" from "main.go.in",
+            "main_test.go" from "main_test.go.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::Python => template!["python":
+            "pyproject.toml" from "pyproject.toml.in",
+            "policy.py" from "policy.py.in",
+            "tests/__init__.py" from "tests_init.py.in",
+            "tests/test_policy.py" from "test_policy.py.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::JavaScript => template!["javascript":
+            "package.json" from "package.json.in",
+            "package-lock.json" from "package-lock.json.in",
+            ".npmrc" from "npmrc.in",
+            "src/policy.js" from "policy.js.in",
+            "test/policy.test.js" from "policy.test.js.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::TypeScript => template!["typescript":
+            "package.json" from "package.json.in",
+            "package-lock.json" from "package-lock.json.in",
+            ".npmrc" from "npmrc.in",
+            "tsconfig.json" from "tsconfig.json.in",
+            "src/policy.ts" from "policy.ts.in",
+            "test/policy.test.ts" from "policy.test.ts.in",
+            "test/tsconfig.json" from "test.tsconfig.json.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::C => template!["c":
+            "policy.c" from "policy.c.in",
+            "sdk.c" from "sdk.c.in",
+            "compile_flags.txt" from "compile_flags.txt.in",
+            "policy_test.c" from "policy_test.c.in",
+            "Makefile" from "Makefile.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::Zig => template!["zig":
+            "build.zig" from "build.zig.in",
+            "src/policy.zig" from "policy.zig.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
+        Language::AssemblyScript => template!["assemblyscript":
+            "package.json" from "package.json.in",
+            "package-lock.json" from "package-lock.json.in",
+            ".npmrc" from "npmrc.in",
+            "asconfig.json" from "asconfig.json.in",
+            "assembly/tsconfig.json" from "tsconfig.json.in",
+            "assembly/index.ts" from "index.ts.in",
+            "assembly/policy.ts" from "policy.ts.in",
+            "test/policy.test.ts" from "policy.test.ts.in",
+            "test/policy.test.js" from "policy.test.js.in",
+            "policy.yaml" from "policy.yaml.in",
+        ],
     }
 }
 
@@ -84,12 +127,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     if folder.exists() {
         return Err(usage(format!("{} is there already", folder.display())));
     }
-    let sdk = match lang {
-        Language::Rust => find_sdk(sdk, &folder)?,
-        Language::Go => String::new(),
-    };
+    let sdk = find_sdk(lang, sdk, &folder)?;
     let fill = |text: &str| text.replace("@NAME@", name.as_str()).replace("@SDK@", &sdk);
-    for (path, content) in lang.files() {
+    for (path, content) in template(lang) {
         let path = folder.join(fill(path));
         let cannot = || format!("cannot write {}", path.display());
         if let Some(parent) = path.parent() {
@@ -110,23 +150,26 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     Ok(Verdict::Well)
 }
 
-/// The crate's folder, as a manifest in `folder` has to name it.
-fn find_sdk(given: Option<PathBuf>, folder: &Path) -> anyhow::Result<String> {
-    let is_sdk = |path: &Path| path.join("Cargo.toml").is_file();
+/// The language's folder of the SDK, as a manifest in `folder` has to name it.
+fn find_sdk(lang: Language, given: Option<PathBuf>, folder: &Path) -> anyhow::Result<String> {
+    let own = lang.sdk();
+    // beside the contract, so that no other folder of that name passes for it
+    let is_sdk = |path: &Path| path.ends_with(own) && path.join("../wit/policy.wit").is_file();
     let here = std::env::current_dir().context("there is no present folder")?;
     let folder = here.join(folder);
     let sdk = match given {
-        Some(given) if is_sdk(&given) => given.canonicalize()?,
-        Some(given) => {
-            return Err(usage(format!("there is no crate in {}", given.display())));
-        }
+        Some(given) => [given.clone(), given.join(own)]
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .find(|path| is_sdk(path))
+            .ok_or_else(|| usage(format!("there is no sdk/{own} in {}", given.display())))?,
         None => folder
             .ancestors()
             .chain(here.ancestors())
-            .map(|above| above.join("sdk/rust"))
+            .map(|above| above.join("sdk").join(own))
             .find(|sdk| is_sdk(sdk))
             .ok_or_else(|| {
-                usage("this is no checkout of rectifier: say with --sdk DIR where its sdk/rust is")
+                usage("this is no checkout of rectifier: say with --sdk DIR where its sdk is")
             })?,
     };
     // Within one checkout both move together.
@@ -136,7 +179,7 @@ fn find_sdk(given: Option<PathBuf>, folder: &Path) -> anyhow::Result<String> {
         .enumerate()
         .find_map(|(up, above)| {
             let rest = sdk.strip_prefix(above).ok()?;
-            let shared = above.join(".git").exists() || above.join("sdk/rust") == sdk;
+            let shared = above.join(".git").exists() || above.join("sdk").join(own) == sdk;
             shared.then(|| format!("{}{}", "../".repeat(up + 1), rest.display()))
         });
     Ok(common.unwrap_or_else(|| sdk.display().to_string()))
@@ -175,14 +218,22 @@ mod tests {
     #[test]
     fn the_sdk_of_the_checkout_around_the_new_folder_is_named_by_a_path_that_moves_with_it() {
         let checkout = tempfile::tempdir().unwrap();
-        let sdk = checkout.path().join("sdk/rust");
-        std::fs::create_dir_all(&sdk).unwrap();
-        std::fs::write(sdk.join("Cargo.toml"), "").unwrap();
-        let found = find_sdk(None, &checkout.path().join("policies/new")).unwrap();
+        let sdk = checkout.path().join("sdk");
+        for folder in ["rust", "wit"] {
+            std::fs::create_dir_all(sdk.join(folder)).unwrap();
+        }
+        std::fs::write(sdk.join("wit/policy.wit"), "").unwrap();
+        let find = |given, folder: &Path| find_sdk(Language::Rust, given, folder);
+        let found = find(None, &checkout.path().join("policies/new")).unwrap();
         assert_eq!(found, "../../sdk/rust");
         let elsewhere = tempfile::tempdir().unwrap();
-        let found = find_sdk(Some(sdk.clone()), &elsewhere.path().join("new")).unwrap();
-        assert_eq!(found, sdk.display().to_string());
-        assert!(find_sdk(Some(elsewhere.path().to_owned()), Path::new("new")).is_err());
+        let new = elsewhere.path().join("new");
+        let rust = sdk.join("rust").canonicalize().unwrap();
+        for given in [&sdk, &rust] {
+            let found = find(Some(given.clone()), &new).unwrap();
+            assert_eq!(found, rust.display().to_string());
+        }
+        assert!(find(Some(elsewhere.path().to_owned()), Path::new("new")).is_err());
+        assert!(find_sdk(Language::Go, Some(sdk), &new).is_err());
     }
 }

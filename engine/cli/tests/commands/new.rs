@@ -15,7 +15,12 @@ fn makes(language: &str, form: &str) -> Result<()> {
         .complains(&["already"])?;
     let built = desk.call(&["policy", "build", "made"])?.ended(0)?;
     assert_eq!(built.out, "made/made.wasm\n");
-    desk.call(&["policy", "check", "made"])?
+    // what Python becomes is larger than the engines take without being told
+    desk.put(
+        "node.yaml",
+        "systemd: {units: [containerd.service]}\npolicies: {moduleMebibytes: 64}\n",
+    )?;
+    desk.call(&["policy", "check", "made", "--node-config", "node.yaml"])?
         .ended(0)?
         .shows(&["ContainerRuntimeUnhealthy@node", "well"])?;
     let json = desk
@@ -42,16 +47,57 @@ fn a_policy_in_go_from_the_template_passes_its_own_cases() -> Result<()> {
 }
 
 #[test]
+fn a_policy_in_python_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("python", "component")
+}
+
+#[test]
+fn a_policy_in_javascript_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("javascript", "component")
+}
+
+#[test]
+fn a_policy_in_typescript_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("typescript", "component")
+}
+
+#[test]
+fn a_policy_in_c_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("c", "component")
+}
+
+#[test]
+fn a_policy_in_zig_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("zig", "command")
+}
+
+#[test]
+fn a_policy_in_assemblyscript_from_the_template_passes_its_own_cases() -> Result<()> {
+    makes("assemblyscript", "command")
+}
+
+#[test]
 fn a_toolchain_that_is_missing_is_named_with_what_to_install() -> Result<()> {
     let desk = Desk::new()?;
     let nothing = desk.path().join("nothing");
-    for (language, todo) in [("rust", "https://rustup.rs"), ("go", "https://go.dev/dl")] {
+    for (language, todo) in [
+        ("rust", "https://rustup.rs"),
+        ("go", "https://go.dev/dl"),
+        ("python", "python3-venv"),
+        ("javascript", "https://nodejs.org"),
+        ("typescript", "https://nodejs.org"),
+        ("c", "python3-venv"),
+        ("zig", "python3-venv"),
+        ("assemblyscript", "https://nodejs.org"),
+    ] {
         desk.call(&["policy", "new", language, "--lang", language])?
             .ended(0)?;
         said(
             desk.command()
                 .args(["policy", "build", language])
-                .env("PATH", &nothing),
+                .env("PATH", &nothing)
+                // nothing that was fetched before
+                .env("XDG_CACHE_HOME", &nothing),
         )?
         .ended(3)?
         .complains(&["is not installed: install", todo])?;
@@ -84,6 +130,6 @@ fn a_source_that_does_not_compile_or_says_nothing_of_itself_is_told() -> Result<
         .complains(&["undefined: oops", "go says above"])?;
     desk.call(&["policy", "build", "."])?
         .ended(2)?
-        .complains(&["no Cargo.toml and no go.mod"])?;
+        .complains(&["Cargo.toml, go.mod, pyproject.toml"])?;
     Ok(())
 }

@@ -60,7 +60,7 @@ impl Desk {
             .current_dir(self.path())
             // What was compiled once is compiled for all tests.
             .env("RECTIFIER_POLICY_CACHE", kept("policy-cache"))
-            .env("RECTIFIER_SDK", checkout().join("sdk/rust"))
+            .env("RECTIFIER_SDK", checkout().join("sdk"))
             .env("CARGO_TARGET_DIR", kept("policy-target"))
             .env("CARGO_BUILD_BUILD_DIR", kept("policy-build"));
         command

@@ -2,6 +2,7 @@
 //!
 //! - *decide*: one decision with a fresh store, beside a baseline that does the least that any host must (`baseline.rs`), in
 //!   turn in one run, so that a machine that slows down slows down both;
+//! - *languages*: the same policy in each language: its size, its compilation, its decisions, its memory;
 //! - *throughput*: decisions a second on two threads;
 //! - *resident*: the memory of a process with five policies loaded, in a process of its own;
 //! - *reload*: from the rename of a file to the first decision of the new version, while another policy compiles.
@@ -9,6 +10,7 @@
 //! Times are printed, never asserted; the machine and its load are printed beside them.
 
 mod baseline;
+mod languages;
 mod reload;
 mod resident;
 mod samples;
@@ -34,10 +36,18 @@ fn main() -> Result<()> {
     if word("--test") {
         return Ok(());
     }
-    let known = ["decide", "throughput", "resident", "reload"];
+    if let [flag, folder] = &arguments[..]
+        && flag == languages::ALONE
+    {
+        return languages::alone(Path::new(folder));
+    }
+    let known = ["decide", "languages", "throughput", "resident", "reload"];
     let chosen = |part: &str| !known.into_iter().any(word) || word(part);
-    let policies = policies()?;
     println!("{}", machine());
+    if chosen("languages") {
+        languages::run()?;
+    }
+    let policies = policies()?;
     if chosen("decide") {
         decide(&policies)?;
     }
@@ -153,11 +163,15 @@ pub(crate) fn compiler() -> Compiler {
 }
 
 pub(crate) fn host(cache: &Path) -> Result<Host> {
+    host_with(cache, Limits::default())
+}
+
+pub(crate) fn host_with(cache: &Path, limits: Limits) -> Result<Host> {
     Ok(Host::open(HostOptions {
         cache: cache.to_owned(),
         compiler: compiler(),
-        limits: Limits::default(),
-        ceiling: Limits::default(),
+        limits,
+        ceiling: limits,
         allowed: Allowed::default(),
         metering: Metering::Epoch,
     })?)

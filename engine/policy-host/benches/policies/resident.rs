@@ -1,6 +1,7 @@
 //! The memory of a process that does nothing but host five policies (`examples/resident.rs`), started anew with everything
 //! compiled before, as an engine is after a restart.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -27,18 +28,7 @@ pub(crate) fn run(built: &Built) -> Result<()> {
         );
         std::fs::write(directory.join(format!("Problem{n}.yaml")), sidecar)?;
     }
-    let cache = Cache::from_env()?;
-    let built_itself = cargo(&cache)
-        .args(["build", "--quiet", "--locked", "--release"])
-        .args([
-            "--package",
-            "rectifier-policy-host",
-            "--example",
-            "resident",
-        ])
-        .status()?;
-    ensure!(built_itself.success(), "the example does not compile");
-    let program = rectifier_provision::programs(&cache).with_file_name("release/examples/resident");
+    let program = program(&Cache::from_env()?)?;
     // The first one compiles; the second finds everything there.
     for told in [false, true] {
         let output = Command::new(&program)
@@ -57,4 +47,19 @@ pub(crate) fn run(built: &Built) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The process whose memory is told, built as it is shipped.
+pub(crate) fn program(cache: &Cache) -> Result<PathBuf> {
+    let built_itself = cargo(cache)
+        .args(["build", "--quiet", "--locked", "--release"])
+        .args([
+            "--package",
+            "rectifier-policy-host",
+            "--example",
+            "resident",
+        ])
+        .status()?;
+    ensure!(built_itself.success(), "the example does not compile");
+    Ok(rectifier_provision::programs(cache).with_file_name("release/examples/resident"))
 }

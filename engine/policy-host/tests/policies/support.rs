@@ -56,11 +56,13 @@ impl Bench {
         let Options {
             cache,
             compiler,
-            limits,
+            mut limits,
             ceiling,
             allowed,
             ..
         } = self.options();
+        // as large as an operator may allow: some languages bring themselves along
+        limits.module_bytes *= 8;
         Ok(Host::open(HostOptions {
             cache,
             compiler,

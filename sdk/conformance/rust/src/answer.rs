@@ -15,6 +15,14 @@ pub struct Settings {
     error: Option<String>,
     /// Its settings are refused, for this reason.
     refuse: Option<String>,
+    /// It fails in the language's own way, with this text.
+    panic: Option<String>,
+    /// It never ends.
+    #[serde(default)]
+    r#loop: bool,
+    /// It takes memory until there is none.
+    #[serde(default)]
+    allocate: bool,
 }
 
 impl Settings {
@@ -28,6 +36,17 @@ impl Settings {
     pub fn decision(&self) -> Result<Decision, String> {
         if let Some(error) = &self.error {
             return Err(error.clone());
+        }
+        if let Some(text) = &self.panic {
+            panic!("{text}");
+        }
+        while self.r#loop {
+            std::hint::spin_loop();
+        }
+        let mut taken = Vec::new();
+        while self.allocate {
+            taken.push(vec![1_u8; 1 << 20]);
+            std::hint::black_box(&taken);
         }
         let remedy = self.remedy.clone().ok_or("no remedy in the settings")?;
         let remedy = Remedy::from_json(remedy)?;

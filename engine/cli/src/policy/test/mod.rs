@@ -12,7 +12,7 @@ use rectifier_policy_host::Metering;
 use super::cases::{Suite, play};
 use super::files::{beside, in_directory};
 use super::host::HostArguments;
-use super::project::Project;
+use super::language::Language;
 use super::variants::Variants;
 use super::{build, files};
 use crate::diagnostic::Source;
@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
 }
 
 async fn once(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let is_project = Project::find(&arguments.path).is_some();
+    let is_project = Language::of(&arguments.path).is_some();
     let policies = match is_project && !arguments.no_build {
         true => vec![build::build(&arguments.path)?],
         false if arguments.path.is_dir() => in_directory(&arguments.path)?,

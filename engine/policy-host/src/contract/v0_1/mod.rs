@@ -58,7 +58,7 @@ pub(super) async fn validate(
         .rectifier_policy_decider()
         .call_validate_settings(&mut *store, settings)
         .await
-        .map_err(|error| classify(&error, During::call_of(store.data())))?
+        .map_err(|error| lost(&error, store.data()))?
         .map_err(|refusal| Failure::new(FailureClass::Settings, one_line(&refusal)))
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn decide(
         .rectifier_policy_decider()
         .call_decide(&mut *store, &shown, settings)
         .await
-        .map_err(|error| classify(&error, During::call_of(store.data())))?
+        .map_err(|error| lost(&error, store.data()))?
         .map_err(|error| Failure::new(FailureClass::GuestError, one_line(&error)))?;
     let (size, limit) = (
         size::of_decision(&answered),
@@ -100,6 +100,18 @@ async fn instantiate(
     pre.instantiate_async(store)
         .await
         .map_err(|error| classify(&error, During::Instantiation))
+}
+
+/// A call that did not come back. A component that gives up can say why in its log only: those last words are told, too.
+fn lost(error: &wasmtime::Error, guest: &Guest) -> Failure {
+    let failure = classify(error, During::call_of(guest));
+    match (failure.class, guest.log.last_error()) {
+        (FailureClass::Trap, Some(words)) => Failure {
+            message: format!("{}: {words}", failure.message),
+            ..failure
+        },
+        _ => failure,
+    }
 }
 
 fn within_input(store: &Store<Guest>, size: usize) -> Result<(), Failure> {

@@ -1,0 +1,27 @@
+//! AssemblyScript: a WASI command by the package of `sdk/assemblyscript`. npm fetches its compiler into the project.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+
+use super::toolchain::{INSTALL_NODE, npm_installed, said};
+
+pub(super) fn compile(folder: &Path) -> anyhow::Result<Vec<u8>> {
+    npm_installed(folder)?;
+    let out = tempfile::tempdir()?;
+    let built = out.path().join("policy.wasm");
+    let mut build = Command::new("node");
+    build
+        .args([
+            "node_modules/assemblyscript/bin/asc.js",
+            "assembly/index.ts",
+            "--target",
+            "policy",
+            "--outFile",
+        ])
+        .arg(&built)
+        .current_dir(folder);
+    said(build, "node", INSTALL_NODE)?;
+    std::fs::read(&built).context("asc made no command")
+}

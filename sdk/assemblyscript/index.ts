@@ -1,0 +1,3 @@
+// The compiler looks for a package here.
+
+export * from "./assembly/index";

@@ -1,0 +1,3 @@
+import { play } from "../testing.js";
+
+play(new URL("../build/test.wasm", import.meta.url));

@@ -1,0 +1,3 @@
+module rectifier.dev/policy
+
+go 1.24
