@@ -285,7 +285,7 @@ struct rectifier_json {
     rectifier_json *values;
 };
 
-/* The value of a document, at most 64 levels deep, no key twice. NULL, and the error says where and why, if it is none. Numbers
+/* The value of a document, at most 128 levels deep, no key twice. NULL, and the error says where and why, if it is none. Numbers
    point into the text. */
 const rectifier_json *rectifier_json_parse(rectifier_string text, rectifier_string *error);
 /* A value as text. */

@@ -3,7 +3,7 @@
 #include "inner.h"
 
 /* Far more than any document of ours, far less than the stack. */
-#define DEEPEST 64
+#define DEEPEST 128
 
 typedef struct {
     const char *start, *at, *end;

@@ -78,12 +78,12 @@ static void what_is_no_json_is_refused_with_the_place(void)
 
 static void what_is_nested_too_deep_is_refused(void)
 {
-    char text[201] = "";
+    char text[301] = "";
     rectifier_string error = {NULL, 0};
-    memset(text, '[', 63);
-    memset(text + 63, ']', 63);
+    memset(text, '[', 127);
+    memset(text + 127, ']', 127);
     assert(rectifier_json_parse(rectifier_text(text), &error) != NULL);
-    memset(text, '[', 200);
+    memset(text, '[', 300);
     assert(rectifier_json_parse(rectifier_text(text), &error) == NULL);
     assert(strstr(rectifier_cstr(error), "nested too deep") != NULL);
 }
