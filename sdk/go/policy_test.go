@@ -58,6 +58,7 @@ func TestAQuestionIsAnsweredAsTheContractHasIt(t *testing.T) {
 func TestWhatGoesWrongIsAnAnswerThatSaysSo(t *testing.T) {
 	for document, want := range map[string]string{
 		`{"observation": {}, "settings": {"atempts": 1}}`:                            `unknown field \"atempts\"`,
+		`{"observation": {}, "settings": {"Attempts": 1}}`:                           `unknown field \"Attempts\"`,
 		`{"observation": {}, "settings": {"attempts": 0}}`:                           `settings.attempts is too small`,
 		`{"observation": {"episode": {"problem": {"kind": "Panics"}}}}`:              `panic: as it was told to`,
 		`{"observation": {"episode": {"problem": {"kind": "Nothing"}}}}`:             `a decision without a remedy`,

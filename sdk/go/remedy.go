@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 )
 
@@ -173,18 +171,5 @@ func (remedy *Remedy) UnmarshalJSON(text []byte) error {
 		read = RunFix(read.fix.Name, read.fix.Args)
 	}
 	*remedy = read
-	return nil
-}
-
-// strict reads one document and refuses keys that are not known.
-func strict(text []byte, into any) error {
-	input := json.NewDecoder(bytes.NewReader(text))
-	input.DisallowUnknownFields()
-	if err := input.Decode(into); err != nil {
-		return err
-	}
-	if _, err := input.Token(); err != io.EOF {
-		return fmt.Errorf("more than one document")
-	}
 	return nil
 }

@@ -14,23 +14,21 @@ pub(crate) fn run(cache: &Cache, all: bool, builds: bool) -> Result<ExitCode> {
     let built = cache.builds()?;
     show(&cached)?;
     show(&built)?;
-    let mut going = Vec::new();
-    if all {
-        going.extend(cached);
-    }
-    if builds {
-        going.extend(built);
-    }
-    if going.is_empty() {
+    if !all && !builds {
         println!(
             "nothing is removed; `cargo xtask clean --cache` removes the cache, `--builds` what cargo built"
         );
         return Ok(ExitCode::SUCCESS);
     }
-    // before the first is removed: half a cache is of use to nobody
-    going.iter().try_for_each(|path| no_mounts(path))?;
-    for path in going {
-        remove(&path)?;
+    if all {
+        // before the first is removed: half a cache is of use to nobody
+        cached.iter().try_for_each(|path| no_mounts(path))?;
+        cached.iter().try_for_each(|path| remove(path))?;
+    }
+    if builds {
+        built
+            .iter()
+            .try_for_each(|build| cache.remove_build(build))?;
     }
     println!("removed");
     Ok(ExitCode::SUCCESS)

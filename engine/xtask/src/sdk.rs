@@ -1,10 +1,11 @@
 //! The SDKs and the policies that ship, each tested by its language's own test tool, on the machine itself.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use rectifier_provision::{Cache, cargo, programs};
+use rectifier_provision::{Cache, Stderr, Tool, cargo, programs};
 
 use crate::table::Verdict;
 
@@ -12,18 +13,23 @@ pub(crate) fn test(cache: &Cache) -> Result<Verdict> {
     let mut failed = Vec::new();
     let mut tests = crates(cache)?;
     tests.extend(others(cache)?);
-    let sum = tests.len();
+    let folders: BTreeSet<_> = tests.iter().map(|(folder, _)| folder.clone()).collect();
     for (folder, mut test) in tests {
-        eprintln!("{folder}");
-        let ended = test.current_dir(cache.checkout().join(&folder)).status();
-        if !ended.is_ok_and(|status| status.success()) {
-            failed.push(folder);
+        if failed.contains(&folder) {
+            continue;
         }
+        eprintln!("{folder}");
+        match test.current_dir(cache.checkout().join(&folder)).status() {
+            Ok(status) if status.success() => continue,
+            Ok(_) => {}
+            Err(error) => eprintln!("{}: {error}", test.get_program().display()),
+        }
+        failed.push(folder);
     }
     if !failed.is_empty() {
         bail!("it said why above: {}", failed.join(", "));
     }
-    Ok(Verdict::Well(format!("{sum} folders")))
+    Ok(Verdict::Well(format!("{} folders", folders.len())))
 }
 
 /// They stand outside the workspace: they are made for another target. What is built of them goes where their components are built.
@@ -99,4 +105,31 @@ fn python_with_zig(cache: &Cache) -> Result<String> {
         bail!("it said why above");
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Are the bindings for C those that the generator makes of the contract?
+pub(crate) fn bindings(cache: &Cache) -> Result<Verdict> {
+    let generator = cache.tool(Tool::WitBindgen, &mut Stderr::default())?;
+    let made = cache.root().join("sdk-build/c-bindings");
+    let generated = Command::new(generator)
+        .args([
+            "c",
+            "sdk/wit",
+            "--world=policy",
+            "--no-object-file",
+            "--out-dir",
+        ])
+        .arg(&made)
+        .current_dir(cache.checkout())
+        .status()?;
+    if !generated.success() {
+        bail!("the generator says above what is wrong");
+    }
+    let kept = cache.checkout().join("sdk/c/generated");
+    for file in ["policy.c", "policy.h"] {
+        if std::fs::read(kept.join(file))? != std::fs::read(made.join(file))? {
+            bail!("sdk/c/generated/{file} is not what the contract gives: make -C sdk/c generate");
+        }
+    }
+    Ok(Verdict::Well(String::new()))
 }

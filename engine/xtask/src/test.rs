@@ -62,6 +62,7 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
             well(test.args(["test", "--quiet", "--locked", "--workspace", "--doc"]))
         });
         table.loud_part("fuzz targets", || fuzz::run(cache));
+        table.loud_part("bindings for C", || sdk::bindings(cache));
     }
     let mut told = table.show();
     for failed in &sum.failed {

@@ -76,7 +76,8 @@ export class SettingsReader {
   }
 
   private wrong(key: string, value: Json, what: string): void {
-    let said = value.toString();
+    // not what is in it: that may be nested as deep as its author likes
+    let said = value.isList ? "a list" : value.isObject ? "an object" : value.toString();
     if (said.length > 80) said = said.substring(0, 80) + "…";
     this.refuse("settings." + key + " is " + said + ": " + what);
   }

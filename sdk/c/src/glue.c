@@ -48,6 +48,8 @@ static void *own(const void *bytes, size_t size)
 
 static rectifier_string own_string(rectifier_string text)
 {
+    /* cut in the middle of a character it would be a trap without a word at the component's border */
+    text = rectifier_utf8_of(text);
     rectifier_string copy = {own(text.ptr, text.len), text.len};
     return copy;
 }

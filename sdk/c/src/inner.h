@@ -22,6 +22,8 @@ rectifier_string rectifier_put_all(const rectifier_buffer *buffer);
 
 /* Is it UTF-8? A component may hand out nothing else. */
 bool rectifier_is_utf8(rectifier_string text);
+/* As much of its beginning as is. */
+rectifier_string rectifier_utf8_of(rectifier_string text);
 
 /* A new last item of a list, or with a name the last field of an object; null until it is filled. It stays where it is
    until the next one is added to the same value. */

@@ -24,9 +24,7 @@ void rectifier_panic(const char *format, ...)
     if (message.len >= sizeof line)
         message.len = sizeof line - 1;
     /* Neither half a character nor what is none may go out. */
-    while (message.len > 0 && !rectifier_is_utf8(message))
-        message.len--;
-    log_write(RECTIFIER_POLICY_LOG_LEVEL_ERROR, message);
+    log_write(RECTIFIER_POLICY_LOG_LEVEL_ERROR, rectifier_utf8_of(message));
     __builtin_trap();
 }
 
@@ -56,7 +54,7 @@ void rectifier_panic(const char *format, ...)
     {                                                                                                                          \
         va_list values;                                                                                                        \
         va_start(values, format);                                                                                              \
-        log_write(RECTIFIER_POLICY_LOG_LEVEL_##level, rectifier_format_list(format, values));                                  \
+        log_write(RECTIFIER_POLICY_LOG_LEVEL_##level, rectifier_utf8_of(rectifier_format_list(format, values)));               \
         va_end(values);                                                                                                        \
     }
 

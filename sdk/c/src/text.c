@@ -66,9 +66,10 @@ rectifier_string rectifier_format(const char *format, ...)
 }
 
 /* The table of the Unicode standard, section 3.9: no overlong form, no surrogate, nothing above U+10FFFF. */
-bool rectifier_is_utf8(rectifier_string text)
+rectifier_string rectifier_utf8_of(rectifier_string text)
 {
-    for (size_t at = 0; at < text.len;) {
+    rectifier_string well = {text.ptr, 0};
+    for (size_t at = 0; at < text.len; well.len = at) {
         uint8_t first = text.ptr[at++], low = 0x80, high = 0xBF;
         int more;
         if (first < 0x80)
@@ -84,13 +85,18 @@ bool rectifier_is_utf8(rectifier_string text)
             low = first == 0xF0 ? 0x90 : low;
             high = first == 0xF4 ? 0x8F : high;
         } else {
-            return false;
+            return well;
         }
         for (; more > 0; more--, low = 0x80, high = 0xBF) {
             if (at == text.len || text.ptr[at] < low || text.ptr[at] > high)
-                return false;
+                return well;
             at++;
         }
     }
-    return true;
+    return well;
+}
+
+bool rectifier_is_utf8(rectifier_string text)
+{
+    return rectifier_utf8_of(text).len == text.len;
 }

@@ -4,7 +4,9 @@
 //! beside what is built from the new one. A disk that fills up in the middle of it ends in a linker's bus error, which tells nobody why.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -21,7 +23,7 @@ const AT_LEAST: u64 = 8_000;
 
 impl Cache {
     /// Sees to it that there is disk enough to build the workspace. With `removing` what earlier builds left is removed where it has to
-    /// be, other checkouts' first, but none that a cargo is at.
+    /// be: that of other checkouts which rest, then this one's.
     ///
     /// # Errors
     /// There is too little; the message says how much is free and what would make room.
@@ -33,13 +35,13 @@ impl Cache {
             Ok((free < needed).then_some((free, needed)))
         };
         if removing {
-            let mut others = self.other_builds()?;
-            others.push(own.clone());
-            for folder in others {
+            let others = self.other_builds()?.into_iter();
+            let others = others.filter(|build| at_rest(build));
+            for folder in others.chain([own.clone()]) {
                 if short()?.is_none() {
                     break;
                 }
-                if let Some(_lock) = unused(&folder) {
+                if let Some(_locks) = unused(&folder) {
                     report.step(&format!("making room: removing {}", folder.display()));
                     remove(&folder)?;
                 }
@@ -53,6 +55,17 @@ impl Cache {
                 own.display()
             ),
         }
+    }
+
+    /// Removes one of [`Cache::builds`].
+    ///
+    /// # Errors
+    /// A cargo is at it, or it cannot be removed.
+    pub fn remove_build(&self, build: &Path) -> Result<()> {
+        let Some(_locks) = unused(build) else {
+            bail!("a cargo is at {}", build.display());
+        };
+        remove(build)
     }
 
     /// The folders in which this and other checkouts were built.
@@ -71,8 +84,9 @@ impl Cache {
             .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
             .output()
             .context("cannot start cargo")?;
-        let metadata: Value =
-            serde_json::from_slice(&metadata.stdout).context("cargo metadata says nothing")?;
+        let metadata: Value = serde_json::from_slice(&metadata.stdout)
+            .with_context(|| String::from_utf8_lossy(&metadata.stderr).trim().to_owned())
+            .context("cargo metadata says nothing")?;
         let folder = metadata["build_directory"].as_str();
         Ok(folder.context("cargo does not say where it builds")?.into())
     }
@@ -100,16 +114,35 @@ fn folders(of: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Cargo's own lock of that folder, if no cargo holds it.
-fn unused(build: &Path) -> Option<Option<File>> {
-    match File::options()
-        .write(true)
-        .open(build.join("debug/.cargo-lock"))
-    {
-        Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
-        // nothing was built in it
-        Err(_) => Some(None),
+/// Cargo's own locks of that folder, if no cargo holds one of them.
+fn unused(build: &Path) -> Option<Vec<File>> {
+    let mut locks = Vec::new();
+    for profile in folders(build) {
+        match File::options()
+            .write(true)
+            .open(profile.join(".cargo-lock"))
+        {
+            Ok(lock) => {
+                lock.try_lock().ok()?;
+                locks.push(lock);
+            }
+            // nothing is built in it
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
     }
+    Some(locks)
+}
+
+/// Nothing was built in it for hours: whoever tests what was built holds no lock.
+fn at_rest(build: &Path) -> bool {
+    const REST: Duration = Duration::from_secs(6 * 3600);
+    let built = folders(build)
+        .into_iter()
+        .filter_map(|profile| profile.join("deps").metadata().ok()?.modified().ok());
+    built
+        .max()
+        .is_none_or(|last| last.elapsed().is_ok_and(|since| since > REST))
 }
 
 /// Of all files below it; what goes away meanwhile counts nothing.

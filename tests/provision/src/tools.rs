@@ -1,4 +1,4 @@
-//! The programs of cargo's family that the tests are run with, and the target that policies are
+//! The programs of cargo's family that the tests are run with, a generator of bindings, and the target that policies are
 //! compiled for.
 
 use std::path::PathBuf;
@@ -20,16 +20,24 @@ pub enum Tool {
     Deny,
     /// Builds and runs fuzz targets.
     Fuzz,
+    /// Generates the bindings for C.
+    WitBindgen,
 }
 
 impl Tool {
-    /// The name of its crate and of its program.
+    /// The name of its crate.
     pub fn name(self) -> &'static str {
         match self {
             Tool::Nextest => "cargo-nextest",
             Tool::Deny => "cargo-deny",
             Tool::Fuzz => "cargo-fuzz",
+            Tool::WitBindgen => "wit-bindgen-cli",
         }
+    }
+
+    /// That of its program.
+    fn program(self) -> &'static str {
+        self.name().trim_end_matches("-cli")
     }
 
     fn version(self) -> &'static str {
@@ -37,6 +45,7 @@ impl Tool {
             Tool::Nextest => "0.9.151",
             Tool::Deny => "0.20.2",
             Tool::Fuzz => "0.13.2",
+            Tool::WitBindgen => "0.63.0",
         }
     }
 
@@ -46,6 +55,7 @@ impl Tool {
             Tool::Nextest => &["--no-default-features"],
             Tool::Deny => &["--no-default-features"],
             Tool::Fuzz => &[],
+            Tool::WitBindgen => &["--no-default-features", "--features=c"],
         }
     }
 }
@@ -90,7 +100,7 @@ impl Cache {
             run(&mut install, &log, report)?;
             remove(&target)
         })?;
-        Ok(folder.join("bin").join(name))
+        Ok(folder.join("bin").join(tool.program()))
     }
 
     /// Adds the target that policies are compiled for to the toolchain of the checkout.

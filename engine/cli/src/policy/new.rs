@@ -156,7 +156,7 @@ fn find_sdk(lang: Language, given: Option<PathBuf>, folder: &Path) -> anyhow::Re
     // beside the contract, so that no other folder of that name passes for it
     let is_sdk = |path: &Path| path.ends_with(own) && path.join("../wit/policy.wit").is_file();
     let here = std::env::current_dir().context("there is no present folder")?;
-    let folder = here.join(folder);
+    let folder = without_links(&here.join(folder))?;
     let sdk = match given {
         Some(given) => [given.clone(), given.join(own)]
             .iter()
@@ -168,10 +168,17 @@ fn find_sdk(lang: Language, given: Option<PathBuf>, folder: &Path) -> anyhow::Re
             .chain(here.ancestors())
             .map(|above| above.join("sdk").join(own))
             .find(|sdk| is_sdk(sdk))
+            .and_then(|sdk| sdk.canonicalize().ok())
             .ok_or_else(|| {
                 usage("this is no checkout of rectifier: say with --sdk DIR where its sdk is")
             })?,
     };
+    if lang == Language::C && sdk.to_string_lossy().contains(char::is_whitespace) {
+        return Err(usage(format!(
+            "a C project names the SDK in compile_flags.txt, in which a path cannot have spaces: {}",
+            sdk.display()
+        )));
+    }
     // Within one checkout both move together.
     let common = folder
         .ancestors()
@@ -183,6 +190,16 @@ fn find_sdk(lang: Language, given: Option<PathBuf>, folder: &Path) -> anyhow::Re
             shared.then(|| format!("{}{}", "../".repeat(up + 1), rest.display()))
         });
     Ok(common.unwrap_or_else(|| sdk.display().to_string()))
+}
+
+/// The path of what may not be there yet: what of it is there without links and `..`.
+fn without_links(path: &Path) -> anyhow::Result<PathBuf> {
+    let there = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        Some((above.canonicalize().ok()?, rest))
+    });
+    let (there, rest) = there.context("not even / is there")?;
+    Ok(there.join(rest))
 }
 
 /// A name that can be one of a crate, of a file and of a policy.
@@ -224,8 +241,10 @@ mod tests {
         }
         std::fs::write(sdk.join("wit/policy.wit"), "").unwrap();
         let find = |given, folder: &Path| find_sdk(Language::Rust, given, folder);
-        let found = find(None, &checkout.path().join("policies/new")).unwrap();
-        assert_eq!(found, "../../sdk/rust");
+        for new in ["policies/new", "sdk/../policies/new"] {
+            let found = find(None, &checkout.path().join(new)).unwrap();
+            assert_eq!(found, "../../sdk/rust");
+        }
         let elsewhere = tempfile::tempdir().unwrap();
         let new = elsewhere.path().join("new");
         let rust = sdk.join("rust").canonicalize().unwrap();

@@ -235,14 +235,19 @@ pub fn approval_asked(record: &Record) -> Option<(Rung, String)> {
 
 /// It can wait for the pool's maintenance window. What has begun is not left half done until the next one. What the control plane opened
 /// in a window, and what did not get its turn in it, is over: in the next one it is opened anew. One of the node engine's waits: the
-/// engine would ask again at once.
+/// engine would ask again at once. So does one about which a person was asked, or said something: an approval may come between windows, and
+/// what was said is not forgotten.
 pub(super) fn waits_for_a_window(seen: &Seen) -> Option<Next> {
     let begins = seen.record.rung.is_none() && !asked::by_a_person(seen);
     let words = seen.hands.window.as_ref().filter(|_| begins)?;
+    let record = &seen.record;
     let nothing_done =
-        seen.record.tried.is_empty() && !sick_node(seen).is_some_and(|node| ours(seen, node));
+        record.tried.is_empty() && !sick_node(seen).is_some_and(|node| ours(seen, node));
+    let nothing_said =
+        record.said.is_empty() && record.retried_at.is_none() && seen.hands.approve.is_none();
+    let nobody_asked = seen.pool.as_ref().is_ok_and(|rules| !rules.approves);
     Some(match seen.request.requested_by {
-        RequestedBy::Conditions if nothing_done => {
+        RequestedBy::Conditions if nothing_done && nothing_said && nobody_asked => {
             Next::enter(seen, Phase::Cancelled, Reason::AwaitingWindow, words)
         }
         _ => Next::wait(seen, Reason::AwaitingWindow, words),

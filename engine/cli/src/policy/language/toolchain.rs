@@ -76,8 +76,12 @@ fn python_with(package: &str, version: &str) -> anyhow::Result<PathBuf> {
     lock.lock()?;
     let environment = folder.join("venv");
     let python = environment.join("bin/python");
+    // with which Python it was made: another one does not find what lies there
     let complete = folder.join("complete");
-    if complete.is_file() && python.exists() {
+    let mut version_of_python = Command::new("python3");
+    version_of_python.arg("--version");
+    let current = said(version_of_python, "python3", INSTALL_PYTHON)?;
+    if std::fs::read_to_string(&complete).is_ok_and(|made| made == current) && python.exists() {
         return Ok(python);
     }
     eprintln!("fetching {package} {version} into {}", folder.display());
@@ -95,7 +99,7 @@ fn python_with(package: &str, version: &str) -> anyhow::Result<PathBuf> {
     ]);
     fetch.arg(format!("{package}=={version}"));
     said(fetch, "pip", INSTALL_PYTHON)?;
-    std::fs::write(&complete, "")?;
+    std::fs::write(&complete, current)?;
     Ok(python)
 }
 
@@ -106,6 +110,11 @@ pub(super) const INSTALL_NODE: &str = "install Node.js 20 or newer (https://node
 /// # Errors
 /// There is no npm, or the packages cannot be fetched.
 pub(super) fn npm_installed(folder: &Path) -> anyhow::Result<()> {
+    // Two builds at once: the second waits, and finds it there.
+    let manifest = folder.join("package.json");
+    let manifest =
+        File::open(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    manifest.lock()?;
     let changed = |file: &str| {
         folder
             .join(file)

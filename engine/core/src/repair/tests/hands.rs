@@ -286,6 +286,16 @@ fn what_can_wait_begins_in_a_window_and_goes_on_after_it() {
         (over.record.phase, over.reason),
         (Phase::Cancelled, Reason::AwaitingWindow)
     );
+    // an approval may come between windows, and a person's word is not forgotten
+    let mut asks = judging.clone();
+    asks.pool.as_mut().unwrap().approves = true;
+    let mut again = judging.clone();
+    again.record.retried_at = Some(at(70));
+    for kept in [asks, again] {
+        let waits = decide(&kept).unwrap();
+        assert_eq!(waits.record.phase, Phase::Judging);
+        assert_eq!(waits.reason, Reason::AwaitingWindow);
+    }
     // but what was tried in vain is remembered
     judging.record.tried = vec![Tried {
         rung: Rung::Reboot,

@@ -107,7 +107,7 @@ fn lost(error: &wasmtime::Error, guest: &Guest) -> Failure {
     let failure = classify(error, During::call_of(guest));
     match (failure.class, guest.log.last_error()) {
         (FailureClass::Trap, Some(words)) => Failure {
-            message: format!("{}: {words}", failure.message),
+            message: format!("{}; it last logged: {words}", failure.message),
             ..failure
         },
         _ => failure,

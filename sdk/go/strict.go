@@ -1,0 +1,80 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// strict reads one document and refuses keys that are not known, also those that differ from a known one by their case alone, which
+// encoding/json takes.
+func strict(text []byte, into any) error {
+	input := json.NewDecoder(bytes.NewReader(text))
+	input.DisallowUnknownFields()
+	if err := input.Decode(into); err != nil {
+		return err
+	}
+	if _, err := input.Token(); err != io.EOF {
+		return fmt.Errorf("more than one document")
+	}
+	return exact(text, reflect.TypeOf(into))
+}
+
+// exact looks at the names of all objects that are read into structs.
+func exact(text json.RawMessage, into reflect.Type) error {
+	if into.Implements(reflect.TypeFor[json.Unmarshaler]()) || reflect.PointerTo(into).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return nil // it knows its names itself
+	}
+	switch into.Kind() {
+	case reflect.Pointer:
+		return exact(text, into.Elem())
+	case reflect.Slice, reflect.Array:
+		var items []json.RawMessage
+		if json.Unmarshal(text, &items) != nil {
+			return nil // bytes are written as text
+		}
+		for _, item := range items {
+			if err := exact(item, into.Elem()); err != nil {
+				return err
+			}
+		}
+	case reflect.Map, reflect.Struct:
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(text, &fields); err != nil {
+			return err
+		}
+		known := names(into)
+		for name, field := range fields {
+			within, is := known[name]
+			if into.Kind() == reflect.Map {
+				within, is = into.Elem(), true
+			}
+			if !is {
+				return fmt.Errorf("json: unknown field %q", name)
+			}
+			if err := exact(field, within); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// names are those of a struct's fields in JSON, and their types.
+func names(of reflect.Type) map[string]reflect.Type {
+	known := map[string]reflect.Type{}
+	if of.Kind() != reflect.Struct {
+		return known
+	}
+	for _, field := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			name = field.Name
+		}
+		known[name] = field.Type
+	}
+	return known
+}
