@@ -137,8 +137,13 @@ impl Ladder<'_> {
                 self.behind.push(format!("{what}: not now: {rail}"));
                 return self;
             }
-            Gate::WaitedFor(rail) if rung.patience.is_some_and(|most| self.seen.episode.age >= most) => {
-                self.behind.push(format!("{what}: waited for too long: {rail}"));
+            Gate::WaitedFor(rail)
+                if rung
+                    .patience
+                    .is_some_and(|most| self.seen.episode.age >= most) =>
+            {
+                self.behind
+                    .push(format!("{what}: waited for too long: {rail}"));
                 return self;
             }
             Gate::WaitedFor(rail) => {

@@ -79,7 +79,11 @@ fn what_was_refused_was_not_tried_and_is_not_asked_for_again_at_once() {
 #[test]
 fn a_fix_is_the_same_in_whatever_order_its_arguments_are_said() {
     let fix = |args: [(&str, &str); 2]| Remedy::run_fix("vacuum", args);
-    let seen = after([attempt(fix([("a", "1"), ("b", "2")]), 60, Outcome::NoEffect)]);
+    let seen = after([attempt(
+        fix([("a", "1"), ("b", "2")]),
+        60,
+        Outcome::NoEffect,
+    )]);
     assert_eq!(seen.episode.tried(&fix([("b", "2"), ("a", "1")])), 1);
     assert_eq!(seen.episode.tried(&fix([("b", "1"), ("a", "2")])), 0);
 }
@@ -136,10 +140,16 @@ fn a_replacement_that_must_wait_is_waited_for_as_long_as_its_patience_lasts() {
     let replace = || Rung::of(Remedy::Replace);
     seen.episode.age = 86_400;
     assert_eq!(climbed(&seen, replace()).remedy, Remedy::Wait(30));
-    assert_eq!(climbed(&seen, replace().patient(86_401)).remedy, Remedy::Wait(30));
+    assert_eq!(
+        climbed(&seen, replace().patient(86_401)).remedy,
+        Remedy::Wait(30)
+    );
     let decision = climbed(&seen, replace().patient(86_400));
     assert_eq!(decision.remedy, Remedy::Escalate);
-    assert_eq!(decision.reason, "a replacement: waited for too long: a storm");
+    assert_eq!(
+        decision.reason,
+        "a replacement: waited for too long: a storm"
+    );
 }
 
 #[test]

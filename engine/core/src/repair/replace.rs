@@ -18,6 +18,10 @@ pub(super) const ATTEMPTS: usize = 3;
 /// free sooner, and each try makes ports and a server.
 const NO_HOST: Seconds = 300;
 
+/// So many seconds after it began to join a failed server's fault is waited for. Nova writes it a moment after the status, and only by it
+/// is known that no host could take the server. Arbitrary: far longer than that moment.
+const FAULT: Seconds = 60;
+
 /// Attempt `number` of this repair: everything that it will be called is fixed before it is made.
 pub(super) fn attempt(seen: &Seen, number: u32, name: String) -> Replacement {
     Replacement {
@@ -295,6 +299,10 @@ pub(super) fn joining(seen: &Seen) -> Next {
         Err(why) => return discard(seen, Reason::ReplacementUncertain, why),
     };
     if server.status == "ERROR" {
+        if server.fault.is_none() && age(seen) < FAULT {
+            let why = "its server failed, and the cloud has not said yet why";
+            return Next::wait(seen, Reason::Joining, why);
+        }
         let fault = server.fault.clone().unwrap_or_default();
         let reason = match server.no_host {
             true => Reason::NoHost,

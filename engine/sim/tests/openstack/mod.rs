@@ -381,8 +381,11 @@ impl Suite<'_> {
 
         self.stack.trouble(Trouble::NoValidHost).await?;
         let id = cloud.create_server(&self.spec("fail", &port)).await?;
+        // Nova writes the fault a moment after the status
         let failed = self
-            .until(&id, |server| server.status != ServerStatus::Build)
+            .until(&id, |server| {
+                server.status != ServerStatus::Build && server.fault.is_some()
+            })
             .await?;
         let fault = failed.fault.context("no fault")?;
         ensure!(fault.retry() == Retry::OtherZone, "{fault:?}");

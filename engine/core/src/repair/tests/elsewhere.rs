@@ -42,10 +42,19 @@ fn a_server_for_which_there_is_no_host_is_discarded_and_says_so() {
         edit(&mut seen, |view| {
             let failed = ServerSeen {
                 status: "ERROR".to_owned(),
-                no_host,
                 ..server("new", "x")
             };
             view.replacements = vec![failed];
+        });
+        // the status comes a moment before the fault, by which alone it is known which of the two it is
+        let early = decide(&seen).unwrap();
+        assert_eq!((early.record.phase, early.act), (Phase::Joining, None));
+        let mut never = seen.clone();
+        never.now = at(10_000);
+        assert_eq!(decide(&never).unwrap().record.phase, Phase::Discarding);
+        edit(&mut seen, |view| {
+            view.replacements[0].fault = Some("it says why".to_owned());
+            view.replacements[0].no_host = no_host;
         });
         let next = decide(&seen).unwrap();
         assert_eq!(
