@@ -34,11 +34,17 @@ impl Desk {
 
     /// With the policy whose settings are rules, and its sidecar.
     pub(crate) fn with_cel() -> Result<Self> {
+        Self::with_policy("cel")
+    }
+
+    /// With a policy that ships, and its sidecar.
+    pub(crate) fn with_policy(name: &str) -> Result<Self> {
         let desk = Self::new()?;
-        desk.put("cel.wasm", component("cel")?)?;
+        desk.put(&format!("{name}.wasm"), component(name)?)?;
+        let sidecar = format!("policies/{name}/{name}.yaml");
         desk.put(
-            "cel.yaml",
-            std::fs::read(checkout().join("policies/cel/cel.yaml"))?,
+            &format!("{name}.yaml"),
+            std::fs::read(checkout().join(sidecar))?,
         )?;
         Ok(desk)
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::support::{Desk, checkout};
 
@@ -24,6 +24,26 @@ fn the_policy_that_ships_decides_what_its_cases_expect() -> Result<()> {
             "4 steps",
             "all as expected",
         ])?;
+    Ok(())
+}
+
+#[test]
+fn the_default_ladder_decides_what_its_cases_expect() -> Result<()> {
+    let desk = Desk::with_policy("default-ladder")?;
+    let cases = checkout().join("policies/default-ladder/cases");
+    let cases = cases.display().to_string();
+    desk.call(&["policy", "test", "default-ladder.wasm", "--cases", &cases])?
+        .ended(0)?
+        .shows(&["14 cases, all as expected"])?;
+    desk.call(&["policy", "check", "."])?.ended(0)?;
+    // the settings that its guide shows
+    let guide = std::fs::read_to_string(checkout().join("policies/README.md"))?;
+    let shown = guide
+        .split("```yaml\n")
+        .find(|part| part.contains("restSeconds"));
+    let shown = shown.and_then(|part| part.split("```").next());
+    desk.put("default-ladder.yaml", shown.context("an example")?)?;
+    desk.call(&["policy", "check", "."])?.ended(0)?;
     Ok(())
 }
 
