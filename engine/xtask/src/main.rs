@@ -11,6 +11,7 @@ mod environment;
 mod fuzz;
 mod generate;
 mod junit;
+mod languages;
 mod layers;
 mod nextest;
 mod results;

@@ -20,6 +20,8 @@ pub(crate) struct Options<'a> {
     pub(crate) ignored: bool,
     /// Only the tests whose names contain one of these; all, if there is none.
     pub(crate) filters: &'a [String],
+    /// But not these: a filter expression of nextest's.
+    pub(crate) but: Option<String>,
     /// For the tests' environment.
     pub(crate) environment: &'a [(&'a str, &'a str)],
 }
@@ -41,10 +43,14 @@ pub(crate) fn run(cache: &Cache, which: Which, options: &Options<'_>) -> Result<
         "--no-fail-fast",
     ]);
     nextest.args(["--no-tests=pass", "--filterset"]);
-    nextest.arg(match which {
-        Which::Units => "not package(rectifier-scenarios)",
-        Which::Scenarios => "package(rectifier-scenarios)",
-    });
+    let mut wanted = match which {
+        Which::Units => "not package(rectifier-scenarios)".to_owned(),
+        Which::Scenarios => "package(rectifier-scenarios)".to_owned(),
+    };
+    if let Some(but) = &options.but {
+        wanted += &format!(" and not {but}");
+    }
+    nextest.arg(wanted);
     if options.ignored {
         nextest.arg("--run-ignored=all");
     }

@@ -44,7 +44,7 @@ const PARTS: &[(&str, Make)] = &[
     }),
     ("policies", |cache, report| {
         let make = |name: &String| there(cache.policy_component(name, report));
-        cache.policies()?.iter().try_for_each(make)
+        cache.policy_crates()?.iter().try_for_each(make)
     }),
     ("engine", |cache, report| {
         there(cache.image(Image::Engine(Features::Shipped), report))

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use rectifier_provision::{Cache, Stderr, Tool, cargo, subcommand};
 
 use crate::junit::Outcome;
+use crate::languages::Languages;
 use crate::nextest::{Options, Which};
 use crate::table::{Table, Verdict};
 use crate::without::{Extent, Step};
@@ -16,6 +17,8 @@ use crate::{fuzz, generate, layers, nextest, results, sdk, setup, without};
 
 pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitCode> {
     let mut table = Table::default();
+    // whoever names a test wants it
+    let languages = Languages::due(cache, full || !filters.is_empty())?;
     setup::run(cache, &mut table);
     table.loud_part("format", || format(cache));
     table.loud_part("layers", || layers::check(cache));
@@ -24,7 +27,7 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
     table.loud_part("generated files", || generate::check(cache));
     table.loud_part("fuzz targets' lock", || fuzz::is_locked(cache));
     if filters.is_empty() {
-        table.loud_part("sdk and policies", || sdk::test(cache));
+        table.loud_part("sdk and policies", || sdk::test(cache, &languages));
     }
     let mut sum = Outcome::default();
     for (name, which) in [
@@ -35,6 +38,7 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
             // whoever names a scenario wants it
             ignored: full || which == Which::Scenarios && !filters.is_empty(),
             filters,
+            but: languages.tests(),
             environment: &[],
         };
         table.loud_part(name, || {
@@ -44,6 +48,10 @@ pub(crate) fn run(cache: &Cache, full: bool, filters: &[String]) -> Result<ExitC
             sum.failed.extend(outcome.failed);
             verdict
         });
+    }
+    // CI's checkout is nobody's to commit
+    if filters.is_empty() && !table.failed() && !setup::in_ci() {
+        languages.passed(cache)?;
     }
     if filters.is_empty() {
         let (steps, extent) = match full {
@@ -99,7 +107,7 @@ fn verdict(outcome: &Outcome, filters: &[String]) -> Result<Verdict> {
 /// The workspace, and the crates that stand outside it: they are compiled for another target, or in another way.
 fn format(cache: &Cache) -> Result<Verdict> {
     let policies = cache
-        .policies()?
+        .policy_crates()?
         .into_iter()
         .map(|name| format!("policies/{name}"));
     let others = ["sdk/rust", fuzz::FOLDER].map(str::to_owned);

@@ -130,6 +130,7 @@ pub(crate) fn check(cache: &Cache, step: Step, extent: Extent<'_>) -> Result<Ver
     let options = Options {
         ignored: true,
         filters: &filters,
+        but: None,
         environment: &environment,
     };
     let outcome = nextest::run(cache, Which::Scenarios, &options)?;

@@ -20,6 +20,7 @@ mod cache;
 mod cargo;
 mod command;
 mod debian;
+mod digest;
 mod disk;
 mod go;
 mod image;

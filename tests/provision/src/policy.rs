@@ -12,11 +12,11 @@ use crate::report::Late;
 use crate::{Cache, Report};
 
 impl Cache {
-    /// The names of the policies that ship: the folders of `policies/` that are crates.
+    /// The names of the policies that ship and are crates; the others are in other languages.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn policies(&self) -> Result<Vec<String>> {
+    pub fn policy_crates(&self) -> Result<Vec<String>> {
         let folder = self.checkout().join("policies");
         let Ok(entries) = std::fs::read_dir(&folder) else {
             return Ok(Vec::new());
@@ -32,13 +32,21 @@ impl Cache {
         Ok(names)
     }
 
-    /// `policies/NAME` compiled to a component: a file `NAME.wasm` in a folder of its own. Cargo is
-    /// asked each time, and is quick when nothing has changed; the same content is the same path.
+    /// `policies/NAME` compiled: a file `NAME.wasm` in a folder of its own. Cargo, or the language's
+    /// own compiler, is asked each time, and is quick when nothing has changed; the same content is
+    /// the same path.
     ///
     /// # Errors
-    /// No such policy, or it does not compile (its log's end is in the message).
+    /// No such policy, or it does not compile (its log's end is in the message); for one that is no
+    /// crate also that the program `rectifier` was not built yet.
     pub fn policy_component(&self, name: &str, report: &mut dyn Report) -> Result<PathBuf> {
-        self.rust_policy(&format!("policies/{name}"), name, report)
+        let folder = format!("policies/{name}");
+        let manifest = self.checkout().join(&folder).join("policy.yaml");
+        if !manifest.is_file() {
+            return self.rust_policy(&folder, name, report);
+        }
+        let built = std::fs::read(self.authors_policy(&folder, report)?)?;
+        self.keep_policy(name, &built, report)
     }
 
     /// The crate in `folder` of the checkout compiled to a component `NAME.wasm`, likewise.
@@ -127,7 +135,9 @@ impl Cache {
             );
         }
         let source = self.checkout().join(folder);
-        let log = self.log(&format!("policy-{}", folder.replace('/', "-")))?;
+        let name = format!("policy-{}", folder.replace('/', "-"));
+        let _lock = lock(self, &name, report)?;
+        let log = self.log(&name)?;
         let mut build = command(&program);
         build.args(["policy", "build"]).arg(&source);
         let what = format!(

@@ -36,6 +36,17 @@ fn a_policy_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_digest_is_of_what_git_knows_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path()).unwrap();
+    let digest = |paths: &[&str]| cache.digest(paths).unwrap();
+    let contract = digest(&["sdk/wit"]);
+    assert_eq!(contract, digest(&["sdk/wit/policy.wit"]));
+    assert_eq!(contract, digest(&["sdk/wit", "no/such/folder"]));
+    assert_ne!(contract, digest(&["sdk/wit", "LICENSE"]));
+}
+
+#[test]
 fn every_image_is_named_as_if_no_registry_had_it() {
     assert!(Image::Pause.name().starts_with("localhost/"));
     assert!(Image::NodeProblemDetector.name().starts_with("localhost/"));
