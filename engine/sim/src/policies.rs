@@ -8,6 +8,9 @@ use rectifier_policy_host::{
     Advisor, Allowed, Failure, Host, HostOptions, Limits, Metering, Policy,
 };
 
+/// The most that an operator can allow: 64 MiB.
+const MODULE_BYTES: usize = 64 << 20;
+
 /// Why there are none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,11 +34,16 @@ pub fn load(
     compiler: Compiler,
     cache: &Path,
 ) -> Result<Arc<dyn Advisor>, Error> {
+    // how large a file an engine takes is its operator's matter
+    let limits = Limits {
+        module_bytes: MODULE_BYTES,
+        ..Limits::default()
+    };
     let host = Host::open(HostOptions {
         cache: cache.to_owned(),
         compiler,
-        limits: Limits::default(),
-        ceiling: Limits::default(),
+        limits: limits.clone(),
+        ceiling: limits,
         allowed: Allowed::default(),
         metering: Metering::Fuel,
     })?;

@@ -21,7 +21,7 @@ use crate::clock::WorldClock;
 use crate::cluster::{self, Cluster};
 use crate::kubernetes::{self, ApiServer, Identity};
 use crate::landing::lock;
-use crate::machine::{self, CHECKED, Machines};
+use crate::machine::{self, CHECKED, Check, Machines};
 use crate::openstack::{self, Fault, World};
 use crate::record::Record;
 use crate::trace::Trace;
@@ -69,6 +69,9 @@ pub struct Options {
     pub begins: Timestamp,
     /// The node engines' configuration; without one they may touch the units that are checked.
     pub agent: Option<Config>,
+    /// What Node Problem Detector reports besides: kinds of conditions behind which there is no unit, but a
+    /// [`Problem`](machine::Problem).
+    pub kinds: Vec<String>,
     /// How long a request to the API server takes to land, and as long its answer: each is drawn from this.
     pub delay: RangeInclusive<Duration>,
 }
@@ -91,6 +94,7 @@ impl Default for Options {
             }),
             begins: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
             agent: None,
+            kinds: Vec::new(),
             delay: kubernetes::Options::default().delay,
         }
     }
@@ -118,7 +122,16 @@ pub struct Scene {
 impl Scene {
     /// Sets it up. The engines do not run yet. To be called on a runtime of one thread, whose clock is best paused.
     pub fn set(options: Options, policies: Arc<dyn Advisor>) -> Self {
-        let (mut scene, cluster) = Self::bare(options, machine::Options::default(), policies);
+        let usual = machine::Options::default();
+        let kinds = options.kinds.iter().map(|kind| Check {
+            kind: kind.clone(),
+            unit: None,
+        });
+        let machines = machine::Options {
+            checks: usual.checks.iter().cloned().chain(kinds).collect(),
+            ..usual
+        };
+        let (mut scene, cluster) = Self::bare(options, machines, policies);
         scene.furnish(&cluster);
         scene._nature.spawn(cluster.run());
         scene

@@ -6,6 +6,7 @@ mod guide;
 mod new;
 mod replay;
 mod run;
+mod shipped;
 mod support;
 mod test;
 mod tools;

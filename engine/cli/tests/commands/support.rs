@@ -32,11 +32,6 @@ impl Desk {
         Ok(desk)
     }
 
-    /// With the policy whose settings are rules, and its sidecar.
-    pub(crate) fn with_cel() -> Result<Self> {
-        Self::with_policy("cel")
-    }
-
     /// With a policy that ships, and its sidecar.
     pub(crate) fn with_policy(name: &str) -> Result<Self> {
         let desk = Self::new()?;

@@ -3,66 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::support::{Desk, checkout};
-
-fn shipped_cases() -> String {
-    checkout()
-        .join("policies/restart-then-replace/cases")
-        .display()
-        .to_string()
-}
-
-#[test]
-fn the_policy_that_ships_decides_what_its_cases_expect() -> Result<()> {
-    let desk = Desk::with_shipped()?;
-    desk.call(&["policy", "test", ".", "--cases", &shipped_cases()])?
-        .ended(0)?
-        .shows(&[
-            "ok   it restarts twice, watching each time, and then hands over",
-            "4 steps",
-            "all as expected",
-        ])?;
-    Ok(())
-}
-
-#[test]
-fn the_default_ladder_decides_what_its_cases_expect() -> Result<()> {
-    let desk = Desk::with_policy("default-ladder")?;
-    let cases = checkout().join("policies/default-ladder/cases");
-    let cases = cases.display().to_string();
-    desk.call(&["policy", "test", "default-ladder.wasm", "--cases", &cases])?
-        .ended(0)?
-        .shows(&["14 cases, all as expected"])?;
-    desk.call(&["policy", "check", "."])?.ended(0)?;
-    // the settings that its guide shows
-    let guide = std::fs::read_to_string(checkout().join("policies/README.md"))?;
-    let shown = guide
-        .split("```yaml\n")
-        .find(|part| part.contains("restSeconds"));
-    let shown = shown.and_then(|part| part.split("```").next());
-    desk.put("default-ladder.yaml", shown.context("an example")?)?;
-    desk.call(&["policy", "check", "."])?.ended(0)?;
-    Ok(())
-}
-
-#[test]
-fn the_rules_policy_decides_what_its_cases_expect() -> Result<()> {
-    let desk = Desk::with_cel()?;
-    let cases = checkout().join("policies/cel/cases").display().to_string();
-    desk.call(&["policy", "test", "cel.wasm", "--cases", &cases])?
-        .ended(0)?
-        .shows(&["all as expected"])?;
-    // its sidecar is good, and a misspelt name in it is found before the night
-    desk.call(&["policy", "check", "."])?.ended(0)?;
-    let sidecar = std::fs::read_to_string(checkout().join("policies/cel/cel.yaml"))?;
-    desk.put("cel.yaml", sidecar.replace("problem.kind", "problm.kind"))?;
-    desk.call(&["policy", "check", "."])?
-        .ended(1)?
-        .shows(&["settings.rules[0].when: line 1, column 19: there is no problm"])?;
-    Ok(())
-}
+use crate::support::Desk;
 
 const CASES: &str = "\
 observation: {episode: {problem: {kind: KubeletUnhealthy}}}

@@ -48,8 +48,8 @@ pub(crate) fn shipped() -> Result<Arc<dyn Advisor>> {
     Files::put()?.load()
 }
 
-/// Another one, with the settings that it ships with.
+/// Another one, with this sidecar; with `{}` it has the settings that it ships with.
 #[allow(dead_code, reason = "not every test needs it")]
-pub(crate) fn as_it_ships(name: &str) -> Result<Arc<dyn Advisor>> {
-    Files::of(name, "{}")?.load()
+pub(crate) fn of(name: &str, sidecar: &str) -> Result<Arc<dyn Advisor>> {
+    Files::of(name, sidecar)?.load()
 }

@@ -1,0 +1,2 @@
+/* The SDK, compiled with the policy. */
+#include <rectifier.c>
