@@ -11,6 +11,7 @@ use kube::Resource;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CORDONED_BY, NodeRepair};
 use rectifier_core::reason::Reason;
+use rectifier_core::repair::autoscaler::{SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY};
 use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, Tried, owner_annotations};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -206,7 +207,8 @@ struct Metadata {
 
 /// Those that are read.
 fn is_read(annotation: &str) -> bool {
-    [CORDONED_BY, PAUSED].contains(&annotation) || owner_annotations().any(|own| own == annotation)
+    [CORDONED_BY, PAUSED, SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY].contains(&annotation)
+        || owner_annotations().any(|own| own == annotation)
 }
 
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {

@@ -3,6 +3,7 @@
 use rectifier_api::{NodeRepair, PROVISIONAL_TAINT};
 use rectifier_core::leftovers::ADOPTED;
 use rectifier_core::name::{PortId, ServerId};
+use rectifier_core::repair::{Seen, autoscaler};
 
 use super::create::replacement;
 use super::{marks, taint, token};
@@ -10,7 +11,8 @@ use crate::context::Context;
 use crate::error::{Error, cloud};
 
 /// Marks the server and its ports as adopted, deletes the token, and takes the taint away last: its absence is what is looked for.
-pub(super) async fn adopt(ctx: &Context, repair: &NodeRepair) -> Result<(), Error> {
+/// As it has no pods yet, the cluster autoscaler is kept off.
+pub(super) async fn adopt(ctx: &Context, repair: &NodeRepair, seen: &Seen) -> Result<(), Error> {
     let replacement = replacement(repair)?;
     let id = replacement
         .server_id
@@ -29,8 +31,10 @@ pub(super) async fn adopt(ctx: &Context, repair: &NodeRepair) -> Result<(), Erro
     }
     token::revoke(ctx, replacement).await?;
     let whose = (replacement.name.as_str(), replacement.node_uid.as_deref());
-    taint::change(ctx, whose, "remove the provisional taint", |taints| {
-        taints.retain(|taint| taint.key != PROVISIONAL_TAINT);
+    taint::change(ctx, whose, "remove the provisional taint", |node| {
+        node.taints.retain(|taint| taint.key != PROVISIONAL_TAINT);
+        let held = autoscaler::hold(node.annotations(), seen.repair_uid.as_str());
+        node.annotate(held);
     })
     .await
 }

@@ -1,12 +1,12 @@
 //! The cordon: one patch that both marks the node unschedulable and says which repair did, so that nobody's cordon is
-//! ever taken for ours. It carries the resourceVersion of the Node on which the decision rests: had anybody changed it since,
+//! ever taken for ours; it keeps the cluster autoscaler off, too. It carries the resourceVersion of the Node on which the decision rests: had anybody changed it since,
 //! had a person cordoned it or another node taken the name, the API server itself refuses, and the next pass decides again.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch};
 use rectifier_api::{CORDONED_BY, NodeRepair};
 use rectifier_core::name::Uid;
-use rectifier_core::repair::Seen;
+use rectifier_core::repair::{Seen, autoscaler};
 use serde_json::json;
 
 use crate::context::Context;
@@ -18,11 +18,14 @@ pub(super) async fn set(ctx: &Context, seen: &Seen) -> Result<(), Error> {
         return Err(Error::Lost { what: "cordon" });
     };
     let nodes: Api<Node> = Api::all(ctx.client.clone());
+    let repair = seen.repair_uid.as_str();
+    let mut annotations = autoscaler::hold(&node.annotations, repair);
+    annotations.insert(CORDONED_BY, Some(repair.to_owned()));
     let patch = json!({
         "metadata": {
             "uid": node.uid.as_str(),
             "resourceVersion": node.version,
-            "annotations": { CORDONED_BY: seen.repair_uid.as_str() },
+            "annotations": annotations,
         },
         "spec": { "unschedulable": true },
     });
@@ -37,11 +40,13 @@ pub(super) async fn unset(ctx: &Context, seen: &Seen) -> Result<(), Error> {
         return Err(Error::Lost { what: "uncordon" });
     };
     let nodes: Api<Node> = Api::all(ctx.client.clone());
+    let mut annotations = autoscaler::let_go(&node.annotations, seen.repair_uid.as_str());
+    annotations.insert(CORDONED_BY, None);
     let patch = json!({
         "metadata": {
             "uid": node.uid.as_str(),
             "resourceVersion": node.version,
-            "annotations": { CORDONED_BY: null },
+            "annotations": annotations,
         },
         "spec": { "unschedulable": null },
     });

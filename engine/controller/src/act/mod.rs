@@ -2,6 +2,7 @@
 
 mod adopt;
 mod archive;
+mod autoscaler;
 mod balancers;
 mod cordon;
 mod create;
@@ -58,8 +59,9 @@ pub(crate) async fn perform(
             node,
         } => delete::replacement(ctx, repair, servers, ports, node.as_ref()).await,
         Act::DeleteSurplus(ports) => delete::ports(ctx, ports).await,
-        Act::Adopt => adopt::adopt(ctx, repair).await,
+        Act::Adopt => adopt::adopt(ctx, repair, seen).await,
         Act::LeaveBalancers => balancers::leave(ctx, seen).await,
+        Act::LetScaleDown { node, uid } => autoscaler::free(ctx, seen, node, uid).await,
         Act::CollectEvidence => evidence::collect(ctx, repair, seen).await,
         Act::PowerCycle { server, start } => power::cycle(ctx, server, *start).await,
         Act::StopServer(id) => power::stop(ctx, id).await,

@@ -47,10 +47,10 @@ pub(super) async fn out_of_service(
     is: bool,
 ) -> Result<(), Error> {
     let whose = (name, Some(uid.as_str()));
-    taint::change(ctx, whose, "mark the node as out of service", |taints| {
-        taints.retain(|taint| taint.key != OUT_OF_SERVICE);
+    taint::change(ctx, whose, "mark the node as out of service", |node| {
+        node.taints.retain(|taint| taint.key != OUT_OF_SERVICE);
         if is {
-            taints.push(Taint {
+            node.taints.push(Taint {
                 key: OUT_OF_SERVICE.to_owned(),
                 value: Some("nodeshutdown".to_owned()),
                 effect: "NoExecute".to_owned(),

@@ -5,7 +5,7 @@ use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, balancers, dead, owners, sick_node};
+use super::{Phase, autoscaler, balancers, dead, owners, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -137,6 +137,11 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
             Act::DeletePorts(view.old_ports.clone()),
             Reason::DeletingServer,
         );
+    }
+    // it has its pods by now
+    let replacement = view.replacement_node.as_ref();
+    if let Some(next) = autoscaler::leave(seen, replacement, Reason::DeletingServer) {
+        return next;
     }
     let next = Next::enter(seen, Phase::DeletingNode, Reason::DeletingNode, "");
     match sick_node(seen) {

@@ -5,6 +5,7 @@
 //! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
 
 mod asked;
+pub mod autoscaler;
 mod balancers;
 mod cleanup;
 mod committed;
@@ -226,6 +227,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
     // what is held is not begun by keeping its evidence, either
     let next = evidence::first(seen, rails::hold(seen, next));
     let next = person::ask(seen, next);
+    let next = autoscaler::before_the_end(seen, next);
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.committed_at.is_some()) {

@@ -6,7 +6,7 @@ use super::drain::PodSeen;
 use super::phase::Phase;
 use super::record::{Record, StepRecord};
 use super::seen::Seen;
-use crate::name::{PortId, ServerId, Uid};
+use crate::name::{NodeName, PortId, ServerId, Uid};
 use crate::reason::Reason;
 use crate::switches::Step;
 
@@ -44,6 +44,13 @@ pub enum Act {
     Adopt,
     /// Tell load balancers to send nothing new to the sick node.
     LeaveBalancers,
+    /// Let the cluster autoscaler take this Node away again, if it still has this UID.
+    LetScaleDown {
+        /// Its name.
+        node: NodeName,
+        /// Its UID.
+        uid: Uid,
+    },
     /// Keep what the sick server and its node still tell.
     CollectEvidence,
     /// Ask the cloud to start the sick server, or to reboot it hard.
@@ -92,6 +99,7 @@ impl Act {
             | Act::DeleteSurplus(_)
             | Act::CollectEvidence
             | Act::LeaveBalancers
+            | Act::LetScaleDown { .. }
             | Act::Adopt
             | Act::Archive => None,
         }
@@ -114,6 +122,7 @@ impl Act {
             | Act::DeletePorts(_)
             | Act::DeleteNode(_) => true,
             Act::Uncordon
+            | Act::LetScaleDown { .. }
             | Act::OutOfService { is: false, .. }
             | Act::CordonReplacement(_)
             | Act::EvictFromReplacement(_)
@@ -142,6 +151,7 @@ impl Act {
             | Act::DeleteSurplus(_)
             | Act::Adopt
             | Act::LeaveBalancers
+            | Act::LetScaleDown { .. }
             | Act::CollectEvidence
             | Act::DeletePorts(_)
             | Act::DeleteNode(_)

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::autoscaler::SCALE_DOWN_HELD_BY;
 use super::tests::{NODE_UID, REPAIR_UID};
 use super::*;
 use crate::clock::SignedDuration;
@@ -142,6 +143,7 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             | Act::Archive
             | Act::CollectEvidence
             | Act::LeaveBalancers
+            | Act::LetScaleDown { .. }
             | Act::OutOfService { is: false, .. },
         )
         | None => {}
@@ -254,6 +256,11 @@ proptest! {
         let held = matches!(world.record.phase, Phase::NeedsHuman)
             || matches!(world.record.reason, Some(Reason::CordonedByOther | Reason::OwnedByOther));
         prop_assert!(held || world.record.phase.is_final(), "{:?}: {}", world.record.phase, world.record.message);
+        if world.record.phase.is_final() {
+            let nodes = world.node.iter().chain(&world.new_node);
+            let held = nodes.filter(|node| node.annotations.contains_key(SCALE_DOWN_HELD_BY));
+            prop_assert_eq!(held.count(), 0, "{:?}", world.record.steps);
+        }
         match world.record.phase {
             Phase::Replaced => {
                 prop_assert!(!world.runs);

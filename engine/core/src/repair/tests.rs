@@ -7,6 +7,7 @@ use crate::name::{PortId, ServerId, Uid};
 use crate::policy::{Remedy, Status};
 
 mod asked;
+mod autoscaler;
 mod balancers;
 mod committed;
 mod dead;

@@ -1,5 +1,8 @@
 //! The small world: what an engine sees of it, and what its acts do in it.
 
+use std::collections::BTreeMap;
+
+use super::super::autoscaler::{Annotations, hold, let_go};
 use super::super::drain::PodSeen;
 use super::super::fitness::Fitness;
 use super::super::owners::OwnerSeen;
@@ -255,6 +258,7 @@ impl World {
                 self.node = self.node.take().map(|old| NodeSeen {
                     unschedulable: true,
                     cordoned_by: Uid::parse(REPAIR_UID).ok(),
+                    annotations: written(&old, hold(&old.annotations, REPAIR_UID)),
                     ..old
                 })
             }
@@ -262,8 +266,15 @@ impl World {
                 self.node = self.node.take().map(|old| NodeSeen {
                     unschedulable: false,
                     cordoned_by: None,
+                    annotations: written(&old, let_go(&old.annotations, REPAIR_UID)),
                     ..old
                 })
+            }
+            Act::LetScaleDown { uid, .. } => {
+                let nodes = self.node.iter_mut().chain(&mut self.new_node);
+                for node in nodes.filter(|node| node.uid == *uid) {
+                    node.annotations = written(node, let_go(&node.annotations, REPAIR_UID));
+                }
             }
             Act::Evict(pods) | Act::DeletePods(pods) if self.is_heard() => {
                 self.pods.retain(|pod| !pods.contains(pod));
@@ -339,10 +350,10 @@ impl World {
                 }
             }
             Act::DeleteSurplus(gone) => self.ports.retain(|port| !gone.contains(&port.id)),
-            Act::Adopt => self
-                .new_node
-                .iter_mut()
-                .for_each(|node| node.taints.clear()),
+            Act::Adopt => self.new_node.iter_mut().for_each(|node| {
+                node.taints.clear();
+                node.annotations = written(node, hold(&node.annotations, REPAIR_UID));
+            }),
             Act::LeaveBalancers => self.node.iter_mut().for_each(|node| {
                 node.labels.insert(EXCLUDED.to_owned(), String::new());
             }),
@@ -377,4 +388,16 @@ pub(super) fn owned(name: &str) -> PodSeen {
         controller: Some(owner("web")),
         ..pod(name)
     }
+}
+
+/// The node's annotations after such a patch.
+fn written(node: &NodeSeen, patch: Annotations) -> BTreeMap<String, String> {
+    let mut annotations = node.annotations.clone();
+    for (key, value) in patch {
+        match value {
+            Some(value) => annotations.insert(key.to_owned(), value),
+            None => annotations.remove(key),
+        };
+    }
+    annotations
 }

@@ -1,6 +1,7 @@
 //! What a step says of itself: what is new in it, what it begins, and what it adds to the story.
 
 use super::*;
+use crate::name::NodeName;
 use crate::switches::Step;
 
 #[test]
@@ -11,6 +12,10 @@ fn each_act_belongs_to_the_step_of_the_loop_that_can_be_switched_off() {
         servers: Vec::new(),
         ports: Vec::new(),
         node: None,
+    };
+    let free = Act::LetScaleDown {
+        node: NodeName::parse("n").unwrap(),
+        uid: uid.clone(),
     };
     for (act, step) in [
         (Act::Cordon, Some(Step::Cordon)),
@@ -26,6 +31,7 @@ fn each_act_belongs_to_the_step_of_the_loop_that_can_be_switched_off() {
         (removal, None),
         (Act::Adopt, None),
         (Act::LeaveBalancers, None),
+        (free, None),
         (Act::Archive, None),
     ] {
         assert_eq!(act.step(), step, "{act:?}");

@@ -2,6 +2,7 @@
 //! on, what calls it off, and whose turn it is.
 
 mod asked;
+mod autoscaler;
 mod halts;
 mod lineage;
 mod objects;
