@@ -70,16 +70,12 @@ impl Cluster {
             (kept.place.pool == own.place.pool).then_some(kept)
         };
         let has = |kept: &Kept| matches!(kept.held(problem), Some((Status::Yes, _)));
-        for kept in state
-            .sick
-            .iter()
-            .filter_map(in_pool)
-            .filter(|kept| has(kept))
-        {
+        for kept in state.sick.iter().filter_map(in_pool) {
             pool.sick += 1;
             zone.sick += u32::from(kept.place.zone == own.place.zone);
+            same.sick += u32::from(has(kept));
         }
-        (same.nodes, same.sick) = (pool.sick, pool.sick);
+        same.nodes = same.sick;
         for kept in state.repairs.whole.keys().filter_map(in_pool) {
             pool.repairing += 1;
             zone.repairing += u32::from(kept.place.zone == own.place.zone);

@@ -17,6 +17,7 @@ mod made;
 mod members;
 mod memory;
 mod node;
+mod read;
 mod storm;
 mod turns;
 mod words;
@@ -136,6 +137,8 @@ struct State {
     sick: BTreeSet<NodeName>,
     /// A read of our own showed something new; the watch, which tells the same later, must not take it for old.
     fresh: BTreeSet<NodeName>,
+    /// Counts the nodes that went away.
+    forgotten: u64,
     members: Members,
     words: Words,
     /// Counts the lists of nodes.
@@ -226,6 +229,7 @@ impl State {
         if let Some(kept) = self.nodes.remove(node) {
             self.members.leave(&kept.place);
         }
+        self.forgotten += 1;
         self.sick.remove(node);
         self.fresh.remove(node);
         self.held_back.remove(node);
@@ -267,6 +271,9 @@ impl Cluster {
         let name = NodeName::parse(node.metadata.name.clone()?).ok()?;
         let was_sick = state.sick.contains(&name);
         let (_, differs) = state.see(node, now)?;
+        if let Some(kept) = state.nodes.get_mut(&name) {
+            kept.told = kept.told.wrapping_add(1);
+        }
         let is_news = state.fresh.remove(&name) || differs;
         let concerns = was_sick || state.sick.contains(&name);
         let concerns = concerns || state.repairs.whole.contains_key(&name);
@@ -275,14 +282,6 @@ impl Cluster {
             self.has_changed();
         }
         Some((name, is_news && concerns))
-    }
-
-    /// Takes a node as a read of our own showed it.
-    pub(crate) fn read(&self, node: &SlimNode, now: Timestamp) {
-        let mut state = self.state();
-        if let Some((name, true)) = state.see(node, now) {
-            state.fresh.insert(name);
-        }
     }
 
     pub(crate) fn forget(&self, node: &NodeName) {

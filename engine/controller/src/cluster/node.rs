@@ -22,7 +22,7 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// A node, kept slim.
 pub(super) struct Kept {
-    uid: Arc<str>,
+    pub(super) uid: Arc<str>,
     labels: Box<[(Arc<str>, Arc<str>)]>,
     conditions: Box<[Held]>,
     /// Of what decisions read, but from the API server itself: whether it changed is all that is asked here.
@@ -34,6 +34,8 @@ pub(super) struct Kept {
     pub(super) place: Place,
     /// The list that named it last.
     pub(super) listed: u64,
+    /// How often the watch has told of it.
+    pub(super) told: u32,
 }
 
 impl Kept {
@@ -99,6 +101,7 @@ impl Kept {
                 .map_or(0, |server| hash(server.as_str())),
             place: Place { pool, zone },
             listed: before.map_or(0, |before| before.listed),
+            told: before.map_or(0, |before| before.told),
         }
     }
 

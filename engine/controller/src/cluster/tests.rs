@@ -138,6 +138,11 @@ fn groups_are_counted_by_pool_zone_and_problem() {
     cluster.see_repair(name("c"), open(Phase::Judging, None));
     cluster.see_repair(name("b"), open(Phase::Judging, None));
     cluster.repairs_end();
+    // ill of something else
+    let mut other = node("b", "one", "x", "False");
+    other.status.conditions[1].kind = "ReadonlyFilesystem".to_owned();
+    other.status.conditions[1].status = "True".to_owned();
+    cluster.see(&other, at(1));
     let group = |nodes, sick, repairing| Group {
         nodes,
         sick,
@@ -146,7 +151,7 @@ fn groups_are_counted_by_pool_zone_and_problem() {
     let [pool, zone, same] = cluster.groups(&name("a"), "KernelDeadlock");
     assert_eq!(
         (pool, zone, same),
-        (group(3, 2, 2), group(2, 1, 1), group(2, 2, 1))
+        (group(3, 3, 2), group(2, 2, 1), group(2, 2, 1))
     );
     assert_eq!(
         cluster.groups(&name("e"), "KernelDeadlock"),
@@ -235,12 +240,49 @@ fn what_our_own_read_showed_first_is_news_all_the_same() {
     let cluster = Cluster::default();
     cluster.see(&node("a", "one", "z", "False"), at(0));
     let sick = node("a", "one", "z", "True");
-    cluster.read(&sick, at(1));
+    cluster.read(&sick, &cluster.before(&name("a")), at(1));
     assert_eq!(cluster.see(&sick, at(2)), Some((name("a"), true)));
     assert_eq!(cluster.see(&sick, at(3)), Some((name("a"), false)));
     assert_eq!(
         cluster.held(&name("a"), "KernelDeadlock", at(5)),
         Some((Status::Yes, 4))
+    );
+}
+
+/// Each answer is of before what the watch told while it was under way.
+#[test]
+fn what_the_watch_told_while_we_read_is_newer_than_what_we_read() {
+    let (well, sick) = (
+        node("a", "one", "z", "False"),
+        node("a", "one", "z", "True"),
+    );
+    let cluster = Cluster::default();
+    let before = cluster.before(&name("a"));
+    cluster.see(&well, at(0));
+    cluster.forget(&name("a"));
+    cluster.read(&well, &before, at(1));
+    assert!(cluster.facts(&name("a")).is_none(), "it came and went");
+
+    cluster.see(&sick, at(2));
+    let before = cluster.before(&name("a"));
+    cluster.see(&well, at(3));
+    cluster.read(&sick, &before, at(4));
+    assert!(cluster.concerned().is_empty(), "it is well again");
+
+    let before = cluster.before(&name("a"));
+    cluster.forget(&name("a"));
+    let mut another = well;
+    another.metadata.uid = Some("another".to_owned());
+    cluster.see(&another, at(5));
+    cluster.is_absent(&name("a"), &before);
+    assert!(cluster.facts(&name("a")).is_some(), "another has its name");
+
+    let before = cluster.before(&name("a"));
+    cluster.see(&another, at(6));
+    cluster.is_absent(&name("a"), &before);
+    assert!(
+        cluster.facts(&name("a")).is_none(),
+        "it was told of before it went"
     );
 }
 

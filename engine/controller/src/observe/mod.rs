@@ -229,20 +229,18 @@ pub(crate) async fn read_node(
     name: &NodeName,
 ) -> Result<Option<NodeSeen>, Error> {
     let nodes: Api<SlimNode> = Api::all(ctx.client.clone());
+    let before = cluster.before(name);
     match nodes
         .get_opt(name.as_str())
         .await
         .map_err(api("get node"))?
     {
         Some(node) => {
-            cluster.read(&node, ctx.now());
+            cluster.read(&node, &before, ctx.now());
             Ok(Some(node::seen(&node, cluster, ctx.now())?))
         }
         None => {
-            // the watch has not told it yet: what rests on it would be done again and again
-            if cluster.facts(name).is_some() {
-                cluster.forget(name);
-            }
+            cluster.is_absent(name, &before);
             Ok(None)
         }
     }

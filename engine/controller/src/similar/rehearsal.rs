@@ -185,7 +185,7 @@ async fn sick(
     let nodes: Api<SlimNode> = Api::all(client.clone());
     let mut found = None;
     let told = in_pages(&nodes, |one| {
-        cluster.read(one, now);
+        cluster.see(one, now);
         if one.name_any() == node {
             found = Some(one.clone());
         }
