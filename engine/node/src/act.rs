@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::persist::{Accepted, Swap};
-use crate::systemd::FixLimits;
 use crate::trouble::chain;
 
 /// What the caller has to do about a remedy that was to begin.
@@ -81,20 +80,16 @@ fn fix(
     let Some(declared) = ctx.config.systemd.fixes.get(&call.name) else {
         return ended(problem, Err(format!("fix {} is not declared", call.name)));
     };
-    let Some(command) = declared.command_line(&call.args) else {
+    let Some(filled) = declared.filled(&call.args) else {
         return ended(
             problem,
             Err(format!("fix {} misses an argument", call.name)),
         );
     };
-    let limits = FixLimits {
-        timeout: declared.timeout,
-        memory: declared.memory,
-    };
     let machine = ctx.machine.clone();
     remedies.spawn(async move {
         let result = machine
-            .run_fix(&call.name, &command, limits)
+            .run_fix(&call.name, &filled)
             .await
             .map_err(|error| chain(&error));
         Ended { problem, result }

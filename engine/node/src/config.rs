@@ -1,5 +1,7 @@
 //! The configuration file. All of the node engine's defaults stand here and in `rectifier_core::episode::Limits`.
 
+mod fix;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +10,8 @@ use rectifier_core::episode::{Evidence, FixRule, Limits};
 use rectifier_core::name::{ConditionKind, FixName, UnitName};
 use rectifier_policy_host::{LimitRefused, Limits as PolicyLimits, LimitsChoice, LimitsPatch};
 use serde::{Deserialize, Serialize};
+
+pub use fix::{FixCommand, FixConfig, shipped};
 
 /// The conditions that kubelet and the network's plugin write.
 pub(crate) const KUBELETS: [&str; 5] = [
@@ -120,8 +124,10 @@ pub struct SystemdConfig {
     /// Those of which one like it is on every node, in place of the usual ones (kubelet, container runtimes, network): what is
     /// done to them is spread over `limits.jitter`.
     pub wide: Option<BTreeSet<UnitName>>,
-    /// The fixes that may be run.
+    /// The fixes that may be run: the operator's own and, once the file is read, those of `shipped`.
     pub fixes: BTreeMap<FixName, FixConfig>,
+    /// Those of the fixes that ship that may be run, too.
+    pub shipped: BTreeSet<FixName>,
     /// Seconds until a job of systemd's that does not end is given up.
     pub job_within: u32,
 }
@@ -134,36 +140,10 @@ impl Default for SystemdConfig {
             units: BTreeSet::new(),
             wide: None,
             fixes: BTreeMap::new(),
+            shipped: BTreeSet::new(),
             job_within: 240,
         }
     }
-}
-
-/// A command that systemd runs as a transient unit of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FixConfig {
-    /// Program, by its full path, and arguments. An argument `{NAME}` is replaced by the parameter's value; there is
-    /// no shell.
-    pub command: Vec<String>,
-    /// By parameter, the values that it takes.
-    #[serde(default)]
-    pub params: BTreeMap<String, Vec<String>>,
-    /// Seconds until it is killed.
-    #[serde(default = "a_minute")]
-    pub timeout: u32,
-    /// Its memory limit in MiB.
-    #[serde(default = "mebibytes")]
-    pub memory: u32,
-}
-
-fn a_minute() -> u32 {
-    60
-}
-
-/// 256 MiB: arbitrary, and little beside any node's reserve.
-fn mebibytes() -> u32 {
-    256
 }
 
 /// The guard rails' times and counts; see [`Limits`] for what they mean and where the defaults come from.
@@ -256,6 +236,18 @@ impl Default for PoliciesConfig {
     }
 }
 
+impl SystemdConfig {
+    fn add_shipped(&mut self) {
+        let chosen = shipped()
+            .iter()
+            .filter(|(name, _)| self.shipped.contains(*name));
+        let chosen: Vec<_> = chosen
+            .map(|(name, fix)| (name.clone(), fix.clone()))
+            .collect();
+        self.fixes.extend(chosen);
+    }
+}
+
 impl PoliciesConfig {
     /// The usual limits of a policy, and the most that a sidecar may ask for.
     ///
@@ -291,13 +283,16 @@ impl Config {
                 path: path.into(),
                 message: error.to_string(),
             })?;
-        let config = config.unwrap_or_default();
+        let mut config = config.unwrap_or_default();
         match config.nonsense() {
             Some(message) => Err(ConfigError::Value {
                 path: path.into(),
                 message,
             }),
-            None => Ok(config),
+            None => {
+                config.systemd.add_shipped();
+                Ok(config)
+            }
         }
     }
 
@@ -331,23 +326,19 @@ impl Config {
             }
         }
         for (name, fix) in &self.systemd.fixes {
-            if !fix
-                .command
-                .first()
-                .is_some_and(|program| program.starts_with('/'))
-            {
-                return Some(format!(
-                    "systemd.fixes.{name}.command does not begin with a full path"
-                ));
+            if let Some(nonsense) = fix.nonsense() {
+                return Some(format!("systemd.fixes.{name}.{nonsense}"));
             }
-            let unknown = fix
-                .command
-                .iter()
-                .filter_map(|word| parameter(word))
-                .find(|name| !fix.params.contains_key(*name));
-            if let Some(unknown) = unknown {
+        }
+        for name in &self.systemd.shipped {
+            if !shipped().contains_key(name) {
+                let all: Vec<&str> = shipped().keys().map(FixName::as_str).collect();
+                let all = all.join(", ");
+                return Some(format!("systemd.shipped: there is no {name}, only {all}"));
+            }
+            if self.systemd.fixes.contains_key(name) {
                 return Some(format!(
-                    "systemd.fixes.{name}.command uses {{{unknown}}}, which is no parameter of it"
+                    "systemd.fixes.{name} is another fix than the one of systemd.shipped: give it another name"
                 ));
             }
         }
@@ -415,23 +406,6 @@ impl Config {
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_secs(self.npd.interval.into())
     }
-}
-
-impl FixConfig {
-    /// The command line with its parameters' values. `core` has checked the arguments; one that is missing all the same
-    /// gives none.
-    pub(crate) fn command_line(&self, args: &BTreeMap<String, String>) -> Option<Vec<String>> {
-        let word = |word: &String| match parameter(word) {
-            Some(name) => args.get(name).cloned(),
-            None => Some(word.clone()),
-        };
-        self.command.iter().map(word).collect()
-    }
-}
-
-/// The name in `{NAME}`, if the whole word is one.
-fn parameter(word: &str) -> Option<&str> {
-    word.strip_prefix('{')?.strip_suffix('}')
 }
 
 #[cfg(test)]

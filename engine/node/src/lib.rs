@@ -34,14 +34,15 @@ use rectifier_core::switches::Switches;
 use rectifier_policy_host::{Advisor, Telemetry};
 
 pub use config::{
-    Config, ConfigError, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig, SystemdConfig,
+    Config, ConfigError, FixCommand, FixConfig, LimitsConfig, NpdConfig, PoliciesConfig,
+    SystemdConfig, shipped,
 };
 pub use engine::Error;
 pub use history::{History, Told};
 pub use journal::{Journal, JournalError};
 pub use machine::{Machine, NpdError};
 pub use redb::StorageBackend;
-pub use systemd::{FixLimits, Running, Systemd, SystemdError};
+pub use systemd::{Running, Systemd, SystemdError};
 
 /// What the engine is started with.
 #[derive(Debug, Clone)]

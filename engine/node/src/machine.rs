@@ -12,8 +12,8 @@ use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::UnitCall;
 
-use crate::config::Config;
-use crate::systemd::{FixLimits, Running, Systemd, SystemdError};
+use crate::config::{Config, FixCommand};
+use crate::systemd::{Running, Systemd, SystemdError};
 use npd::Npd;
 
 pub use npd::NpdError;
@@ -54,16 +54,11 @@ pub trait Machine: Send + Sync {
     /// It could not be asked, or a job ended as anything but `done`.
     async fn perform(&self, call: &UnitCall) -> Result<String, SystemdError>;
 
-    /// Runs a command line to its end, as a transient unit with limits.
+    /// Runs a fix to its end, as transient units with limits: its precondition first.
     ///
     /// # Errors
-    /// It could not be started, ended with another code than 0, or ran out of its limits.
-    async fn run_fix(
-        &self,
-        name: &FixName,
-        command: &[String],
-        limits: FixLimits,
-    ) -> Result<String, SystemdError>;
+    /// It could not be started, its precondition does not hold, it ended with another code than 0, or ran out of its limits.
+    async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError>;
 
     /// Asks for a reboot. It returns before the machine goes down.
     ///
@@ -132,13 +127,8 @@ impl Machine for Host {
         self.systemd.perform(call).await
     }
 
-    async fn run_fix(
-        &self,
-        name: &FixName,
-        command: &[String],
-        limits: FixLimits,
-    ) -> Result<String, SystemdError> {
-        self.systemd.run_fix(name, command, limits).await
+    async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError> {
+        self.systemd.run_fix(name, fix).await
     }
 
     async fn reboot(&self) -> Result<(), SystemdError> {

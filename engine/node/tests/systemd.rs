@@ -9,16 +9,23 @@ use rectifier_bed::Bed;
 use rectifier_bed::machine::{Furnish, Machine};
 use rectifier_core::name::{FixName, UnitName};
 use rectifier_core::policy::{UnitCall, UnitVerb};
-use rectifier_node::{FixLimits, Systemd, SystemdError};
+use rectifier_node::{FixCommand, Systemd, SystemdError, shipped};
 use rectifier_provision::Stderr;
 
 const VICTIM: &str =
     "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
 const BROKEN: &str = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
-const LIMITS: FixLimits = FixLimits {
-    timeout: 30,
-    memory: 64,
-};
+
+/// With a precondition, or an empty one.
+fn fix(command: &[&str], precondition: &[&str], timeout: u32) -> FixCommand {
+    let words = |line: &[&str]| line.iter().map(|word| (*word).to_owned()).collect();
+    FixCommand {
+        command: words(command),
+        precondition: words(precondition),
+        timeout,
+        memory: 64,
+    }
+}
 
 async fn machine(bed: &Bed) -> Result<Machine> {
     let (cache, mut report) = (bed.cache(), Stderr::default());
@@ -142,34 +149,34 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
 
     // A fix is a process of the machine's, with its arguments as they are: no shell looks at them.
     let name = FixName::parse("touch-it")?;
-    let touch = ["/usr/bin/touch", "/run/a b;c"].map(str::to_owned);
-    systemd.run_fix(&name, &touch, LIMITS).await?;
+    let touch = fix(&["/usr/bin/touch", "/run/a b;c"], &[], 30);
+    systemd.run_fix(&name, &touch).await?;
     assert!(machine.path("/run/a b;c")?.exists());
     systemd
-        .run_fix(&name, &touch, LIMITS)
+        .run_fix(&name, &touch)
         .await
         .context("a second time")?;
-    let failed = systemd
-        .run_fix(&name, &["/bin/false".to_owned()], LIMITS)
-        .await;
-    assert!(
-        matches!(failed, Err(SystemdError::Job { .. })),
-        "{failed:?}"
+    for wrong in [
+        fix(&["/bin/false"], &[], 30),
+        fix(&["/bin/sleep", "infinity"], &[], 1),
+    ] {
+        let failed = systemd.run_fix(&name, &wrong).await;
+        assert!(
+            matches!(failed, Err(SystemdError::Job { .. })),
+            "{failed:?}"
+        );
+    }
+    // What must be so before is looked at each time.
+    let once = fix(
+        &["/usr/bin/touch", "/run/once"],
+        &["/usr/bin/test", "!", "-e", "/run/once"],
+        30,
     );
-    let sleeps = ["/bin/sleep", "infinity"].map(str::to_owned);
-    let killed = systemd
-        .run_fix(
-            &name,
-            &sleeps,
-            FixLimits {
-                timeout: 1,
-                ..LIMITS
-            },
-        )
-        .await;
+    systemd.run_fix(&name, &once).await?;
+    let again = systemd.run_fix(&name, &once).await;
     assert!(
-        matches!(killed, Err(SystemdError::Job { .. })),
-        "{killed:?}"
+        matches!(again, Err(SystemdError::Precondition(_))),
+        "{again:?}"
     );
 
     // logind reboots it; the old bus is gone, and its client says so.
@@ -186,5 +193,89 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
     tokio::time::timeout(Duration::from_secs(60), changed)
         .await
         .context("no new boot")?;
+    machine.kill().await
+}
+
+/// A program of this name, which runs until it is ended, and is started anew then.
+async fn agent(machine: &Machine, program: &str) -> Result<()> {
+    let path = format!("/usr/local/bin/{program}");
+    machine.exec(["cp", "/bin/sleep", path.as_str()]).await?;
+    let unit = format!("[Service]\nExecStart={path} infinity\nRestart=always\nRestartSec=0\n");
+    machine
+        .start_unit(&format!("{program}.service"), &unit)
+        .await
+}
+
+async fn pid(machine: &Machine, program: &str) -> Result<String> {
+    let unit = format!("{program}.service");
+    machine
+        .exec(["systemctl", "show", "-P", "MainPID", unit.as_str()])
+        .await
+}
+
+#[tokio::test]
+async fn the_fixes_that_ship_do_what_they_say_and_nothing_where_they_do_not_fit() -> Result<()> {
+    let bed = Bed::new("fixes")?;
+    let machine = machine(&bed).await?;
+    let systemd = bus(&machine)?;
+    let run = async |name: &str, args: &[(&str, &str)]| -> Result<_> {
+        let name = FixName::parse(name)?;
+        let args = args
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let filled = shipped()[&name]
+            .filled(&args.collect())
+            .context("its arguments")?;
+        Ok(systemd.run_fix(&name, &filled).await)
+    };
+    // what each needs is not there
+    machine.exec(["rm", "-rf", "/var/log/journal"]).await?;
+    for name in shipped().keys().map(FixName::as_str) {
+        let args = match name {
+            "cni-restart" => &[("agent", "calico-node")][..],
+            "journal-vacuum" => &[("size", "100M")],
+            _ => &[],
+        };
+        let done = run(name, args).await?;
+        assert!(
+            matches!(done, Err(SystemdError::Precondition(_))),
+            "{name}: {done:?}"
+        );
+    }
+
+    // the agent is ended, and another one that is none of its business is not
+    for (name, program, args) in [
+        (
+            "cni-restart",
+            "calico-node",
+            &[("agent", "calico-node")][..],
+        ),
+        ("npd-restart", "node-problem-detector", &[]),
+    ] {
+        agent(&machine, program).await?;
+        agent(&machine, "cilium-agent").await?;
+        let before = (
+            pid(&machine, program).await?,
+            pid(&machine, "cilium-agent").await?,
+        );
+        run(name, args).await??;
+        let restarted = async {
+            while pid(&machine, program).await? == before.0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(30), restarted)
+            .await
+            .with_context(|| format!("{name}: it was not ended"))??;
+        assert_eq!(pid(&machine, "cilium-agent").await?, before.1, "{name}");
+    }
+
+    // archived files beyond the size go
+    machine.exec(["mkdir", "/var/log/journal"]).await?;
+    machine
+        .exec(["systemctl", "restart", "systemd-journald.service"])
+        .await?;
+    run("journal-vacuum", &[("size", "100M")]).await??;
     machine.kill().await
 }

@@ -25,6 +25,7 @@ pub(crate) struct NodeConfig {
 struct Systemd {
     units: BTreeSet<UnitName>,
     fixes: BTreeMap<FixName, IgnoredAny>,
+    shipped: BTreeSet<FixName>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,7 +62,14 @@ impl NodeConfig {
         };
         Allowed {
             units: Some(systemd.units.clone()),
-            fixes: Some(systemd.fixes.keys().cloned().collect()),
+            fixes: Some(
+                systemd
+                    .fixes
+                    .keys()
+                    .chain(&systemd.shipped)
+                    .cloned()
+                    .collect(),
+            ),
         }
     }
 
@@ -97,14 +105,14 @@ mod tests {
     fn units_fixes_and_limits_are_read_and_all_the_rest_is_left_alone() {
         let config = parse(
             "npd: {interval: 3}\n\
-             systemd: {units: [kubelet.service], fixes: {vacuum: {command: [/bin/true]}}, jobWithin: 9}\n\
+             systemd: {units: [kubelet.service], fixes: {vacuum: {command: [/bin/true]}}, shipped: [dns-flush], jobWithin: 9}\n\
              policies: {dir: /etc/p, limits: {milliseconds: 200}, moduleMebibytes: 16}\n\
              whateverIsNew: 1\n",
         )
         .unwrap();
         let allowed = config.allowed();
         assert_eq!(allowed.units.unwrap().len(), 1);
-        assert_eq!(allowed.fixes.unwrap().len(), 1);
+        assert_eq!(allowed.fixes.unwrap().len(), 2);
         let (limits, _) = config.limits().unwrap();
         assert_eq!(
             (limits.decision.as_millis(), limits.module_bytes),

@@ -35,10 +35,10 @@ fn a_fix_takes_whole_words_only() {
     let fix = config.systemd.fixes.values().next().unwrap();
     let args = BTreeMap::from([("disk".to_owned(), "sda".to_owned())]);
     assert_eq!(
-        fix.command_line(&args).unwrap(),
+        fix.filled(&args).unwrap().command,
         ["/sbin/rescan", "sda", "x{disk}"]
     );
-    assert_eq!(fix.command_line(&BTreeMap::new()), None);
+    assert_eq!(fix.filled(&BTreeMap::new()), None);
     assert!(
         parse("systemd: {fixes: {a: {command: [rescan]}}}")
             .unwrap_err()
@@ -49,6 +49,55 @@ fn a_fix_takes_whole_words_only() {
             .unwrap_err()
             .contains("{x}")
     );
+}
+
+#[test]
+fn a_precondition_is_a_command_like_another() {
+    let with = |precondition: &str| {
+        parse(&format!(
+            "systemd: {{fixes: {{a: {{command: [/a], precondition: {precondition}, params: {{x: [y]}}}}}}}}"
+        ))
+    };
+    let config = with("[/test, '{x}', '{print $1}']").unwrap();
+    let args = BTreeMap::from([("x".to_owned(), "y".to_owned())]);
+    let fix = config.systemd.fixes.values().next().unwrap();
+    assert_eq!(
+        fix.filled(&args).unwrap().precondition,
+        ["/test", "y", "{print $1}"]
+    );
+    for (wrong, why) in [("[test]", "precondition does not"), ("[/t, '{z}']", "{z}")] {
+        let error = with(wrong).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_fix_that_ships_is_allowed_by_its_name_and_no_other_is() {
+    assert!(parse("").unwrap().systemd.fixes.is_empty());
+    let config = parse("systemd: {shipped: [npd-restart], fixes: {own: {command: [/a]}}}").unwrap();
+    let names: Vec<&str> = config.systemd.fixes.keys().map(FixName::as_str).collect();
+    assert_eq!(names, ["npd-restart", "own"]);
+    let allowed = config.limits().fixes;
+    assert!(allowed.keys().any(|name| name.as_str() == "npd-restart"));
+    let unknown = parse("systemd: {shipped: [npd-restat]}").unwrap_err();
+    assert!(
+        unknown.contains("no npd-restat") && unknown.contains("npd-restart"),
+        "{unknown}"
+    );
+    let twice = parse("systemd: {shipped: [dns-flush], fixes: {dns-flush: {command: [/a]}}}");
+    assert!(twice.unwrap_err().contains("another name"));
+}
+
+/// Each is one that the operator could have declared, has a precondition, and is told of in the guide.
+#[test]
+fn the_fixes_that_ship_are_sound() {
+    let guide = include_str!("../../../../deploy/README.md");
+    assert!(shipped().len() >= 7, "the file is read");
+    for (name, fix) in shipped() {
+        assert_eq!(fix.nonsense(), None, "{name}");
+        assert!(!fix.precondition.is_empty(), "{name}");
+        assert!(guide.contains(&format!("| `{name}`")), "{name}");
+    }
 }
 
 #[test]

@@ -4,31 +4,37 @@ use rectifier_core::name::{FixName, UnitName};
 use zbus::{OwnedVariant, Variant};
 
 use super::{Systemd, SystemdError};
-
-/// What a fix may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FixLimits {
-    /// Seconds until it is killed.
-    pub timeout: u32,
-    /// Memory in MiB.
-    pub memory: u32,
-}
+use crate::config::FixCommand;
 
 impl Systemd {
-    /// Runs a command line to its end. It is a unit of its own, `rectifier-fix-NAME.service`, with its output in the
-    /// node's journal; a second one of that name is refused by systemd while the first runs.
+    /// Runs a fix to its end. It is a unit of its own, `rectifier-fix-NAME.service`, with its output in the node's journal; a
+    /// second one of that name is refused by systemd while the first runs. Its precondition is one before it,
+    /// `rectifier-check-NAME.service`.
     ///
     /// # Errors
-    /// It could not be started, ended with another code than 0, or ran out of its limits.
-    pub async fn run_fix(
+    /// It could not be started, its precondition does not hold, it ended with another code than 0, or ran out of its limits.
+    pub async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError> {
+        if !fix.precondition.is_empty() {
+            let unit = format!("rectifier-check-{name}.service");
+            match self.run(&unit, &fix.precondition, fix).await {
+                Err(why @ (SystemdError::Job { .. } | SystemdError::Overdue { .. })) => {
+                    return Err(SystemdError::Precondition(Box::new(why)));
+                }
+                other => other?,
+            };
+        }
+        let unit = format!("rectifier-fix-{name}.service");
+        self.run(&unit, &fix.command, fix).await
+    }
+
+    async fn run(
         &self,
-        name: &FixName,
+        unit: &str,
         command: &[String],
-        limits: FixLimits,
+        limits: &FixCommand,
     ) -> Result<String, SystemdError> {
         let invalid = || SystemdError::Bus(zbus::Error::InvalidField);
-        let unit =
-            UnitName::parse(format!("rectifier-fix-{name}.service")).map_err(|_| invalid())?;
+        let unit = UnitName::parse(unit).map_err(|_| invalid())?;
         let program = command.first().ok_or_else(invalid)?;
         // A list of (path, arguments, "ignore a failure").
         let start = vec![(program.clone(), command.to_vec(), false)];
@@ -37,10 +43,7 @@ impl Systemd {
                 Ok((name.to_owned(), value.try_to_owned()?))
             };
         let properties = vec![
-            property(
-                "Description",
-                Variant::from(format!("a fix of the node engine: {name}")),
-            )?,
+            property("Description", Variant::from("a fix of the node engine"))?,
             // A oneshot's job ends when its process does, with its result.
             property("Type", Variant::from("oneshot"))?,
             property("ExecStart", Variant::from(start))?,

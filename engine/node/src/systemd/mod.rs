@@ -21,8 +21,6 @@ use zbus_systemd::{login1, systemd1};
 
 use crate::trouble::{Trouble, chain};
 
-pub use fix::FixLimits;
-
 /// A reply that takes longer is none. 10 s: systemd answers in milliseconds unless it is badly ill.
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -43,6 +41,9 @@ pub enum SystemdError {
         /// Its end.
         result: String,
     },
+    /// What must be so before a fix is not so; nothing was done.
+    #[error("its precondition does not hold: {0}")]
+    Precondition(Box<SystemdError>),
     /// The job did not end.
     #[error("the job of {unit} did not end within {within} s")]
     Overdue {

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use rectifier_core::episode::UnitSeen;
 use rectifier_core::name::{BootId, FixName, UnitName};
 use rectifier_core::policy::{UnitCall, UnitVerb};
-use rectifier_node::{FixLimits, Machine, NpdError, Running, SystemdError};
+use rectifier_node::{FixCommand, Machine, NpdError, Running, SystemdError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, sleep_until};
@@ -113,12 +113,7 @@ impl Machine for Host {
         self.job(&call.name, call.verb).await
     }
 
-    async fn run_fix(
-        &self,
-        _: &FixName,
-        _: &[String],
-        _: FixLimits,
-    ) -> Result<String, SystemdError> {
+    async fn run_fix(&self, _: &FixName, _: &FixCommand) -> Result<String, SystemdError> {
         // What it does is not known; it takes its time, and is a remedy.
         let takes = self
             .tell(|_, _, options, chance| draw(chance, &options.job))
