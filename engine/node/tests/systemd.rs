@@ -244,6 +244,7 @@ async fn the_fixes_that_ship_do_what_they_say_and_nothing_where_they_do_not_fit(
     }
 
     // the agent is ended, and another one that is none of its business is not
+    agent(&machine, "cilium-agent").await?;
     for (name, program, args) in [
         (
             "cni-restart",
@@ -253,7 +254,6 @@ async fn the_fixes_that_ship_do_what_they_say_and_nothing_where_they_do_not_fit(
         ("npd-restart", "node-problem-detector", &[]),
     ] {
         agent(&machine, program).await?;
-        agent(&machine, "cilium-agent").await?;
         let before = (
             pid(&machine, program).await?,
             pid(&machine, "cilium-agent").await?,

@@ -42,7 +42,7 @@ pub fn load(
     let host = Host::open(HostOptions {
         cache: cache.to_owned(),
         compiler,
-        limits: limits.clone(),
+        limits,
         ceiling: limits,
         allowed: Allowed::default(),
         metering: Metering::Fuel,
