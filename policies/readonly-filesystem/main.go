@@ -4,6 +4,9 @@
 //	on the node             escalate, with what was seen
 //	in the control plane    replace ──► a human
 //
+// A disk that is not the node's own is a pod's volume: it would go along with its pod, and make the next node sick. Then a human is
+// asked, and also if nobody says which disk it is.
+//
 // A disk that many nodes have in common is no node's own fault. A new node would have it, too: then a human is asked.
 package main
 
@@ -42,7 +45,7 @@ func decide(seen *policy.Observation, said settings) (policy.Decision, error) {
 	if seen.Site.ControlPlane != nil {
 		decision = inControlPlane(seen, said)
 	}
-	return evident(decision, seen), nil
+	return evident(decision, seen, said), nil
 }
 
 func inControlPlane(seen *policy.Observation, said settings) policy.Decision {
@@ -51,6 +54,12 @@ func inControlPlane(seen *policy.Observation, said settings) policy.Decision {
 	}
 	if of := shared(seen, said.SharedPercent); of != "" {
 		return policy.Escalate.Because("%s have read-only file systems: a new node would share that storage", of)
+	}
+	switch device := named(seen.Episode.Problem.Message, said.Devices); {
+	case device == "":
+		return policy.Escalate.Because("the message names no disk: that it is this node's own is not known")
+	case !isOwn(device, said.Devices):
+		return policy.Escalate.Because("%s is not one of this node's own disks: its volume would go along with its pod", cut(device))
 	}
 	if tried := seen.Episode.Tried(policy.Replace); tried >= replacements {
 		return policy.Escalate.Because("a replacement was tried %d of %d times", tried, replacements)
@@ -100,12 +109,15 @@ func heldBackBy(seen *policy.Observation) string {
 }
 
 // evident is the decision with what was seen, for whoever looks at the disk later: the node may be gone by then.
-func evident(decision policy.Decision, seen *policy.Observation) policy.Decision {
+func evident(decision policy.Decision, seen *policy.Observation, said settings) policy.Decision {
 	problem := seen.Episode.Problem
 	since := time.Unix(int64(seen.Now.UnixSeconds)-int64(seen.Episode.Age), 0).UTC()
 	decision = decision.Noted("reason", problem.Reason).
 		Noted("message", cut(problem.Message)).
 		Noted("since", since.Format(time.RFC3339))
+	if device := named(problem.Message, said.Devices); device != "" {
+		decision = decision.Noted("device", cut(device))
+	}
 	for _, event := range seen.Events {
 		if slices.Contains(telling, event.Reason) {
 			count := fmt.Sprintf("%d within %d s, the last %d s ago", event.Count, event.Window, event.LastSeen)

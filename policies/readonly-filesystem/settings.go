@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"rectifier.dev/policy"
 )
@@ -13,6 +14,8 @@ import (
 type settings struct {
 	// Replace the node; else a human is always asked.
 	Replace bool
+	// Devices are the disks that are the node's own; a partition of one counts as it.
+	Devices []string
 	// SharedPercent of the pool's or the zone's nodes with the same problem make it that of their storage.
 	SharedPercent uint32
 	// PatienceSeconds are how old the problem gets while its replacement is held back, before a human is asked.
@@ -20,7 +23,7 @@ type settings struct {
 }
 
 // defaults are also what the shipped sidecar says. A day of patience, so that a storm and a night without anybody pass.
-var defaults = settings{Replace: true, SharedPercent: 20, PatienceSeconds: 86400}
+var defaults = settings{Replace: true, Devices: []string{"vda", "sda", "xvda", "nvme0n1"}, SharedPercent: 20, PatienceSeconds: 86400}
 
 // UnmarshalJSON reads what is said over the defaults. It is written by hand so that a refusal says what would be right, and so that a
 // key without a value, which is null, is none that was left out.
@@ -38,12 +41,14 @@ func (said *settings) UnmarshalJSON(text []byte) error {
 				return fmt.Errorf("replace is %s, not true or false", value)
 			}
 			said.Replace = *truth
+		case "devices":
+			said.Devices, err = names(key, value)
 		case "sharedPercent":
 			said.SharedPercent, err = integer(key, value, 1, 100)
 		case "patienceSeconds":
 			said.PatienceSeconds, err = integer(key, value, 0, 604800)
 		default:
-			err = fmt.Errorf("the key %q is not known; known: replace, sharedPercent, patienceSeconds", key)
+			err = fmt.Errorf("the key %q is not known; known: replace, devices, sharedPercent, patienceSeconds", key)
 		}
 		if err != nil {
 			return err
@@ -58,4 +63,15 @@ func integer(key string, value json.RawMessage, least, most uint32) (uint32, err
 		return 0, fmt.Errorf("%s is %s, not an integer from %d to %d", key, value, least, most)
 	}
 	return *read, nil
+}
+
+func names(key string, value json.RawMessage) ([]string, error) {
+	var read []string
+	isWrong := func(name string) bool {
+		return name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz"+digits) != ""
+	}
+	if json.Unmarshal(value, &read) != nil || len(read) == 0 || slices.ContainsFunc(read, isWrong) {
+		return nil, fmt.Errorf("%s is %s, not a list of one or more names of a to z and 0 to 9, such as vda", key, value)
+	}
+	return read, nil
 }

@@ -166,6 +166,8 @@ reasons! {
     NoEffect => "the problem is still there after the remedy",
     /// The cordon is being taken away.
     Uncordoning => "uncordoning",
+    /// What keeps the cluster autoscaler off the node is being taken away.
+    LettingScaleDown => "letting the cluster autoscaler have the node again",
     /// The problem is gone.
     Recovered => "the problem is gone",
     /// Ports are being made.

@@ -166,6 +166,13 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
             "{failed:?}"
         );
     }
+    // Nor does systemd: a word that looks like a variable stays.
+    let dollar = fix(&["/usr/bin/test", "$1", "=", "${HOME}$$"], &[], 30);
+    let same = fix(&["/usr/bin/test", "$1$$", "=", "$1$$"], &[], 30);
+    assert!(systemd.run_fix(&name, &dollar).await.is_err());
+    systemd.run_fix(&name, &same).await?;
+    let awk = ["/usr/bin/awk", "$1 > 0 {exit 1}", "/proc/uptime"];
+    assert!(systemd.run_fix(&name, &fix(&awk, &[], 30)).await.is_err());
     // What must be so before is looked at each time.
     let once = fix(
         &["/usr/bin/touch", "/run/once"],
@@ -244,31 +251,42 @@ async fn the_fixes_that_ship_do_what_they_say_and_nothing_where_they_do_not_fit(
     }
 
     // the agent is ended, and another one that is none of its business is not
-    agent(&machine, "cilium-agent").await?;
-    for (name, program, args) in [
-        (
-            "cni-restart",
-            "calico-node",
-            &[("agent", "calico-node")][..],
-        ),
-        ("npd-restart", "node-problem-detector", &[]),
-    ] {
+    for program in ["calico-node", "cilium-agent"] {
         agent(&machine, program).await?;
-        let before = (
-            pid(&machine, program).await?,
-            pid(&machine, "cilium-agent").await?,
-        );
-        run(name, args).await??;
-        let restarted = async {
-            while pid(&machine, program).await? == before.0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(Duration::from_secs(30), restarted)
-            .await
-            .with_context(|| format!("{name}: it was not ended"))??;
-        assert_eq!(pid(&machine, "cilium-agent").await?, before.1, "{name}");
+    }
+    let pids = async || -> Result<_> {
+        let other = pid(&machine, "cilium-agent").await?;
+        Ok((pid(&machine, "calico-node").await?, other))
+    };
+    let before = pids().await?;
+    run("cni-restart", &[("agent", "calico-node")]).await??;
+    let restarted = async {
+        while pids().await?.0 == before.0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), restarted)
+        .await
+        .context("it was not ended")??;
+    assert_eq!(pids().await?.1, before.1);
+
+    // what is not on this machine is called as it would be
+    machine
+        .start_unit("systemd-resolved.service", VICTIM)
+        .await?;
+    for (name, program, calls) in [
+        ("images-prune", "crictl", &["info", "rmi --prune"][..]),
+        ("time-step", "chronyc", &["waitsync 1", "makestep"]),
+        ("dns-flush", "resolvectl", &["flush-caches"]),
+    ] {
+        let path = format!("/usr/bin/{program}");
+        let called = format!("/run/{program}");
+        machine.write_file(&path, format!("#!/bin/sh\necho \"$*\" >> {called}\n"))?;
+        machine.exec(["chmod", "+x", path.as_str()]).await?;
+        run(name, &[]).await?.with_context(|| name.to_owned())?;
+        let said = std::fs::read_to_string(machine.path(&called)?)?;
+        assert_eq!(said.lines().collect::<Vec<_>>(), calls, "{name}");
     }
 
     // archived files beyond the size go

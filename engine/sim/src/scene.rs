@@ -29,7 +29,7 @@ use crate::trace::Trace;
 mod dumped;
 
 pub use dumped::Furnishing;
-pub use rectifier_node::Config as NodeConfig;
+pub use rectifier_node::{Config as NodeConfig, shipped as shipped_fixes};
 
 /// The namespace of the controller.
 pub const NAMESPACE: &str = "rectifier-system";

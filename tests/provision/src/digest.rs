@@ -11,10 +11,11 @@ impl Cache {
     /// 12 hexadecimal digits. What somebody's tools left there does not count.
     ///
     /// # Errors
-    /// Git does not answer, or a file cannot be read.
+    /// Git does not answer or knows nothing there, or a file cannot be read.
     pub fn digest(&self, paths: &[&str]) -> Result<String> {
         let mut git = command("git");
-        git.args(["ls-files", "-z", "--"]).args(paths);
+        git.args(["ls-files", "-z", "--error-unmatch", "--"])
+            .args(paths);
         let output = git
             .current_dir(self.checkout())
             .output()

@@ -2,6 +2,7 @@
 //! nobody thought of is not in a dump.
 
 use rectifier_api::{CORDONED_BY, NodeRepair, RETRY, RepairPool};
+use rectifier_core::repair::autoscaler::{SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY};
 use rectifier_core::repair::{APPROVE, PAUSED, REJECT, owner_annotations};
 use serde_json::{Map, Value};
 
@@ -76,7 +77,11 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 
 pub(super) fn node(object: &Value) -> Option<Value> {
     let mut kept = pick(object, NODE);
-    annotate(&mut kept, object, &[CORDONED_BY]);
+    annotate(
+        &mut kept,
+        object,
+        &[CORDONED_BY, SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY],
+    );
     for key in owner_annotations().chain([PAUSED]) {
         bears(&mut kept, object, key);
     }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rectifier_core::name::{FixName, UnitName};
 use rectifier_policy_host::{Allowed, LimitRefused, Limits, LimitsChoice, LimitsPatch};
+use rectifier_sim::scene::shipped_fixes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -49,6 +50,14 @@ impl NodeConfig {
         let config: Option<Self> =
             serde_saphyr::from_str(&source.text).map_err(|error| source.unreadable(&error))?;
         let config = config.unwrap_or_default();
+        let chosen = config.systemd.iter().flat_map(|systemd| &systemd.shipped);
+        for name in chosen {
+            ensure!(
+                shipped_fixes().contains_key(name),
+                "{}: systemd.shipped: there is no {name}",
+                source.name
+            );
+        }
         // A file that allows nothing allows nothing.
         Ok(Self {
             systemd: Some(config.systemd.unwrap_or_default()),
@@ -99,6 +108,12 @@ mod tests {
             name: "node.yaml".to_owned(),
             text: text.to_owned(),
         })
+    }
+
+    #[test]
+    fn a_fix_that_does_not_ship_is_named() {
+        let error = parse("systemd: {shipped: [dns-flsh]}").err().unwrap();
+        assert!(error.to_string().contains("no dns-flsh"), "{error}");
     }
 
     #[test]

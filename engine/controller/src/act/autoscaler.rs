@@ -20,12 +20,16 @@ pub(super) async fn free(
     uid: &Uid,
 ) -> Result<(), Error> {
     let nodes: Api<Node> = Api::all(ctx.client.clone());
-    let node = nodes.get(name.as_str()).await.map_err(api("get node"))?;
+    let found = nodes.get_opt(name.as_str()).await;
+    let Some(node) = found.map_err(api("get node"))? else {
+        return Ok(());
+    };
+    if node.metadata.uid.as_deref() != Some(uid.as_str()) {
+        return Err(Error::Lost { what: "node" });
+    }
     let annotations = node.metadata.annotations.unwrap_or_default();
     let patch = json!({
         "metadata": {
-            // with another UID it is another node: the API server itself refuses then
-            "uid": uid.as_str(),
             "resourceVersion": node.metadata.resource_version,
             "annotations": let_go(&annotations, seen.repair_uid.as_str()),
         },

@@ -1,6 +1,7 @@
 //! The cordon: one patch that both marks the node unschedulable and says which repair did, so that nobody's cordon is
-//! ever taken for ours; it keeps the cluster autoscaler off, too. It carries the resourceVersion of the Node on which the decision rests: had anybody changed it since,
-//! had a person cordoned it or another node taken the name, the API server itself refuses, and the next pass decides again.
+//! ever taken for ours; it keeps the cluster autoscaler off, too. It carries the resourceVersion of the Node on which the
+//! decision rests: had anybody changed it since, had a person cordoned it or another node taken the name, the API server itself
+//! refuses, and the next pass decides again.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch};

@@ -20,15 +20,18 @@ const YES: &str = "true";
 /// Annotations to be written; `None` takes one away.
 pub type Annotations = BTreeMap<&'static str, Option<String>>;
 
-/// What holds a node with these annotations for a repair: nothing, if it is held already, or if somebody has said whether it may go.
+/// What holds a node with these annotations for a repair: nothing, if somebody has said whether it may go. What another repair
+/// holds is taken over: that one may be about to let go of it, or be no more.
 pub fn hold(annotations: &BTreeMap<String, String>, repair: &str) -> Annotations {
-    if annotations.contains_key(SCALE_DOWN_DISABLED) {
-        return Annotations::new();
+    let mut held = Annotations::new();
+    let is_said = annotations.contains_key(SCALE_DOWN_DISABLED);
+    if !is_said || annotations.contains_key(SCALE_DOWN_HELD_BY) {
+        held.insert(SCALE_DOWN_HELD_BY, Some(repair.to_owned()));
     }
-    Annotations::from([
-        (SCALE_DOWN_DISABLED, Some(YES.to_owned())),
-        (SCALE_DOWN_HELD_BY, Some(repair.to_owned())),
-    ])
+    if !is_said {
+        held.insert(SCALE_DOWN_DISABLED, Some(YES.to_owned()));
+    }
+    held
 }
 
 /// What takes that back. What somebody changed since is theirs.
@@ -49,7 +52,7 @@ pub(super) fn before_the_end(seen: &Seen, next: Next) -> Next {
     if seen.record.phase.is_final() || !next.record.phase.is_final() {
         return next;
     }
-    leave(seen, sick_node(seen), Reason::Uncordoning).unwrap_or(next)
+    leave(seen, sick_node(seen), Reason::LettingScaleDown).unwrap_or(next)
 }
 
 /// The node is still held by this repair, which has no use for that any more.

@@ -140,7 +140,7 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
     }
     // it has its pods by now
     let replacement = view.replacement_node.as_ref();
-    if let Some(next) = autoscaler::leave(seen, replacement, Reason::DeletingServer) {
+    if let Some(next) = autoscaler::leave(seen, replacement, Reason::LettingScaleDown) {
         return next;
     }
     let next = Next::enter(seen, Phase::DeletingNode, Reason::DeletingNode, "");

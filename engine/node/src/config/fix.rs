@@ -74,6 +74,20 @@ impl FixConfig {
 
     /// Why it makes no sense, if it does not; it begins with the key.
     pub(super) fn nonsense(&self) -> Option<String> {
+        let is_used = |name: &String| {
+            let mut words = self.command.iter().chain(&self.precondition);
+            words.any(|word| parameter(word) == Some(name))
+        };
+        for name in self.params.keys() {
+            if !is_name(name) {
+                return Some(format!(
+                    "params has {name:?}: letters, digits, - and _ make a name"
+                ));
+            }
+            if !is_used(name) {
+                return Some(format!("params has {name}, and no word is {{{name}}}"));
+            }
+        }
         let lines = [
             ("command", &self.command),
             ("precondition", &self.precondition),
@@ -98,6 +112,10 @@ impl FixConfig {
 /// The name in `{NAME}`, if the whole word is one.
 fn parameter(word: &str) -> Option<&str> {
     let name = word.strip_prefix('{')?.strip_suffix('}')?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    name.chars().all(is_name).then_some(name)
+    is_name(name).then_some(name)
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !text.is_empty() && text.chars().all(fits)
 }

@@ -1,10 +1,18 @@
 //! A fix: a command that the operator's configuration declares, run by systemd as a transient unit with limits.
 
+use std::time::Duration;
+
 use rectifier_core::name::{FixName, UnitName};
 use zbus::{OwnedVariant, Variant};
 
 use super::{Systemd, SystemdError};
 use crate::config::FixCommand;
+
+/// Seconds until a precondition is killed. 30 s: it only looks.
+const CHECKED_WITHIN: u32 = 30;
+
+/// What systemd takes beyond a unit's own time to kill it: 90 s until SIGKILL, and some rest.
+const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
 impl Systemd {
     /// Runs a fix to its end. It is a unit of its own, `rectifier-fix-NAME.service`, with its output in the node's journal; a
@@ -16,7 +24,8 @@ impl Systemd {
     pub async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError> {
         if !fix.precondition.is_empty() {
             let unit = format!("rectifier-check-{name}.service");
-            match self.run(&unit, &fix.precondition, fix).await {
+            let limits = (fix.timeout.min(CHECKED_WITHIN), fix.memory);
+            match self.run(&unit, &fix.precondition, limits).await {
                 Err(why @ (SystemdError::Job { .. } | SystemdError::Overdue { .. })) => {
                     return Err(SystemdError::Precondition(Box::new(why)));
                 }
@@ -24,20 +33,22 @@ impl Systemd {
             };
         }
         let unit = format!("rectifier-fix-{name}.service");
-        self.run(&unit, &fix.command, fix).await
+        self.run(&unit, &fix.command, (fix.timeout, fix.memory))
+            .await
     }
 
     async fn run(
         &self,
         unit: &str,
         command: &[String],
-        limits: &FixCommand,
+        (timeout, memory): (u32, u32),
     ) -> Result<String, SystemdError> {
         let invalid = || SystemdError::Bus(zbus::Error::InvalidField);
         let unit = UnitName::parse(unit).map_err(|_| invalid())?;
         let program = command.first().ok_or_else(invalid)?;
-        // A list of (path, arguments, "ignore a failure").
-        let start = vec![(program.clone(), command.to_vec(), false)];
+        // A list of (path, arguments, flags): each word is passed on as it is, `$` and all.
+        let flags = vec!["no-env-expand".to_owned()];
+        let start = vec![(program.clone(), command.to_vec(), flags)];
         let property =
             |name: &str, value: Variant<'_>| -> Result<(String, OwnedVariant), SystemdError> {
                 Ok((name.to_owned(), value.try_to_owned()?))
@@ -46,12 +57,12 @@ impl Systemd {
             property("Description", Variant::from("a fix of the node engine"))?,
             // A oneshot's job ends when its process does, with its result.
             property("Type", Variant::from("oneshot"))?,
-            property("ExecStart", Variant::from(start))?,
+            property("ExecStartEx", Variant::from(start))?,
             property(
                 "TimeoutStartUSec",
-                Variant::from(u64::from(limits.timeout) * 1_000_000),
+                Variant::from(u64::from(timeout) * 1_000_000),
             )?,
-            property("MemoryMax", Variant::from(u64::from(limits.memory) << 20))?,
+            property("MemoryMax", Variant::from(u64::from(memory) << 20))?,
             // Forgotten when it has ended, so that it can be run again.
             property("CollectMode", Variant::from("inactive-or-failed"))?,
         ];
@@ -62,6 +73,8 @@ impl Systemd {
             properties,
             Vec::new(),
         );
-        self.job(&manager, &unit, begin).await
+        // systemd ends it in time; only if it does not it is given up
+        let within = Duration::from_secs(timeout.into()) + ENDS_WITHIN;
+        self.job(&manager, &unit, begin, within).await
     }
 }

@@ -41,8 +41,8 @@ pub enum SystemdError {
         /// Its end.
         result: String,
     },
-    /// What must be so before a fix is not so; nothing was done.
-    #[error("its precondition does not hold: {0}")]
+    /// What must be so before a fix is not so, or the program that would say it is not there; nothing was done.
+    #[error("its precondition does not hold, or its program is not there: {0}")]
     Precondition(Box<SystemdError>),
     /// The job did not end.
     #[error("the job of {unit} did not end within {within} s")]
@@ -116,6 +116,7 @@ impl Systemd {
                     &manager,
                     &call.name,
                     manager.restart_unit(name, MODE.to_owned()),
+                    self.job_within,
                 )
                 .await
             }
@@ -124,6 +125,7 @@ impl Systemd {
                     &manager,
                     &call.name,
                     manager.start_unit(name, MODE.to_owned()),
+                    self.job_within,
                 )
                 .await
             }
@@ -132,12 +134,14 @@ impl Systemd {
                     &manager,
                     &call.name,
                     manager.stop_unit(name.clone(), MODE.to_owned()),
+                    self.job_within,
                 )
                 .await?;
                 self.job(
                     &manager,
                     &call.name,
                     manager.start_unit(name, MODE.to_owned()),
+                    self.job_within,
                 )
                 .await
             }
@@ -148,6 +152,7 @@ impl Systemd {
                     &manager,
                     &call.name,
                     manager.start_unit(name, MODE.to_owned()),
+                    self.job_within,
                 )
                 .await
             }
@@ -208,12 +213,13 @@ impl Systemd {
         Ok(changes.map(move |_| name.clone()))
     }
 
-    /// Begins a job and waits for its end.
+    /// Begins a job and waits for its end, for so long.
     async fn job(
         &self,
         manager: &systemd1::ManagerProxy<'_>,
         unit: &UnitName,
         begin: impl Future<Output = zbus::Result<OwnedObjectPath>>,
+        within: Duration,
     ) -> Result<String, SystemdError> {
         let unit = unit.to_string();
         // Listened for before it is begun: a short job ends before the call returns.
@@ -228,7 +234,7 @@ impl Systemd {
             }
             Ok(None)
         };
-        match tokio::time::timeout(self.job_within, end).await {
+        match tokio::time::timeout(within, end).await {
             Ok(Ok(Some(result))) if result == "done" => {
                 Ok(format!("systemd's job ended as {result}"))
             }
@@ -237,7 +243,7 @@ impl Systemd {
             Ok(Err(error)) => Err(SystemdError::Bus(error)),
             Err(_) => Err(SystemdError::Overdue {
                 unit,
-                within: self.job_within.as_secs(),
+                within: within.as_secs(),
             }),
         }
     }

@@ -49,10 +49,14 @@ fn with_sidecar(
 }
 
 fn ail(stage: &Stage, node: &str, kind: &str, cure: Cure) {
+    let message = match kind {
+        "ReadonlyFilesystem" => "EXT4-fs (vda1): Remounting filesystem read-only",
+        _ => "",
+    };
     let problem = Problem {
         kind: kind.to_owned(),
         reason: "Test".to_owned(),
-        message: String::new(),
+        message: message.to_owned(),
         cure,
         since: None,
     };
@@ -177,8 +181,7 @@ mod kernel_deadlock {
     }
 }
 
-/// `kubelet-and-runtime`.
-mod in_typescript {
+mod kubelet_and_runtime {
     use super::*;
 
     #[test]
@@ -210,8 +213,7 @@ mod in_typescript {
     }
 }
 
-/// `flapping`.
-mod in_python {
+mod flapping_in_python {
     use super::*;
 
     async fn hangs(stage: &Stage, lasting: Duration) {

@@ -38,6 +38,17 @@ fn what_was_set_is_taken_back_and_nothing_else() {
     );
 }
 
+/// A replacement that falls sick itself while its repair goes on is the next one's.
+#[test]
+fn what_another_repair_holds_is_taken_over() {
+    let next = hold(&held(), "next");
+    assert_eq!(next, [(SCALE_DOWN_HELD_BY, Some("next".to_owned()))].into());
+    let mut taken = held();
+    taken.insert(SCALE_DOWN_HELD_BY.to_owned(), "next".to_owned());
+    assert_eq!(let_go(&taken, REPAIR_UID), [].into());
+    assert_eq!(let_go(&taken, "next").len(), 2);
+}
+
 #[test]
 fn what_somebody_said_before_stays() {
     for said in ["true", "false"] {
