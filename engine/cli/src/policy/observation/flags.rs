@@ -30,8 +30,8 @@ pub(crate) struct ObservationArguments {
     /// Which engine asks: node, control-plane
     #[arg(long, value_name = "SITE", value_parser = ["node", "control-plane"])]
     site: Option<String>,
-    /// A systemd unit and its state, e.g. kubelet.service=failed
-    #[arg(long, value_name = "UNIT=STATE", value_parser = unit)]
+    /// A systemd unit and its state, e.g. kubelet.service=failed; without a state it is active
+    #[arg(long, value_name = "UNIT[=STATE]", value_parser = unit)]
     unit: Vec<Value>,
     /// A fix that may be run, with its parameters, e.g. vacuum:size
     #[arg(long, value_name = "FIX[:PARAM,…]", value_parser = fix)]
@@ -154,11 +154,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn unit(text: &str) -> Result<Value, String> {
-    let (name, state) = pair(text)?;
+    let (name, state) = text.split_once('=').unwrap_or((text, "active"));
     let name = UnitName::parse(name).map_err(|error| error.to_string())?;
     let (state, below) = match state.split_once('/') {
         Some((state, below)) => (state, Some(below)),
-        None => (state.as_str(), None),
+        None => (state, None),
     };
     let mut unit = json!({"name": name, "activeState": state});
     if let Some(below) = below {
@@ -248,6 +248,7 @@ mod tests {
             "--status=yes",
             "--unit=kubelet.service=failed",
             "--unit=other.service=activating/auto-restart",
+            "--unit=well.service",
             "--fix=vacuum:size",
             "--attempt=restart:kubelet.service=noEffect@90",
             "--attempt=reboot=refused@30",
@@ -263,6 +264,7 @@ mod tests {
         let view = &seen["site"]["node"];
         assert_eq!(view["units"][0]["gate"], json!({"closed": "jitter"}));
         assert_eq!(view["units"][1]["subState"], "auto-restart");
+        assert_eq!(view["units"][2]["activeState"], "active");
         assert_eq!(view["fixes"][0]["params"], json!(["size"]));
         assert_eq!(seen["node"]["ready"], "no");
         let seen = read(&[
