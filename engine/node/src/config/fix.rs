@@ -19,7 +19,7 @@ pub struct FixConfig {
     /// By parameter, the values that it takes.
     #[serde(default)]
     pub params: BTreeMap<String, Vec<String>>,
-    /// Seconds until it is killed; its precondition likewise.
+    /// Seconds until it is killed; its precondition likewise, after 30 s at the latest.
     #[serde(default = "a_minute")]
     pub timeout: u32,
     /// Its memory limit in MiB.
@@ -43,7 +43,7 @@ pub struct FixCommand {
     pub command: Vec<String>,
     /// Likewise; empty: there is none.
     pub precondition: Vec<String>,
-    /// Seconds until either is killed.
+    /// Seconds until the command is killed; the precondition after 30 s at the latest.
     pub timeout: u32,
     /// The memory of each in MiB.
     pub memory: u32,

@@ -54,7 +54,10 @@ impl Systemd {
                 Ok((name.to_owned(), value.try_to_owned()?))
             };
         let properties = vec![
-            property("Description", Variant::from("a fix of the node engine"))?,
+            property(
+                "Description",
+                Variant::from(format!("the node engine's {unit}")),
+            )?,
             // A oneshot's job ends when its process does, with its result.
             property("Type", Variant::from("oneshot"))?,
             property("ExecStartEx", Variant::from(start))?,
