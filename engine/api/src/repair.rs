@@ -35,8 +35,10 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem && self.requestedBy == oldSelf.requestedBy")
-        .message("nodeName, nodeUid, problem and requestedBy are immutable"),
+    validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.requestedBy == oldSelf.requestedBy")
+        .message("nodeName, nodeUid and requestedBy are immutable"),
+    validation = Rule::new("self.problem == oldSelf.problem || (oldSelf.asks == 'InNode' && self.asks != 'InNode')")
+        .message("problem only becomes a graver one: while no more than InNode was asked, with more that is asked"),
     validation = Rule::new("has(self.wants) == has(oldSelf.wants) && (!has(self.wants) || self.wants == oldSelf.wants) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)")
         .message("wants and by are immutable"),
     validation = Rule::new("!has(self.wants) || (self.requestedBy == 'Operator' && self.asks == 'Escalate')")
@@ -54,7 +56,8 @@ pub struct NodeRepairSpec {
     /// The UID of its Node object: a node of that name that joins later is another node.
     #[schemars(length(min = 1, max = 64))]
     pub node_uid: String,
-    /// The problem that is to go away: the repair is over when it has.
+    /// The problem that is to go away: the repair is over when it has. As long as nothing but healing in the node was asked, another
+    /// one of the node, for which more is asked, can take its place.
     pub problem: Problem,
     /// How much the node's engine asks for: to be left alone while it heals (`InNode`), for a reboot, or for the control plane's
     /// judgement. It only moves upwards.

@@ -152,8 +152,9 @@ pub(crate) struct Removed {
 impl Removed {
     fn note(&mut self, uid: &str, record: Record) {
         self.names.insert(stem_of_ids(uid));
-        self.ids
-            .extend(record.server_id.filter(|_| record.committed_at.is_some()));
+        let goes = record.side().is_past_return();
+        let gone = record.server_id.filter(|_| goes);
+        self.ids.extend(gone);
         self.ids
             .extend(record.replacement.and_then(|own| own.server_id));
     }

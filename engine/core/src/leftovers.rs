@@ -76,6 +76,8 @@ pub struct Named {
     /// By server, the Nodes that say they are it.
     claims: BTreeMap<String, Vec<String>>,
     servers: BTreeSet<String>,
+    /// Those that an open repair takes away.
+    going: BTreeSet<String>,
     ports: BTreeSet<String>,
     nodes: BTreeSet<String>,
     repairs: BTreeSet<String>,
@@ -98,6 +100,9 @@ impl Named {
         if !record.phase.is_final() {
             self.repairs.insert(uid.to_owned());
             self.servers.extend(record.server_id.clone());
+            if record.side().is_past_return() {
+                self.going.extend(record.server_id.clone());
+            }
             self.ports.extend(record.server_ports.iter().cloned());
         }
         if record.phase.is_final() && record.phase != Phase::Replaced {

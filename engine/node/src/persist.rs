@@ -80,6 +80,7 @@ pub(crate) async fn repair(ctx: &Context, seen: &Seen, write: Option<&RepairWrit
                 }),
                 RepairWrite::Open { .. }
                 | RepairWrite::Raise(_)
+                | RepairWrite::TakeOver { .. }
                 | RepairWrite::Extend { .. }
                 | RepairWrite::Withdraw => None,
             };
@@ -141,6 +142,14 @@ async fn send(ctx: &Context, seen: &Seen, write: &RepairWrite) -> Result<bool, K
             return Ok(true);
         }
         RepairWrite::Raise(asks) => json!({ "asks": asks }),
+        // all of it: what a merge does not name stays
+        RepairWrite::TakeOver { problem, asks } => json!({
+            "asks": asks,
+            "problem": {
+                "kind": problem.kind, "reason": problem.reason, "message": problem.message,
+                "since": problem.since, "source": problem.source,
+            },
+        }),
         RepairWrite::Extend { deadline } => json!({ "deadline": deadline }),
         RepairWrite::Withdraw => json!({ "withdrawn": true }),
         RepairWrite::Accept { grant } => json!({ "acceptedGrant": grant }),

@@ -71,6 +71,8 @@ impl Default for Options {
 pub enum Fault {
     /// So many servers find no host.
     NoValidHost(u32),
+    /// The hosts hold no more servers than these, all together.
+    Room(usize),
     /// No more servers than these.
     Quota(usize),
     /// Servers that are made from now on run so much later.

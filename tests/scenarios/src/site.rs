@@ -2,6 +2,7 @@
 //! crowd of nodes that are none. For what takes many nodes.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -17,8 +18,9 @@ use rectifier_bed::kubernetes::node::{KWOK_LABEL, condition};
 use rectifier_bed::kubernetes::{self, Kubernetes};
 use rectifier_bed::openstack::{self, NewServer, OpenStack};
 use rectifier_core::repair::Phase;
-use rectifier_provision::{Features, Report};
-use serde_json::json;
+use rectifier_provision::{Features, Report, programs};
+use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::controller::Controller;
 use crate::wait::{gone, within};
@@ -48,6 +50,8 @@ pub struct Size {
     pub nodes: usize,
     /// In each pool one node is in repair at a time. The servers are dealt out to them; the others are in the first.
     pub pools: usize,
+    /// No two servers are on one host. There are three hosts.
+    pub apart: bool,
 }
 
 /// Which build of the engine.
@@ -82,6 +86,7 @@ impl Site {
             servers,
             nodes,
             pools,
+            apart,
         } = size;
         let bed = Bed::new("site")?;
         let engine = match build {
@@ -115,9 +120,14 @@ impl Site {
         kubernetes
             .add_kwok_node("control-plane-1", &[label])
             .await?;
+        let group = match apart {
+            true => Some(openstack.demo.create_group_apart("apart").await?),
+            false => None,
+        };
         for number in 1..=servers {
             let pool = pool_name(number % pools);
-            join(&kubernetes, &openstack, &format!("sick-{number}"), &pool).await?;
+            let name = format!("sick-{number}");
+            join(&kubernetes, &openstack, &name, &pool, group.as_ref()).await?;
         }
         crowd(&kubernetes, nodes - servers).await?;
         let controller = Controller::start(&bed, &kubernetes, &openstack, engine, policies).await?;
@@ -235,6 +245,29 @@ impl Site {
         };
         within("a replacement", LONG, over).await
     }
+
+    /// Nothing of ours is left over in the cloud, by the command that an operator has, with an operator's own rights.
+    ///
+    /// # Errors
+    /// If something is, or the command fails.
+    pub async fn is_well_by_audit(&self) -> Result<()> {
+        let operator = self
+            .kubernetes
+            .certificate_for("operator", &["system:masters"])?;
+        let kubeconfig = self.bed.part("operator")?.join("kubeconfig");
+        std::fs::write(&kubeconfig, self.kubernetes.kubeconfig_text(&operator))?;
+        let mut audit = Command::new(programs(self.bed.cache()).join("rectifier"));
+        audit
+            .args(["cloud", "audit", "--cluster=scenario", "--output=json"])
+            .args(["--cloud=demo", "--kubeconfig"])
+            .arg(&kubeconfig)
+            .env("OS_CLIENT_CONFIG_FILE", self.openstack.clouds_yaml())
+            .stderr(Stdio::inherit());
+        let told = audit.output().await.context("rectifier cloud audit")?;
+        let said: Value = serde_json::from_slice(&told.stdout)?;
+        ensure!(told.status.success(), "{said:#}");
+        Ok(())
+    }
 }
 
 /// Applies the manifests that ship.
@@ -287,6 +320,7 @@ async fn join(
     openstack: &OpenStack,
     name: &str,
     pool: &str,
+    group: Option<&String>,
 ) -> Result<()> {
     let token = kubernetes
         .bootstrap_token(Duration::from_secs(3600))
@@ -300,6 +334,7 @@ async fn join(
         flavor: "m1.small".to_owned(),
         user_data: joining.render()?,
         metadata: BTreeMap::from([("owner".to_owned(), "web team".to_owned())]),
+        group: group.cloned(),
         ..NewServer::default()
     };
     openstack.demo.create_server(&server).await?;

@@ -3,7 +3,6 @@
 
 mod hold;
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,13 +11,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::runtime::watcher;
 use rectifier_core::repair::Phase;
-use rectifier_provision::{Stderr, programs};
+use rectifier_provision::Stderr;
 use rectifier_scenarios::fewest::Fewest;
 use rectifier_scenarios::site::{Build, Site, Size};
 use rectifier_scenarios::wait::{until, within};
 use rectifier_story::KILLED_AFTER;
-use serde_json::{Value, json};
-use tokio::process::Command;
+use serde_json::json;
 
 use hold::Hold;
 
@@ -35,7 +33,7 @@ async fn twenty_replacements_at_once_leave_nothing_over() -> Result<()> {
     let together = side_by_side(&site).await?;
     println!("{together} of 20 were asked for before the first sick server went");
     ensure!(together > 1, "one after the other");
-    is_well_by_audit(&site).await
+    site.is_well_by_audit().await
 }
 
 /// One node for each step of a replacement. Each stands where that step's effect is there and the next is not yet written,
@@ -67,7 +65,7 @@ async fn a_controller_killed_after_every_step_at_once_makes_one_server_for_each_
     each_has_one_successor(&site, &sick).await?;
     let fewest = fewest.so_far();
     ensure!(fewest + AWAY >= steps, "only {fewest} pods were ready");
-    is_well_by_audit(&site).await
+    site.is_well_by_audit().await
 }
 
 /// Each sick node is in a pool of its own: in a pool one is in flight at a time.
@@ -76,6 +74,7 @@ async fn site(sick: usize, others: usize) -> Result<Site> {
         servers: sick,
         nodes: sick + others,
         pools: sick,
+        apart: false,
     };
     Site::start(size, Build::Tested, &mut Stderr::default()).await
 }
@@ -154,24 +153,4 @@ async fn side_by_side(site: &Site) -> Result<usize> {
     }
     let first = went.into_iter().min().context("nothing was deleted")?;
     Ok(made.iter().filter(|at| **at < first).count())
-}
-
-/// By the command that an operator has, with an operator's own rights.
-async fn is_well_by_audit(site: &Site) -> Result<()> {
-    let operator = site
-        .kubernetes
-        .certificate_for("operator", &["system:masters"])?;
-    let kubeconfig = site.bed.part("operator")?.join("kubeconfig");
-    std::fs::write(&kubeconfig, site.kubernetes.kubeconfig_text(&operator))?;
-    let mut audit = Command::new(programs(site.bed.cache()).join("rectifier"));
-    audit
-        .args(["cloud", "audit", "--cluster=scenario", "--output=json"])
-        .args(["--cloud=demo", "--kubeconfig"])
-        .arg(&kubeconfig)
-        .env("OS_CLIENT_CONFIG_FILE", site.openstack.clouds_yaml())
-        .stderr(Stdio::inherit());
-    let told = audit.output().await.context("rectifier cloud audit")?;
-    let said: Value = serde_json::from_slice(&told.stdout)?;
-    ensure!(told.status.success(), "{said:#}");
-    Ok(())
 }

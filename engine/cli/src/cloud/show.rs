@@ -5,7 +5,7 @@ use std::io::Write;
 use rectifier_cloud::openstack::OpenStackConfig;
 use rectifier_cloud::{PortTemplate, Shape};
 use rectifier_controller::similar::{Rehearsal, Unclear, first_boot, rehearse};
-use rectifier_core::repair::Lack;
+use rectifier_core::repair::{Lack, NoCapacity};
 use serde::Serialize;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         true => output::json(&json!({
             "node": node, "pool": rehearsal.pool,
             "refused": words(&rehearsal.refused), "without": words(&rehearsal.without),
-            "otherZones": rehearsal.zones, "is": is, "wouldBe": would_be,
+            "otherZones": rehearsal.zones, "whenNoCapacity": rehearsal.no_capacity, "is": is, "wouldBe": would_be,
         }))?,
         false => print(node, &rehearsal, &is, &would_be)?,
     }
@@ -179,6 +179,10 @@ fn print(node: &str, rehearsal: &Rehearsal, is: &Value, would_be: &Value) -> any
     if !rehearsal.zones.is_empty() {
         let zones = rehearsal.zones.join(", ");
         writeln!(to, "if no host there can take it: in {zones}")?;
+    }
+    if rehearsal.no_capacity == NoCapacity::TerminateFirst {
+        let told = "if no host has room beside it: it is drained and deleted first, with no way back from there";
+        writeln!(to, "{told}")?;
     }
     for lack in &rehearsal.without {
         writeln!(to, "{} {lack}", paint(ODD, "made without:"))?;

@@ -132,7 +132,11 @@ pub(super) fn repair(object: &Value) -> Option<Value> {
     bears(&mut kept, object, REJECT);
     if let Ok(repair) = serde_json::from_value::<NodeRepair>(object.clone()) {
         kept["spec"] = serde_json::to_value(repair.spec).ok()?;
-        if let Some(record) = repair.status {
+        if let Some(mut record) = repair.status {
+            // a server's metadata hold whatever somebody wrote there
+            if let Some(room) = &mut record.room {
+                room.kept.server.clear();
+            }
             kept["status"] = serde_json::to_value(record).ok()?;
         }
     }
@@ -280,6 +284,27 @@ mod tests {
         );
         assert_eq!(kept["spec"]["taints"][0]["effect"], "NoSchedule");
         assert_eq!(kept["status"]["nodeInfo"]["bootID"], "b");
+    }
+
+    #[test]
+    fn a_repair_keeps_nothing_of_its_server_but_the_id() {
+        let kept = repair(&json!({
+            "apiVersion": "rectifier.dev/v1alpha1", "kind": "NodeRepair", "metadata": {"name": "w.repair"},
+            "spec": {
+                "nodeName": "w", "nodeUid": "u", "problem": {"kind": "KernelDeadlock", "since": "2026-01-01T00:00:00Z"},
+            },
+            "status": {
+                "phase": "Draining", "serverId": "s",
+                "room": {"since": "2026-01-01T00:00:00Z", "kept": {"server": SECRET, "node": {"labels": {"rack": "7"}}}},
+            },
+        }))
+        .unwrap();
+        assert!(!kept.to_string().contains(SECRET), "{kept}");
+        assert_eq!(kept["status"]["serverId"], "s");
+        assert_eq!(
+            kept["status"]["room"]["kept"]["node"]["labels"]["rack"],
+            "7"
+        );
     }
 
     #[test]

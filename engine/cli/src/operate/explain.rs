@@ -187,7 +187,7 @@ fn hands(
         hands.push(format!("rectifier reject {node} --reason WHY"));
         return hands;
     }
-    let committed = record.is_some_and(|record| record.committed_at.is_some());
+    let committed = record.is_some_and(|record| record.side().is_past_return());
     match reason {
         Some(Reason::CordonedByOther) => hands.push(format!("kubectl uncordon {node}   (whoever cordoned it has a plan)")),
         Some(Reason::PoolObserves) => hands.push(format!(
@@ -356,12 +356,14 @@ fn story(record: &Record, to: &mut impl Write) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rectifier_core::repair::Side;
+
     use super::*;
 
     #[test]
     fn whatever_stands_there_a_person_is_told_what_they_can_do() {
         for phase in Phase::ALL {
-            let committed = phase.is_committed().then_some(Timestamp::UNIX_EPOCH);
+            let committed = (!phase.fits(Side::Before)).then_some(Timestamp::UNIX_EPOCH);
             let record = Record {
                 phase,
                 committed_at: committed,

@@ -14,7 +14,6 @@ use crate::verdict::Verdict;
 
 const NONE: &str =
     "it has no open repair: `rectifier explain` tells why, `rectifier repair` opens one";
-const FORWARD: &str = "its replacement is committed: from there it only goes forward";
 
 /// `rectifier approve NODE`.
 #[derive(Debug, clap::Args)]
@@ -93,8 +92,8 @@ pub(crate) async fn reject(arguments: Reject) -> anyhow::Result<Verdict> {
     let Some(open) = open else {
         return said.refuse(NONE);
     };
-    if is_committed(&open) {
-        return said.refuse(FORWARD);
+    if let Some(why) = no_way_back(&open) {
+        return said.refuse(&why);
     }
     let why = reason(&arguments.reason)?;
     let before = Before::of(&look, &said.node, Some(&open)).await?;
@@ -168,8 +167,8 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     let Some(open) = open else {
         return said.refuse(NONE);
     };
-    if is_committed(&open) {
-        return said.refuse(FORWARD);
+    if let Some(why) = no_way_back(&open) {
+        return said.refuse(&why);
     }
     let before = Before::of(&look, &said.node, Some(&open)).await?;
     let this_one = DeleteParams {
@@ -186,7 +185,7 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     said.follow(&before).await.map(|_| Verdict::Well)
 }
 
-fn is_committed(repair: &NodeRepair) -> bool {
-    let record = repair.status.as_ref();
-    record.is_some_and(|record| record.committed_at.is_some())
+fn no_way_back(repair: &NodeRepair) -> Option<String> {
+    let why = repair.status.as_ref()?.side().no_way_back()?;
+    Some(format!("{why}: from there it only goes forward"))
 }

@@ -144,9 +144,9 @@ fn asked(name: &NodeName, node: &Node, rung: Rung, why: &str, by: Option<String>
 fn ends(open: &NodeRepair, node: &Node) -> Option<String> {
     let record = open.status.as_ref();
     let phase = record.map_or(Phase::default(), |record| record.phase);
-    if record.is_some_and(|record| record.committed_at.is_some()) {
+    if let Some(why) = record.and_then(|record| record.side().no_way_back()) {
         let hint = "`rectifier explain` tells how far it is";
-        return Some(format!("its replacement is committed already: {hint}"));
+        return Some(format!("{why}: {hint}"));
     }
     let is_taken_back = open.metadata.deletion_timestamp.is_some()
         || open.annotations().contains_key(REJECT)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use rectifier_core::name::{PortId, ServerId};
+use serde::{Deserialize, Serialize};
 
 /// A port as the network service describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Port {
 }
 
 /// What a similar port needs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortTemplate {
     /// The network's id.
     pub network: String,
@@ -53,7 +54,7 @@ pub struct PortTemplate {
 }
 
 /// Addresses that a port may send from besides its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressPair {
     /// An address or a range.
     pub ip: String,

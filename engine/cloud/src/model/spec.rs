@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use rectifier_core::name::PortId;
 use rectifier_core::repair::Lack;
+use serde::{Deserialize, Serialize};
 
 use super::port::PortTemplate;
 
 /// What a server similar to an existing one needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerTemplate {
     /// The hardware and the image.
     pub shape: Shape,
@@ -21,12 +22,13 @@ pub struct ServerTemplate {
     /// Its tags. Ours are among them, if a repair made the server: they are not to be copied.
     pub tags: Vec<String>,
     /// What it has and a server made of all this would not have. A volume may be a PersistentVolume's: it is never copied,
-    /// never deleted.
+    /// never deleted. Not kept: it is decided upon before anything is made.
+    #[serde(skip)]
     pub lacks: Vec<Lack>,
 }
 
 /// The part of a server that is copied as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// The flavor's id.
     pub flavor: String,

@@ -28,7 +28,7 @@ pub(super) async fn ports(
     };
     let template = template(ctx, seen).await?;
     let name = NodeName::parse(&seen.request.node)?;
-    let (_, provisioning) = pool::of(cluster, &name);
+    let (_, provisioning) = pool::of_repair(cluster, &name, &seen.record);
     let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
     let ports = similar::ports(&template, &provisioning);
     if ports.is_empty() {
@@ -66,11 +66,12 @@ pub(super) async fn server(
     let between = Between::calls(ctx);
     let replacement = replacement(repair)?;
     let name = NodeName::parse(&seen.request.node)?;
-    let (_, provisioning) = pool::of(cluster, &name);
+    let (_, provisioning) = pool::of_repair(cluster, &name, &seen.record);
     let provisioning = provisioning.ok_or(Error::Missing("the pool has no provisioning"))?;
     let template = template(ctx, seen).await?;
     let token = token::issue(ctx, replacement, seen).await?;
     let zone = replacement.zone.as_deref();
+    let node = seen.record.traits(seen.node.as_ref());
     let user_data = template::user_data(
         &provisioning,
         &FirstBoot {
@@ -78,8 +79,8 @@ pub(super) async fn server(
             token: &token,
             server: &provisioning.api_server,
             ca: &root_ca(&ctx.client, &ctx.settings.namespace).await?,
-            labels: &similar::labels(seen.node.as_ref(), &provisioning, zone),
-            taints: &similar::taints(seen.node.as_ref(), &provisioning),
+            labels: &similar::labels(node.as_ref(), &provisioning, zone),
+            taints: &similar::taints(node.as_ref(), &provisioning),
         },
     )?;
     let whose = (ctx.settings.cluster.as_str(), seen.repair_uid.as_str());
@@ -95,6 +96,11 @@ pub(super) async fn server(
 }
 
 async fn template(ctx: &Context, seen: &Seen) -> Result<ServerTemplate, Error> {
+    let kept = similar::kept(&seen.record);
+    let unreadable = |_| Error::Missing("what was kept of the sick server cannot be read");
+    if let Some(kept) = kept.map_err(unreadable)? {
+        return Ok(kept);
+    }
     let id = seen
         .record
         .server_id

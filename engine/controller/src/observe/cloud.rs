@@ -1,7 +1,7 @@
 //! The cloud's side of a repair: complete and fresh, or not there at all.
 
 use rectifier_api::Provisioning;
-use rectifier_cloud::{Cloud, CloudError, Fault, InstanceAction, Port, Server};
+use rectifier_cloud::{Cloud, CloudError, Fault, InstanceAction, Port, Server, ServerTemplate};
 use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::name::{NodeName, PortId, ServerId};
 use rectifier_core::policy::Status;
@@ -27,12 +27,19 @@ pub(crate) async fn look(
     // By it a rung is chosen, and the cordon set; before anything is made the cloud is asked anew.
     let judges = node.filter(|_| record.phase == Phase::Judging);
     let ahead = judges.and_then(|node| cluster.take_described(&node.name, ctx.now()));
+    let kept = match similar::kept(record) {
+        Ok(kept) => kept,
+        Err(error) => {
+            let why = format!("what was kept of the sick server cannot be read: {error}");
+            return Ok(CloudSeen::Unavailable(why));
+        }
+    };
     let asked = ask(
         ctx.cloud.as_ref(),
         record,
         node,
         ahead,
-        provisioning,
+        (provisioning, kept),
         wanted,
         ctx.now(),
     );
@@ -44,6 +51,8 @@ pub(crate) async fn look(
         let joined = super::read_node(ctx, cluster, &NodeName::parse(&replacement.name)?).await?;
         view.replacement_node = joined.filter(|joined| is_ours(joined, replacement));
         let zone = replacement.zone.as_deref();
+        let traits = record.traits(node);
+        let node = traits.as_ref();
         let wanted = provisioning.map_or(Vec::new(), |how| similar::labels(node, how, zone));
         view.missing_labels = view
             .replacement_node
@@ -76,7 +85,7 @@ async fn ask(
     record: &Record,
     node: Option<&NodeSeen>,
     ahead: Option<Server>,
-    provisioning: Option<&Provisioning>,
+    (provisioning, kept): (Option<&Provisioning>, Option<ServerTemplate>),
     wanted: Needs,
     now: Timestamp,
 ) -> Result<CloudView, CloudError> {
@@ -130,7 +139,10 @@ async fn ask(
         .max(usize::try_from(replacement.ports_wanted).unwrap_or(0));
     view.ports_wanted = match (record.phase, &id) {
         (Phase::CreatingPorts, Some(id)) if recorded == 0 => {
-            let template = cloud.template(id).await?;
+            let template = match kept {
+                Some(kept) => kept,
+                None => cloud.template(id).await?,
+            };
             provisioning.map_or(0, |how| similar::ports(&template, how).len())
         }
         _ => recorded,

@@ -1,16 +1,18 @@
 //! What is read only because the rest of a look makes it necessary (`rectifier_core::repair::further`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::storage::v1::CSINode;
 use kube::api::Api;
-use rectifier_core::name::NodeName;
-use rectifier_core::repair::fitness::Fitness;
+use rectifier_core::name::{NodeName, ServerId};
+use rectifier_core::repair::fitness::{Fitness, daemons};
 use rectifier_core::repair::naming::Parts;
-use rectifier_core::repair::owners::OwnerRef;
-use rectifier_core::repair::{self, CloudSeen, Further, Lack, NodeSeen, Seen};
+use rectifier_core::repair::owners::{OwnerReady, OwnerRef};
+use rectifier_core::repair::{
+    self, CloudSeen, Further, Kept, Lack, NodeSeen, Record, Seen, Traits,
+};
 
 use super::{owner, pods, pool, seen_of, volume};
 use crate::abreast::abreast;
@@ -51,8 +53,9 @@ async fn read(
         owners,
         fitness,
         guests,
-        zone,
+        zones,
         name,
+        kept,
     } = wanted;
     if losses {
         let name = NodeName::parse(&seen.request.node)?;
@@ -64,9 +67,16 @@ async fn read(
         let name = NodeName::parse(&seen.request.node)?;
         seen.more.lacks = lacks(ctx, cluster, &name, seen).await;
     }
-    if let (Some(zone), Some(node)) = (zone, &seen.node) {
-        let bound = pods(ctx, &node.name).await?;
-        seen.more.bound = Some(volume::bound_to_zone(ctx, node, &bound, &zone).await?);
+    if !zones.is_empty()
+        && let Some(node) = &seen.node
+    {
+        let pods = pods(ctx, &node.name).await?;
+        let mut bound = BTreeMap::new();
+        for zone in zones {
+            let kept_out = volume::bound_to_zone(ctx, node, &pods, &zone).await?;
+            bound.insert(zone, kept_out);
+        }
+        seen.more.bound = Some(bound);
     }
     if name {
         seen.more.name = Some(unused_name(ctx, cluster, seen).await?);
@@ -74,8 +84,16 @@ async fn read(
     if let Some(owners) = owners {
         seen.more.owners = Some(owner::all(ctx, &owners).await?);
     }
-    if fitness && let (Some(old), Some(new)) = (&seen.node, joined(seen)) {
-        seen.more.fitness = Some(compare(ctx, old, new).await?);
+    if fitness && let Some(new) = joined(seen) {
+        let had = match (seen.record.kept(), &seen.node) {
+            (Some(kept), _) => (kept.drivers.clone(), kept.daemon_sets.clone()),
+            (None, Some(old)) => has(ctx, old).await?,
+            (None, None) => return Err(Error::Lost { what: "node" }),
+        };
+        seen.more.fitness = Some(compare(ctx, had, new).await?);
+    }
+    if kept && let Some(node) = &seen.node {
+        seen.more.kept = Some(keep(ctx, &seen.record, node).await?);
     }
     if guests && let Some(node) = joined(seen) {
         seen.more.guests = Some(seen_of(&pods(ctx, &node.name).await?)?);
@@ -136,7 +154,8 @@ async fn unused_name(
     seen: &Seen,
 ) -> Result<Result<String, String>, Error> {
     let node = &seen.request.node;
-    let (Ok(rules), Some(how)) = pool::of(cluster, &NodeName::parse(node)?) else {
+    let (Ok(rules), Some(how)) = pool::of_repair(cluster, &NodeName::parse(node)?, &seen.record)
+    else {
         return Ok(Err("the pool has no provisioning".to_owned()));
     };
     let first = repair::next_attempt(&seen.record);
@@ -175,22 +194,66 @@ fn joined(seen: &Seen) -> Option<&NodeSeen> {
     }
 }
 
-async fn compare(ctx: &Context, old: &NodeSeen, new: &NodeSeen) -> Result<Fitness, Error> {
-    let mut drivers_had = drivers(ctx, &old.name).await?;
-    drivers_had.extend(old.attached.iter().cloned());
+/// What the sick node has beside its Node object: its CSI drivers, and DaemonSets.
+async fn has(ctx: &Context, node: &NodeSeen) -> Result<(Vec<String>, Vec<OwnerReady>), Error> {
+    let mut drivers = drivers(ctx, &node.name).await?;
+    drivers.extend(node.attached.iter().cloned());
+    let pods = seen_of(&pods(ctx, &node.name).await?)?;
+    Ok((drivers.into_iter().collect(), daemons(&pods)))
+}
+
+async fn compare(
+    ctx: &Context,
+    (drivers_had, daemons_had): (Vec<String>, Vec<OwnerReady>),
+    new: &NodeSeen,
+) -> Result<Fitness, Error> {
     let mut fitness = Fitness {
-        drivers_had,
+        drivers_had: drivers_had.into_iter().collect(),
         drivers: drivers(ctx, &new.name).await?,
-        pods_had: seen_of(&pods(ctx, &old.name).await?)?,
+        daemons_had,
         pods: seen_of(&pods(ctx, &new.name).await?)?,
         daemon_sets: Vec::new(),
     };
-    let lacking = fitness.daemons_lacking();
-    let one = |(owner, _): &(&OwnerRef, bool)| daemon_set(ctx, (*owner).clone()).boxed();
-    let read = abreast(lacking.iter().map(one).collect());
-    let read: Vec<Option<(String, u32)>> = read.try_collect().await?;
+    let lacking = fitness.daemons_lacking().into_iter();
+    let lacking = lacking.map(|(owner, _)| daemon_set(ctx, owner).boxed());
+    let read: Vec<Option<(String, u32)>> = abreast(lacking.collect()).try_collect().await?;
     fitness.daemon_sets = read.into_iter().flatten().collect();
     Ok(fitness)
+}
+
+/// 64 KiB, as the record's schema has it.
+const KEPT: usize = 65_536;
+
+/// Everything that a replacement is made from and measured by, once its server is gone; or why that cannot be read.
+async fn keep(
+    ctx: &Context,
+    record: &Record,
+    node: &NodeSeen,
+) -> Result<Result<Kept, String>, Error> {
+    let Some(id) = &record.server_id else {
+        return Ok(Err("the record names no server".to_owned()));
+    };
+    let template = match ctx.cloud.template(&ServerId::parse(id)?).await {
+        Ok(template) => template,
+        Err(error) => return Ok(Err(chain(&error))),
+    };
+    let server = match serde_json::to_string(&template) {
+        Ok(server) if server.len() <= KEPT => server,
+        Ok(server) => {
+            let bytes = server.len();
+            return Ok(Err(format!(
+                "what its server is takes {bytes} bytes: it cannot go first"
+            )));
+        }
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let (drivers, daemon_sets) = has(ctx, node).await?;
+    Ok(Ok(Kept {
+        server,
+        node: Traits::from(node),
+        drivers,
+        daemon_sets,
+    }))
 }
 
 /// The CSI drivers that are registered on a node.

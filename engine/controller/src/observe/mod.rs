@@ -209,7 +209,7 @@ async fn hands(
             true => Stop::Runs,
             false => stop::read(ctx).await,
         },
-        pool_paused: pool::paused(cluster, node),
+        pool_paused: pool.and_then(|pool| pool::paused(pool)),
         // known when it is asked for
         turn: Turn::Free,
         approve: word(APPROVE),

@@ -7,7 +7,7 @@ use rectifier_api::{Mode, Provisioning, RepairPool};
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::Seconds;
 use rectifier_core::repair::drain::DrainRules;
-use rectifier_core::repair::{NoRules, PAUSED, Record, Rules};
+use rectifier_core::repair::{NoCapacity, NoRules, PAUSED, Record, Rules};
 use rectifier_core::standing::NOT_READY;
 
 use crate::cluster::Cluster;
@@ -20,7 +20,7 @@ pub(crate) fn of(
     told(cluster.pool_of(node))
 }
 
-/// The same for a repair: when its Node is gone, the pool by whose rules it began says how it ends.
+/// The same for a repair: when its Node is gone, or there is no way back, the pool by whose rules it began says how it ends.
 pub(crate) fn of_repair(
     cluster: &Cluster,
     node: &NodeName,
@@ -32,10 +32,11 @@ pub(crate) fn of_repair(
     }
 }
 
-/// The pool by whose rules a repair began, if its Node is gone.
+/// The pool by whose rules a repair began, if its Node is gone, or there is no way back: whatever a Node says that came in its place.
 fn gone(cluster: &Cluster, node: &NodeName, record: &Record) -> Option<Arc<RepairPool>> {
     let began = record.pool.as_deref().and_then(|pool| cluster.pool(pool));
-    began.filter(|_| cluster.facts(node).is_none())
+    let stays = record.side().is_past_return() || cluster.facts(node).is_none();
+    began.filter(|_| stays)
 }
 
 /// The pool whose rules are a repair's.
@@ -54,9 +55,8 @@ fn told(pool: Result<Arc<RepairPool>, NoRules>) -> (Result<Rules, NoRules>, Opti
     }
 }
 
-/// Why the node's pool is paused, if it is.
-pub(crate) fn paused(cluster: &Cluster, node: &NodeName) -> Option<String> {
-    let pool = cluster.pool_of(node).ok()?;
+/// Why it is paused, if it is.
+pub(crate) fn paused(pool: &RepairPool) -> Option<String> {
     pool.annotations().get(PAUSED).cloned()
 }
 
@@ -81,6 +81,11 @@ pub(crate) fn rules(pool: &RepairPool) -> Rules {
             .provisioning
             .as_ref()
             .map_or(Vec::new(), |how| how.zones.clone()),
+        no_capacity: pool
+            .spec
+            .provisioning
+            .as_ref()
+            .map_or(NoCapacity::Wait, |how| how.when_no_capacity),
         drain: DrainRules {
             unmanaged_pods: pool.spec.drain.unmanaged_pods,
             local_data: pool.spec.drain.local_data,

@@ -1,12 +1,12 @@
 //! What a replacement's node gets of the sick one's labels and taints.
 
 use rectifier_api::Provisioning;
-use rectifier_core::repair::NodeSeen;
+use rectifier_core::repair::Traits;
 
 /// The labels of the sick node that the pool copies to its replacement, as `name=value` pairs. `zone`: the replacement is made
 /// in another than the sick node's, and its cloud says which.
 pub(crate) fn labels(
-    node: Option<&NodeSeen>,
+    node: Option<&Traits>,
     provisioning: &Provisioning,
     zone: Option<&str>,
 ) -> Vec<(String, String)> {
@@ -20,7 +20,7 @@ pub(crate) fn labels(
 
 /// The taints of the sick node that the pool copies, as `key=value:Effect`. Those of Kubernetes' own say how the sick node is,
 /// and ours what becomes of it.
-pub(crate) fn taints(node: Option<&NodeSeen>, provisioning: &Provisioning) -> Vec<String> {
+pub(crate) fn taints(node: Option<&Traits>, provisioning: &Provisioning) -> Vec<String> {
     let taints = node.into_iter().flat_map(|node| &node.taints);
     let wanted = |taint: &str| {
         let key = taint.split([':', '=']).next().unwrap_or_default();
@@ -63,6 +63,7 @@ mod tests {
         .unwrap();
         let now = jiff::Timestamp::UNIX_EPOCH;
         let node = crate::observe::node::seen(&node, &Cluster::default(), now).unwrap();
+        let node = Traits::from(&node);
         assert_eq!(
             taints(Some(&node), &how),
             ["dedicated=gpu:NoSchedule", "example.com/a:NoExecute"]
@@ -81,6 +82,7 @@ mod tests {
         .unwrap();
         let now = jiff::Timestamp::UNIX_EPOCH;
         let node = crate::observe::node::seen(&node, &Cluster::default(), now).unwrap();
+        let node = Traits::from(&node);
         let names = |zone| -> Vec<String> {
             let labels = labels(Some(&node), &how, zone).into_iter();
             labels.map(|(name, _)| name).collect()

@@ -17,7 +17,7 @@ use rectifier_cloud::{Cloud, CloudError, PortTemplate, ServerSpec, ServerTemplat
 use rectifier_core::leftovers::PROVISIONAL;
 use rectifier_core::name::{InvalidName, PortId, ServerId};
 use rectifier_core::repair::naming::Parts;
-use rectifier_core::repair::{Lack, Part, Replacement};
+use rectifier_core::repair::{Lack, Part, Record, Replacement};
 
 use crate::act::marks;
 use crate::error::{Error, api};
@@ -141,6 +141,16 @@ pub struct Sick<'a> {
     pub pool: &'a str,
     /// Its server.
     pub server: &'a ServerId,
+}
+
+/// What a server similar to the sick one needs; or needed, where that goes first.
+///
+/// # Errors
+/// What was kept of it cannot be read.
+pub(crate) fn kept(record: &Record) -> Result<Option<ServerTemplate>, serde_json::Error> {
+    let kept = record.kept();
+    kept.map(|kept| serde_json::from_str(&kept.server))
+        .transpose()
 }
 
 /// What a server similar to this one would lack. Nothing is made.

@@ -7,7 +7,7 @@ use rectifier_cloud::{Cloud, CloudError, PortTemplate, ServerSpec, ServerTemplat
 use rectifier_core::name::{NodeName, ServerId};
 use rectifier_core::repair::naming::Parts;
 use rectifier_core::repair::{
-    CloudView, Lack, NoRules, NodeSeen, Replacement, Rules, differs, likeness,
+    CloudView, Lack, NoCapacity, NoRules, NodeSeen, Replacement, Rules, Traits, differs, likeness,
 };
 
 use super::template::{self, FirstBoot};
@@ -41,6 +41,8 @@ pub struct Rehearsal {
     pub without: Vec<Lack>,
     /// Zones that would be tried when no host in this one can take it.
     pub zones: Vec<String>,
+    /// What is done when none of those can, either.
+    pub no_capacity: NoCapacity,
 }
 
 /// Why it cannot be said what would be made.
@@ -138,6 +140,7 @@ pub async fn rehearse(
         is,
         refused,
         zones: how.zones,
+        no_capacity: how.when_no_capacity,
     })
 }
 
@@ -147,13 +150,15 @@ pub async fn rehearse(
 /// Nothing would be made, or it cannot be said.
 pub async fn first_boot(client: &Client, node: &str, now: Timestamp) -> Result<String, Unclear> {
     let (sick, rules, how) = sick(client, node, now).await?;
+    let name = any_name(&how, node, &rules);
+    let node = Traits::from(&sick);
     let boot = FirstBoot {
-        node: &any_name(&how, node, &rules),
+        node: &name,
         token: "BOOTSTRAP-TOKEN",
         server: &how.api_server,
         ca: &root_ca(client, "default").await.map_err(Box::new)?,
-        labels: &labels(Some(&sick), &how, None),
-        taints: &taints(Some(&sick), &how),
+        labels: &labels(Some(&node), &how, None),
+        taints: &taints(Some(&node), &how),
     };
     template::user_data(&how, &boot).map_err(|error| Unclear::Uncertain(chain(&error)))
 }

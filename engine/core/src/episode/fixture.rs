@@ -9,7 +9,7 @@ use crate::name::{BootId, ConditionKind, FixName, NodeName, PolicyName, Uid, Uni
 use crate::policy::{
     Advice, Decision, FixCall, Freshness, PolicyRef, Remedy, Status, UnitCall, UnitVerb,
 };
-use crate::repair::{Asks, Grant, Phase};
+use crate::repair::{Asks, Grant, Phase, Side};
 
 pub(super) const KIND: &str = "ContainerRuntimeUnhealthy";
 
@@ -122,6 +122,7 @@ pub(super) fn repair(asks: Asks, phase: Phase) -> Watched<RepairSeen> {
         withdrawn: false,
         accepted_grant: None,
         phase,
+        past_return: phase.fits(Side::Committed) && phase != Phase::NeedsHuman,
         grant: None,
         wants: None,
     };

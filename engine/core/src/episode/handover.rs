@@ -78,10 +78,17 @@ pub(super) fn next(
         held(memory, Reason::RepairEnding, news);
         return None;
     }
+    if let Some(write) = take_over(memory, repair, seen) {
+        // from here on, whoever heals withdraws nothing of another's: whose it is tells the next look
+        disown(memory, repair, None);
+        return Some(write);
+    }
     let Some(kind) = adopt(memory, repair, seen) else {
         held(memory, Reason::RepairForOther, news);
         return persons_reboot(memory, repair, seen, begin, news);
     };
+    // what is another's is said of the others
+    held(memory, Reason::RepairForOther, news);
     // A grant is not taken under the stop switch or a pause: the control plane reads the same, takes it back, and says why.
     // Nor is one that could not be remembered: it runs out, and the cloud is asked for the reboot.
     let halted = is_halted(memory);
@@ -164,21 +171,40 @@ fn persons_reboot(
     Some(RepairWrite::Accept { grant })
 }
 
-/// The name is free. The episode that asks for most goes first, then the oldest.
+/// The name is free.
 fn open(memory: &Memory, seen: &Seen, limits: &Limits) -> Option<RepairWrite> {
+    let (asks, episode) = gravest(memory)?;
+    Some(RepairWrite::Open {
+        problem: episode.problem.clone(),
+        asks,
+        deadline: after(seen.now, limits.heal_within),
+    })
+}
+
+/// The episode that asks for most goes first, then the oldest.
+fn gravest(memory: &Memory) -> Option<(Asks, &Episode)> {
     let asking = memory
         .episodes
         .values()
-        .filter_map(|episode| Some((episode.handover.as_ref()?, episode)));
-    let (handover, episode) = asking.max_by(|(a, one), (b, other)| {
-        a.asks
-            .cmp(&b.asks)
-            .then(other.problem.since.cmp(&one.problem.since))
-    })?;
-    Some(RepairWrite::Open {
+        .filter_map(|episode| Some((episode.asks()?, episode)));
+    asking.max_by(|(a, one), (b, other)| a.cmp(b).then(other.problem.since.cmp(&one.problem.since)))
+}
+
+/// A node has one repair. While that is there only to leave the node to us, a problem of which more is asked takes it from the one
+/// that opened it; what has gone further is not turned to something else in its midst.
+fn take_over(memory: &Memory, repair: &RepairSeen, seen: &Seen) -> Option<RepairWrite> {
+    let node = seen.node.value.as_ref()?;
+    let is_left_to_us = node.uid.as_str() == repair.node_uid
+        && repair.asks == Asks::InNode
+        && repair.phase == Phase::HealingInNode
+        && repair.wants.is_none();
+    let (asks, episode) = gravest(memory).filter(|_| is_left_to_us)?;
+    if asks == Asks::InNode || episode.problem.kind == repair.problem {
+        return None;
+    }
+    Some(RepairWrite::TakeOver {
         problem: episode.problem.clone(),
-        asks: handover.asks,
-        deadline: after(seen.now, limits.heal_within),
+        asks,
     })
 }
 
@@ -189,7 +215,7 @@ fn withdraw(memory: &mut Memory, repair: &RepairSeen) -> Option<RepairWrite> {
         || repair.wants.is_some()
         || repair.withdrawn
         || repair.phase.is_final()
-        || repair.phase.is_committed()
+        || repair.past_return
     {
         memory.withdraw = None;
         return None;
@@ -205,6 +231,7 @@ fn adopt(memory: &mut Memory, repair: &RepairSeen, seen: &Seen) -> Option<Condit
         return None;
     }
     let kind = ConditionKind::parse(repair.problem.as_str()).ok()?;
+    disown(memory, repair, Some(&kind));
     let episode = memory.episodes.get_mut(&kind)?;
     ask(episode, repair.asks);
     if let Some(handover) = &mut episode.handover {
@@ -214,6 +241,19 @@ fn adopt(memory: &mut Memory, repair: &RepairSeen, seen: &Seen) -> Option<Condit
         handover.held = None;
     }
     Some(kind)
+}
+
+/// The repair is no other episode's.
+fn disown(memory: &mut Memory, repair: &RepairSeen, owner: Option<&ConditionKind>) {
+    for (kind, episode) in &mut memory.episodes {
+        let is_its = |handover: &&mut Handover| handover.repair.as_ref() == Some(&repair.uid);
+        if Some(kind) != owner
+            && let Some(handover) = episode.handover.as_mut().filter(is_its)
+        {
+            handover.repair = None;
+            handover.deadline = None;
+        }
+    }
 }
 
 /// The grant that may be accepted now, and the boot that it ends.

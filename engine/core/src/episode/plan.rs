@@ -48,6 +48,13 @@ pub enum RepairWrite {
     },
     /// Ask for more.
     Raise(Asks),
+    /// Make it a graver problem's, for which more is asked: nothing but healing in the node has come of it yet.
+    TakeOver {
+        /// What for.
+        problem: Problem,
+        /// How much is asked.
+        asks: Asks,
+    },
     /// Ask to be left alone for longer.
     Extend {
         /// Until then.

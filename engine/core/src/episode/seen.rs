@@ -82,6 +82,8 @@ pub struct RepairSeen {
     pub accepted_grant: Option<String>,
     /// `status.phase`.
     pub phase: Phase,
+    /// By its status there is only forward: its healing does not end the repair.
+    pub past_return: bool,
     /// `status.grant`.
     pub grant: Option<Grant>,
     /// What a person wants done to the node (`spec.wants`, or the annotation): its healing does not end the repair.

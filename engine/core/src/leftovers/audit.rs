@@ -235,7 +235,8 @@ fn of_nodes(found: &Found, named: &Named) -> Vec<Finding> {
         if nodes.len() > 1 {
             findings.push(finding(Kind::SharedServer, server, &names));
         }
-        if !found.servers.iter().any(|one| one.id.as_str() == server) {
+        let is_there = found.servers.iter().any(|one| one.id.as_str() == server);
+        if !is_there && !named.going.contains(server) {
             findings.push(finding(Kind::NodeWithoutServer, server, &names));
         }
     }
@@ -437,6 +438,16 @@ mod tests {
                 (Kind::SharedServer, false, false)
             ]
         );
+        // an open repair takes it away: its Node stays until the replacement is there
+        let mut going = node("gone");
+        let record = Record {
+            phase: Phase::DeletingServer,
+            server_id: Some("gone".to_owned()),
+            committed_at: Some(at(0)),
+            ..Record::default()
+        };
+        going.repair(UID, &record);
+        assert!(kinds(Vec::new(), Vec::new(), &going).is_empty());
     }
 
     #[test]

@@ -23,7 +23,10 @@ pub(super) fn awaited(seen: &Seen, rules: &Rules) -> Option<Next> {
     sick_node(seen)?.labels.get(EXCLUDED)?;
     let mut steps = seen.record.steps.iter();
     let drained = steps.find(|step| step.phase == Phase::Draining)?.at;
-    let words = || format!("they have {} s from the drain's beginning", rules.balancers);
-    (seconds_between(drained, seen.now) < rules.balancers)
+    // of one that goes first they are told when that is certain
+    let ended = seen.record.room.as_ref().and_then(|room| room.ended_at);
+    let told = ended.map_or(drained, |ended| ended.max(drained));
+    let words = || format!("they have {} s since they were told", rules.balancers);
+    (seconds_between(told, seen.now) < rules.balancers)
         .then(|| Next::wait(seen, Reason::LeavingBalancers, words()))
 }

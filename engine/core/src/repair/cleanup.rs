@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::guests;
 use super::next::{Act, Next};
-use super::replace::{again, fresh};
+use super::replace::{again, fresh, still_called_off};
 use super::seen::{CloudView, Seen};
-use super::{Phase, call_off, called_off, ours, sick_node};
+use super::{Phase, call_off, ours, room, sick_node};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::Outcome;
@@ -16,7 +16,7 @@ use crate::reason::Reason;
 pub(super) fn discarding(seen: &Seen) -> Next {
     match remove(seen, Reason::ReplacementFailed) {
         Some(next) => next,
-        None => match called_off(seen) {
+        None => match still_called_off(seen) {
             Some(reason) => call_off(seen, reason),
             None => again(seen),
         },
@@ -46,6 +46,7 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
                     last.outcome = Outcome::Refused;
                     last.reason = why;
                 }
+                room::forget(record);
             })
         }
     }

@@ -5,7 +5,7 @@ use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, autoscaler, balancers, dead, owners, sick_node};
+use super::{Phase, autoscaler, balancers, dead, owners, replace, room, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -34,6 +34,8 @@ pub(super) fn committed(seen: &Seen) -> Next {
 /// What keeps the committed replacement from taking more off the sick node, if anything does. Looked at again before each
 /// step that cannot be taken back: minutes may have passed since the commit.
 pub(super) fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
+    // the sick server goes first: there is none yet
+    seen.record.committed_at?;
     let replacement = seen.record.replacement.as_ref();
     let committed = replacement.and_then(|replacement| replacement.node_uid.as_deref());
     let Some(node) = &view.replacement_node else {
@@ -47,13 +49,10 @@ pub(super) fn lost(seen: &Seen, view: &CloudView) -> Option<String> {
 
 /// Pods leave the sick node by eviction, within their budgets.
 pub(super) fn draining(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
+    let view = match room::go_on(seen) {
         Ok(view) => view,
         Err(next) => return *next,
     };
-    if let Some(why) = lost(seen, view) {
-        return Next::wait(seen, Reason::ReplacementLost, why);
-    }
     let Some(owners) = owners::to_record(seen) else {
         return Next::wait(seen, Reason::Evicting, "whoever made its pods was not read");
     };
@@ -94,7 +93,10 @@ pub(super) fn delete(seen: &Seen, view: &CloudView) -> Next {
         Reason::DeletingServer,
         seen.record.server_id.clone().unwrap_or_default(),
     )
-    .with(|record| record.server_ports = ports);
+    .with(|record| {
+        record.server_ports = ports;
+        room::ended(record, seen.now);
+    });
     match &view.server {
         Some(server) => next.then(Act::DeleteServer(server.id.clone())),
         None => next,
@@ -120,15 +122,21 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
     }
     // A 404 counts only from a cloud that, with the same token, shows another server of ours: a wrong project or a
     // half-blind API would answer 404 to everything.
-    if view.replacements.is_empty() {
-        return Next::wait(
-            seen,
-            Reason::CloudUnavailable,
-            "it shows neither the sick server nor its replacement",
-        );
+    let gone_at = seen.record.room.as_ref().and_then(|room| room.gone_at);
+    let shows_ours = match seen.record.committed_at {
+        Some(_) => !view.replacements.is_empty(),
+        // it still tells what was done to the one that is gone, or did so before
+        None => !view.actions.is_empty() || gone_at.is_some() || dead::confirmed(seen),
+    };
+    if !shows_ours {
+        let why = match seen.record.committed_at {
+            Some(_) => "it shows neither the sick server nor its replacement",
+            None => "it shows neither the sick server nor what was done to it",
+        };
+        return Next::wait(seen, Reason::CloudUnavailable, why);
     }
     // Nor does it prove that the machine is off: with its host down a delete is only the database's.
-    if !dead::is_ended(seen, view) {
+    if gone_at.is_none() && !dead::is_ended(seen, view) {
         return Next::wait(seen, Reason::HostUnreachable, dead::NO_PROOF_OF_DELETE);
     }
     if !view.old_ports.is_empty() {
@@ -137,6 +145,13 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
             Act::DeletePorts(view.old_ports.clone()),
             Reason::DeletingServer,
         );
+    }
+    if seen.record.committed_at.is_none() {
+        return replace::begin(seen, None).with(|record| {
+            if let Some(room) = &mut record.room {
+                room.gone_at = room.gone_at.or(Some(seen.now));
+            }
+        });
     }
     // it has its pods by now
     let replacement = view.replacement_node.as_ref();
@@ -175,6 +190,7 @@ pub(super) fn deleting_node(seen: &Seen) -> Next {
                     last.outcome = Outcome::Recovered;
                     last.reason = Reason::Replaced;
                 }
+                room::forget(record);
             })
         }
     }

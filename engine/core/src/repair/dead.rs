@@ -8,10 +8,9 @@ use super::drain::{self, BEYOND_GRACE};
 use super::next::{Act, Next};
 use super::power::{ask, may_ask_again};
 use super::record::{Power, Silence};
-use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
 use super::server::{busy, newest, our_stop, stopped_by};
-use super::{Phase, age, committed, sick_node};
+use super::{Phase, age, committed, room, sick_node};
 use crate::clock::seconds_between;
 use crate::policy::{Seconds, Status};
 use crate::reason::Reason;
@@ -80,13 +79,10 @@ pub(super) fn begin(seen: &Seen, view: &CloudView) -> Next {
 
 /// Ends with a proof, with a node that is well again, or with a person.
 pub(super) fn stopping(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
+    let view = match room::go_on(seen) {
         Ok(view) => view,
         Err(next) => return *next,
     };
-    if let Some(why) = committed::lost(seen, view) {
-        return Next::wait(seen, Reason::ReplacementLost, why);
-    }
     if confirmed(seen) {
         return proven(seen, Reason::ConfirmedDead, "a person's word".to_owned());
     }
@@ -151,9 +147,14 @@ pub(super) fn deleted(view: &CloudView) -> Option<&str> {
     Some(&ended.request)
 }
 
+/// What follows takes volumes and pods from it, and is not taken back.
 fn proven(seen: &Seen, reason: Reason, proof: String) -> Next {
-    Next::enter(seen, Phase::Detaching, reason, proof.clone())
-        .with(|record| record.proof = Some(proof))
+    room::hold(seen).unwrap_or_else(|| {
+        Next::enter(seen, Phase::Detaching, reason, proof.clone()).with(|record| {
+            record.proof = Some(proof);
+            room::ended(record, seen.now);
+        })
+    })
 }
 
 fn status(view: &CloudView) -> String {
@@ -169,16 +170,13 @@ fn status(view: &CloudView) -> String {
 /// What the node still holds is let go: of a machine that is proven to be off by Kubernetes' own out-of-service taint, of
 /// one that lives by its kubelet.
 pub(super) fn detaching(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
+    let view = match room::go_on(seen) {
         Ok(view) => view,
         Err(next) => return *next,
     };
     let Some(node) = sick_node(seen) else {
         return committed::emptied(seen);
     };
-    if let Some(why) = committed::lost(seen, view) {
-        return Next::wait(seen, Reason::ReplacementLost, why);
-    }
     if seen.record.proof.is_some()
         && let Some(next) = off(seen, view, node)
     {

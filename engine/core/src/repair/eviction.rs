@@ -26,7 +26,7 @@ pub(super) fn evict(seen: &Seen) -> Option<Next> {
     Some(written(seen, &plan, next))
 }
 
-/// The same after the commit, where a pool may have pods deleted that have not left in time. Before it no pod is ever lost
+/// The same after the point of no return, where a pool may have pods deleted that have not left in time. Before it no pod is ever lost
 /// below its budget: there a person is asked.
 pub(super) fn evict_or_delete(seen: &Seen) -> Option<Next> {
     let (plan, rules) = match plan(seen) {
@@ -34,7 +34,8 @@ pub(super) fn evict_or_delete(seen: &Seen) -> Option<Next> {
         Err(next) => return Some(*next),
     };
     let late = age(seen).min(seen.watched) >= rules.drain_within;
-    if rules.last_resort != LastResort::Delete || !late || plan.evict.is_empty() {
+    let may = rules.last_resort == LastResort::Delete && seen.record.side().is_past_return();
+    if !may || !late || plan.evict.is_empty() {
         return evict(seen);
     }
     // No budget holds anybody back, and the order stays.

@@ -12,7 +12,8 @@
 use std::collections::BTreeSet;
 
 use super::drain::{Owner, PodSeen};
-use super::owners::OwnerRef;
+use super::owners::{OwnerReady, OwnerRef};
+use super::room::Traits;
 use super::seen::{NodeSeen, Rules};
 
 /// What was read of both nodes beside their Node objects.
@@ -22,8 +23,8 @@ pub struct Fitness {
     pub drivers_had: BTreeSet<String>,
     /// The replacement's.
     pub drivers: BTreeSet<String>,
-    /// The sick node's pods.
-    pub pods_had: Vec<PodSeen>,
+    /// The DaemonSets that have a pod on the sick node ([`daemons`]).
+    pub daemons_had: Vec<OwnerReady>,
     /// The replacement's.
     pub pods: Vec<PodSeen>,
     /// Those of the DaemonSets that [`Fitness::daemons_lacking`] which are still there, and on how many nodes each is Ready.
@@ -33,20 +34,28 @@ pub struct Fitness {
 impl Fitness {
     /// The DaemonSets that have a pod on the sick node and no Ready one on the replacement; and whether that on the sick node
     /// is Ready.
-    pub fn daemons_lacking(&self) -> Vec<(&OwnerRef, bool)> {
-        let daemons = self
-            .pods_had
-            .iter()
-            .filter(|pod| pod.owner == Owner::DaemonSet && pod.tolerates_provisional);
-        let mut lacking: Vec<(&OwnerRef, bool)> = daemons
-            .filter_map(|pod| pod.controller.as_ref())
-            .filter(|owner| !has_ready(&self.pods, owner))
-            .map(|owner| (owner, has_ready(&self.pods_had, owner)))
-            .collect();
-        lacking.sort();
-        lacking.dedup();
-        lacking
+    pub fn daemons_lacking(&self) -> Vec<(OwnerRef, bool)> {
+        let had = self.daemons_had.iter();
+        had.map(|had| (had.owner(), had.ready > 0))
+            .filter(|(owner, _)| !has_ready(&self.pods, owner))
+            .collect()
     }
+}
+
+/// The DaemonSets whose pods are on a node and would come to its replacement while it bears our taint, in order; with how
+/// many of those are Ready there: one, or none.
+pub fn daemons(pods: &[PodSeen]) -> Vec<OwnerReady> {
+    let daemons = pods
+        .iter()
+        .filter(|pod| pod.owner == Owner::DaemonSet && pod.tolerates_provisional)
+        .filter_map(|pod| pod.controller.as_ref());
+    let mut owners: Vec<&OwnerRef> = daemons.collect();
+    owners.sort();
+    owners.dedup();
+    let had = owners
+        .into_iter()
+        .map(|owner| OwnerReady::of(owner, u32::from(has_ready(pods, owner))));
+    had.collect()
 }
 
 fn has_ready(pods: &[PodSeen], owner: &OwnerRef) -> bool {
@@ -61,14 +70,13 @@ pub(super) fn lacking(fitness: &Fitness) -> Option<String> {
     if let Some(driver) = fitness.drivers_had.difference(&fitness.drivers).next() {
         return Some(format!("it lacks the CSI driver {driver}"));
     }
-    let counts = |owner: &OwnerRef, was_ready: bool| {
+    let counts = |(owner, was_ready): &(OwnerRef, bool)| {
         let mut sets = fitness.daemon_sets.iter();
         let there = sets.find(|(uid, _)| *uid == owner.uid);
-        there.is_some_and(|(_, ready)| was_ready || *ready > 0)
+        there.is_some_and(|(_, ready)| *was_ready || *ready > 0)
     };
-    let lacking = fitness.daemons_lacking();
-    let mut lacking = lacking.into_iter();
-    let (owner, _) = lacking.find(|(owner, was_ready)| counts(owner, *was_ready))?;
+    let mut lacking = fitness.daemons_lacking().into_iter();
+    let (owner, _) = lacking.find(counts)?;
     Some(format!(
         "it lacks a Ready pod of the DaemonSet {}/{}",
         owner.namespace, owner.name
@@ -76,7 +84,7 @@ pub(super) fn lacking(fitness: &Fitness) -> Option<String> {
 }
 
 /// The same, by the Node objects alone.
-pub(super) fn of_node(old: Option<&NodeSeen>, new: &NodeSeen, rules: &Rules) -> Option<String> {
+pub(super) fn of_node(old: Option<&Traits>, new: &NodeSeen, rules: &Rules) -> Option<String> {
     if let Some(taint) = new.taints.iter().find(|taint| starts_up(old, taint, rules)) {
         return Some(format!("it bears the taint {taint}"));
     }
@@ -111,7 +119,7 @@ const MEMORY_PERCENT: u64 = 2;
 const MEMORY_AT_LEAST: u64 = 64 * 1024 * 1024 * 1000;
 
 /// How much of it the replacement must have; `None`: that does not matter.
-fn least(old: &NodeSeen, name: &str) -> Option<u64> {
+fn least(old: &Traits, name: &str) -> Option<u64> {
     let allocatable = old.allocatable.get(name).copied().unwrap_or(0);
     match name {
         "cpu" | "pods" => Some(allocatable),
@@ -130,7 +138,7 @@ fn least(old: &NodeSeen, name: &str) -> Option<u64> {
 
 /// The taint says that something has not finished yet: Kubernetes' and the cloud's own always do; another does if the sick
 /// node has it not, and neither we nor the pool say that it may be there.
-fn starts_up(old: Option<&NodeSeen>, taint: &str, rules: &Rules) -> bool {
+fn starts_up(old: Option<&Traits>, taint: &str, rules: &Rules) -> bool {
     let key = key(taint);
     if taint.ends_with(":PreferNoSchedule") || key.starts_with("rectifier.dev/") {
         return false;
@@ -143,7 +151,7 @@ fn starts_up(old: Option<&NodeSeen>, taint: &str, rules: &Rules) -> bool {
         // what a network's or a driver's agent takes away when it runs, and sets again when it does not
         || key.ends_with("not-ready")
         || key.ends_with("uninitialized");
-    let has = |old: &NodeSeen| old.taints.iter().any(|own| self::key(own) == key);
+    let has = |old: &Traits| old.taints.iter().any(|own| self::key(own) == key);
     always || !old.is_some_and(has)
 }
 

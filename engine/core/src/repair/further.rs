@@ -1,13 +1,16 @@
 //! What is read only because the rest of a look makes it necessary: [`super::needs`] knows the phase alone, and what would
 //! cost many requests at every look is needed at few.
 
+use std::collections::BTreeMap;
+
 use super::drain::PodSeen;
 use super::fitness::Fitness;
 use super::likeness::Lack;
 use super::next::Next;
 use super::owners::{OwnerRef, OwnerSeen};
+use super::room::{self, Kept};
 use super::seen::Seen;
-use super::{Phase, cleanup, guests, judge, preflight, replace};
+use super::{Phase, cleanup, committed, guests, judge, preflight, replace};
 use crate::reason::Reason;
 
 /// What is to be read yet.
@@ -23,10 +26,12 @@ pub struct Further {
     pub fitness: bool,
     /// The replacement's pods.
     pub guests: bool,
-    /// What keeps pods out of this zone: `More::bound`.
-    pub zone: Option<String>,
+    /// What keeps pods out of these zones: `More::bound`.
+    pub zones: Vec<String>,
     /// The next attempt's name: `More::name`.
     pub name: bool,
+    /// What a replacement is made from when the sick server is gone: `More::kept`.
+    pub kept: bool,
 }
 
 /// What was read.
@@ -40,10 +45,12 @@ pub struct More {
     pub fitness: Option<Fitness>,
     /// The pods bound to the replacement's node.
     pub guests: Option<Vec<PodSeen>>,
-    /// The pods that a volume keeps out of the next zone, each with its volume, in words.
-    pub bound: Option<Vec<String>>,
+    /// By zone, the pods that a volume keeps out of it, each with its volume, in words.
+    pub bound: Option<BTreeMap<String, Vec<String>>>,
     /// A name that no Node and no server has; or why the pool's template gives none.
     pub name: Option<Result<String, String>>,
+    /// What a replacement is made from when the sick server is gone; or why that cannot be read.
+    pub kept: Option<Result<Kept, String>>,
 }
 
 /// What is to be read yet, by what was seen. What is read may make more necessary.
@@ -57,9 +64,10 @@ pub fn further(seen: &Seen) -> Further {
             && seen.more.fitness.is_none()
             && replace::joining(seen).reason == Reason::Comparing,
         guests: guests::are_due(seen),
-        zone: zone(seen),
+        zones: zones(seen),
         name: seen.more.name.is_none()
             && begins(seen).is_some_and(|next| next.reason == Reason::Naming),
+        kept: room::is_due(seen),
     }
 }
 
@@ -68,15 +76,19 @@ fn begins(seen: &Seen) -> Option<Next> {
     match seen.record.phase {
         Phase::Cordoning => Some(judge::cordoning(seen)),
         Phase::Discarding => Some(cleanup::discarding(seen)),
+        Phase::DeletingServer => Some(committed::deleting_server(seen)),
         _ => None,
     }
 }
 
-fn zone(seen: &Seen) -> Option<String> {
+fn zones(seen: &Seen) -> Vec<String> {
     let is_due = seen.record.phase == Phase::Discarding
         && seen.more.bound.is_none()
         && cleanup::discarding(seen).reason == Reason::NoHost;
-    is_due.then(|| replace::next_zone(seen).cloned()).flatten()
+    match is_due {
+        true => replace::further_zones(seen).to_vec(),
+        false => Vec::new(),
+    }
 }
 
 fn owners(seen: &Seen) -> Option<Vec<OwnerRef>> {

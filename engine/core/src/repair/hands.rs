@@ -92,7 +92,7 @@ const WORDS_KEPT: usize = 256;
 /// nothing new is made or touched, and what is ours may still be taken back. After the commit it is safer to finish than to
 /// stop. A storm is for what we conclude ourselves: a person who asks for one node's repair has looked.
 pub(super) fn frozen(seen: &Seen) -> Option<(Reason, String)> {
-    if seen.record.committed_at.is_some() {
+    if seen.record.side().is_past_return() {
         return None;
     }
     let acts = seen.pool.as_ref().map_or(true, |rules| rules.acts);
@@ -278,15 +278,18 @@ pub(super) fn not_yet(seen: &Seen, approves: bool, rung: Rung) -> Option<Next> {
 
 /// Whoever ends it after its commit is told what becomes of that.
 pub(super) fn say_too_late(seen: &Seen, next: Next) -> Next {
+    let Some(why) = next.record.side().no_way_back() else {
+        return next;
+    };
     let mut words = String::new();
     if seen.hands.reject.is_some() {
-        words.push_str("; rejected too late: its replacement is committed");
+        words.push_str("; rejected too late: ");
+        words.push_str(why);
     }
     if seen.hands.deleted {
         words.push_str("; its deletion waits until it is over");
     }
-    let committed = next.record.committed_at.is_some() && !next.record.phase.is_final();
-    if !committed || next.record.message.ends_with(&words) {
+    if next.record.phase.is_final() || next.record.message.ends_with(&words) {
         return next;
     }
     next.with(|record| record.message.push_str(&words))

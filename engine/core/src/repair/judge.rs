@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::next::{Act, Next, message, step};
 use super::record::{Asks, Record, Request, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
+use super::room::Side;
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
 use super::{
@@ -305,7 +306,8 @@ pub(super) fn touchable(seen: &Seen) -> Result<&ServerSeen, Box<Next>> {
     if let Some(why) = busy(server) {
         // What we asked for ourselves stays under way for ever when its host is down.
         let of_ours = |action| server::ours(seen, view, action);
-        let mut asked = of_ours("reboot").chain(of_ours("start"));
+        let boots = of_ours("reboot").chain(of_ours("start"));
+        let mut asked = boots.chain(of_ours("stop"));
         return Err(Box::new(match asked.find(|action| !action.done) {
             Some(action) if server.task.is_some() => {
                 let why = format!("{} {} was never done", action.action, action.request);
@@ -383,24 +385,27 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
 /// Nothing is done until a person did something. Before the commit, if the problem goes away by itself or the person
 /// uncordons the node, what is ours is taken back; after it only a person's word moves it on.
 pub(super) fn needs_human(seen: &Seen) -> Next {
-    let is_committed = seen.record.committed_at.is_some();
+    // What cannot be taken back goes through its steps again from the first: each ends at once if it is done.
+    let onward = match seen.record.side() {
+        Side::Before | Side::MakingRoom => None,
+        Side::RoomMade => Some(Phase::Draining),
+        Side::Committed => Some(Phase::Committed),
+    };
     if let Some(mark) = new_mark(seen) {
-        // After the commit it goes through its steps again from the first: each ends at once if it is done.
-        let phase = if is_committed {
-            Phase::Committed
-        } else {
-            Phase::Judging
-        };
-        return Next::enter(seen, phase, Reason::RetryAsked, "")
-            .with(|record| follow_mark(record, mark, seen.now));
+        let phase = onward.unwrap_or(Phase::Judging);
+        return Next::enter(seen, phase, Reason::RetryAsked, "").with(|record| {
+            follow_mark(record, mark, seen.now);
+            // a host may have room by now
+            record.room.take_if(|room| room.ended_at.is_none());
+        });
     }
     // A person's word about the very thing that was asked.
     let is_answered = seen.record.reason == Some(Reason::HostUnreachable)
         && seen.record.proof.is_none()
         && dead::confirmed(seen);
-    if is_committed {
+    if let Some(phase) = onward {
         return match is_answered {
-            true => Next::enter(seen, Phase::Committed, Reason::ConfirmedDead, ""),
+            true => Next::enter(seen, phase, Reason::ConfirmedDead, ""),
             false => still(seen),
         };
     }
@@ -417,7 +422,8 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
     }
     if is_answered {
-        return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "");
+        return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "")
+            .with(|record| record.room = None);
     }
     still(seen)
 }

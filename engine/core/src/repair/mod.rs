@@ -35,6 +35,7 @@ mod rails;
 mod reboot;
 mod record;
 mod replace;
+mod room;
 mod seen;
 mod server;
 pub mod told;
@@ -61,6 +62,7 @@ pub use record::{
     Silence, StepRecord, Tried, Verdict,
 };
 pub use replace::next_attempt;
+pub use room::{Kept, NoCapacity, Room, Side, Traits};
 pub use seen::{
     ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,
     ServerSeen,
@@ -230,7 +232,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
     let next = autoscaler::before_the_end(seen, next);
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
-    if !in_diagram || !to.fits(next.record.committed_at.is_some()) {
+    if !in_diagram || !to.fits(next.record.side()) {
         return Err(Illegal { from, to });
     }
     Ok(next)

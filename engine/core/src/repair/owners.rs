@@ -7,12 +7,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::committed::{delete, lost};
+use super::committed::delete;
 use super::eviction::{evict, listed};
 use super::next::Next;
-use super::replace::fresh;
+use super::room::Side;
 use super::seen::Seen;
-use super::{age, balancers, sick_node};
+use super::{age, balancers, room, sick_node};
 use crate::reason::Reason;
 
 /// So many are written down.
@@ -63,6 +63,25 @@ pub struct OwnerReady {
 }
 
 impl OwnerReady {
+    /// So many pods of this one's are Ready.
+    pub fn of(owner: &OwnerRef, ready: u32) -> Self {
+        let OwnerRef {
+            namespace,
+            api_version,
+            kind,
+            name,
+            uid,
+        } = owner.clone();
+        Self {
+            namespace,
+            api_version,
+            kind,
+            name,
+            uid,
+            ready,
+        }
+    }
+
     /// Which it is.
     pub fn owner(&self) -> OwnerRef {
         OwnerRef {
@@ -84,14 +103,9 @@ pub(super) fn to_record(seen: &Seen) -> Option<Vec<OwnerReady>> {
     owners.sort();
     owners.dedup_by(|a, b| a.owner.uid == b.owner.uid);
     owners.truncate(RECORDED);
-    let record = owners.into_iter().map(|seen| OwnerReady {
-        namespace: seen.owner.namespace,
-        api_version: seen.owner.api_version,
-        kind: seen.owner.kind,
-        name: seen.owner.name,
-        uid: seen.owner.uid,
-        ready: seen.ready,
-    });
+    let record = owners
+        .iter()
+        .map(|seen| OwnerReady::of(&seen.owner, seen.ready));
     Some(record.collect())
 }
 
@@ -121,13 +135,10 @@ fn short(recorded: &[OwnerReady], now: &[OwnerSeen]) -> Vec<String> {
 /// The pods have left, and are made anew elsewhere. It waits for that, but not for ever: a workload that does not come up
 /// does not do so for want of the sick server.
 pub(super) fn awaiting(seen: &Seen) -> Next {
-    let view = match fresh(seen) {
+    let view = match room::go_on(seen) {
         Ok(view) => view,
         Err(next) => return *next,
     };
-    if let Some(why) = lost(seen, view) {
-        return Next::wait(seen, Reason::ReplacementLost, why);
-    }
     let rules = match &seen.pool {
         Ok(rules) => rules,
         Err(none) => return Next::wait(seen, Reason::from(*none), ""),
@@ -138,6 +149,12 @@ pub(super) fn awaiting(seen: &Seen) -> Next {
     {
         return next;
     }
+    // of one that goes first they are told when its end is certain, whatever became of the first word
+    if seen.record.side() == Side::RoomMade
+        && let Some(next) = balancers::leave(seen)
+    {
+        return next;
+    }
     if let Some(next) = balancers::awaited(seen, rules) {
         return next;
     }
@@ -145,7 +162,7 @@ pub(super) fn awaiting(seen: &Seen) -> Next {
         return Next::wait(seen, Reason::AwaitingOwners, "they were not read");
     };
     let short = short(seen.record.owners.as_deref().unwrap_or_default(), now);
-    let next = delete(seen, view);
+    let next = room::end(seen).unwrap_or_else(|| delete(seen, view));
     if short.is_empty() {
         return next;
     }
@@ -155,6 +172,7 @@ pub(super) fn awaiting(seen: &Seen) -> Next {
     }
     let note = format!("not waited for any longer after {} s: {words}", age(seen));
     next.with(|record| {
-        record.notes.insert("owners".to_owned(), note);
+        // what is held here says it once
+        record.notes.entry("owners".to_owned()).or_insert(note);
     })
 }

@@ -15,10 +15,7 @@ pub(super) fn ask(seen: &Seen, next: Next) -> Next {
         return next;
     }
     let words: String = next.record.message.chars().take(LONGEST).collect();
-    let side = match next.record.committed_at {
-        Some(_) => "after the commit",
-        None => "nothing is committed",
-    };
+    let side = next.record.side().words();
     // Each new value is another try: the time is one that was not there before.
     let command = format!(
         "kubectl annotate --overwrite noderepair {}.repair rectifier.dev/retry={} rectifier.dev/retry-by-",

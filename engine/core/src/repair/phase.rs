@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::room::Side;
+
 /// Where a repair stands. A phase is written before anything of it is done, so that it always names
 /// everything whose effects may exist.
 #[derive(
@@ -47,7 +49,9 @@ pub enum Phase {
     Joining,
     /// An attempt failed: its server and ports are being deleted. Ends when none is seen.
     Discarding,
-    /// **The commit point**: the replacement is adopted. From here only forward.
+    /// **The commit point**: the replacement is adopted. From here only forward. (Where a pool lets a sick server go first, as no
+    /// host can take both, the draining and the server's deletion come before its replacement is made, and the line is that
+    /// deletion.)
     Committed,
     /// Pods leave the sick node. Ends when none is left, or when nobody there can end those that are.
     Draining,
@@ -141,24 +145,45 @@ impl Phase {
             Phase::CreatingPorts => &[Phase::CreatingServer, Phase::Discarding, Phase::RollingBack],
             Phase::CreatingServer => &[Phase::Joining, Phase::Discarding, Phase::RollingBack],
             Phase::Joining => &[Phase::Committed, Phase::Discarding, Phase::RollingBack],
-            Phase::Discarding => &[Phase::CreatingPorts, Phase::RollingBack, Phase::NeedsHuman],
+            Phase::Discarding => &[
+                Phase::CreatingPorts,
+                Phase::Draining,
+                Phase::RollingBack,
+                Phase::NeedsHuman,
+            ],
             Phase::Committed => &[Phase::Draining, Phase::NeedsHuman],
             Phase::Draining => &[
                 Phase::Stopping,
                 Phase::Detaching,
                 Phase::AwaitingOwners,
+                Phase::RollingBack,
                 Phase::NeedsHuman,
             ],
-            Phase::Stopping => &[Phase::Draining, Phase::Detaching, Phase::NeedsHuman],
-            Phase::Detaching => &[Phase::Stopping, Phase::AwaitingOwners, Phase::NeedsHuman],
-            Phase::AwaitingOwners => &[Phase::DeletingServer, Phase::NeedsHuman],
-            Phase::DeletingServer => &[Phase::DeletingNode, Phase::NeedsHuman],
+            Phase::Stopping => &[
+                Phase::Draining,
+                Phase::Detaching,
+                Phase::RollingBack,
+                Phase::NeedsHuman,
+            ],
+            Phase::Detaching => &[
+                Phase::Stopping,
+                Phase::AwaitingOwners,
+                Phase::RollingBack,
+                Phase::NeedsHuman,
+            ],
+            Phase::AwaitingOwners => {
+                &[Phase::DeletingServer, Phase::RollingBack, Phase::NeedsHuman]
+            }
+            Phase::DeletingServer => {
+                &[Phase::DeletingNode, Phase::CreatingPorts, Phase::NeedsHuman]
+            }
             Phase::DeletingNode => &[Phase::Replaced, Phase::NeedsHuman],
             Phase::RollingBack => &[Phase::Cancelled],
             Phase::NeedsHuman => &[
                 Phase::Judging,
                 Phase::RollingBack,
                 Phase::Cancelled,
+                Phase::Draining,
                 Phase::Committed,
             ],
             Phase::Recovered | Phase::Replaced | Phase::Cancelled => &[],
@@ -170,17 +195,10 @@ impl Phase {
         self.followers().is_empty()
     }
 
-    /// The replacement is adopted: there is no way back.
-    pub fn is_committed(self) -> bool {
+    /// May a repair that is on this side of the point of no return be in this phase? With a person it may be on any.
+    pub fn fits(self, side: Side) -> bool {
         match self {
-            Phase::Committed
-            | Phase::Draining
-            | Phase::Stopping
-            | Phase::Detaching
-            | Phase::AwaitingOwners
-            | Phase::DeletingServer
-            | Phase::DeletingNode
-            | Phase::Replaced => true,
+            Phase::NeedsHuman => true,
             Phase::HealingInNode
             | Phase::Judging
             | Phase::Cordoning
@@ -190,21 +208,17 @@ impl Phase {
             | Phase::HardRebooting
             | Phase::Settling
             | Phase::Uncordoning
-            | Phase::CreatingPorts
-            | Phase::CreatingServer
-            | Phase::Joining
-            | Phase::Discarding
-            | Phase::RollingBack
-            | Phase::NeedsHuman
-            | Phase::Recovered
-            | Phase::Cancelled => false,
+            | Phase::Recovered => side == Side::Before,
+            Phase::RollingBack | Phase::Cancelled => !side.is_past_return(),
+            Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::Discarding => {
+                [Side::Before, Side::RoomMade].contains(&side)
+            }
+            Phase::Draining | Phase::Stopping | Phase::Detaching | Phase::AwaitingOwners => {
+                side != Side::Before
+            }
+            Phase::DeletingServer => side.is_past_return(),
+            Phase::Committed | Phase::DeletingNode | Phase::Replaced => side == Side::Committed,
         }
-    }
-
-    /// May a repair whose replacement is committed, or is not, be in this phase? Only [`Phase::NeedsHuman`] is on both
-    /// sides of the line.
-    pub fn fits(self, committed: bool) -> bool {
-        self == Phase::NeedsHuman || self.is_committed() == committed
     }
 
     /// The diagram of `engine/README.md`, in Mermaid's syntax.
@@ -230,19 +244,40 @@ impl Phase {
 mod tests {
     use super::*;
 
+    const SIDES: [Side; 4] = [
+        Side::Before,
+        Side::MakingRoom,
+        Side::RoomMade,
+        Side::Committed,
+    ];
+
     #[test]
     fn there_is_one_commit_point() {
         for phase in Phase::ALL {
             for next in phase.followers() {
-                // a person's try, of what was committed before: `decide` refuses it to any other record
-                let again = (phase, *next) == (Phase::NeedsHuman, Phase::Committed);
-                if next.is_committed() && !phase.is_committed() && !again {
+                let begins = !phase.fits(Side::Committed) && next.fits(Side::Committed);
+                // the room for it is made by the same steps as a commit is followed by
+                let makes_room = (phase, *next) == (Phase::Discarding, Phase::Draining);
+                if begins && *next != Phase::NeedsHuman && !makes_room {
                     assert_eq!((phase, *next), (Phase::Joining, Phase::Committed));
                 }
-                assert!(
-                    !phase.is_committed() || next.fits(true),
-                    "{phase:?} -> {next:?} goes back"
-                );
+            }
+            if phase.is_final() {
+                assert_eq!(phase.fits(Side::Committed), phase == Phase::Replaced);
+                assert!(!phase.fits(Side::RoomMade), "{phase:?}: it has no node");
+            }
+        }
+    }
+
+    /// Wherever a repair may stand, there is a step on the same side, or over the line.
+    #[test]
+    fn on_no_side_is_a_phase_without_a_way_on() {
+        for (number, side) in SIDES.into_iter().enumerate() {
+            let stands = |phase: &Phase| !phase.is_final() && phase.fits(side);
+            for phase in Phase::ALL.into_iter().filter(stands) {
+                let mut next = phase.followers().iter();
+                let goes_on = next.any(|next| SIDES[number..].iter().any(|side| next.fits(*side)));
+                assert!(goes_on, "{phase:?} {side:?}");
             }
         }
     }

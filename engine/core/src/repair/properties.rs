@@ -8,7 +8,7 @@ use super::tests::{NODE_UID, REPAIR_UID};
 use super::*;
 use crate::clock::SignedDuration;
 use crate::name::Uid;
-use crate::policy::Status;
+use crate::policy::{Outcome, Status};
 
 mod chance;
 mod world;
@@ -19,6 +19,25 @@ use world::World;
 /// What must be true of a decision, whatever came before it.
 fn check(world: &World, seen: &Seen, next: &Next) {
     let committed = next.record.committed_at.is_some();
+    let side = next.record.side();
+    assert!(
+        world.ever_first || next.record.room.is_none(),
+        "no server goes first unless the pool says so"
+    );
+    let crosses = side.is_past_return() && !seen.record.side().is_past_return();
+    let rules = seen.pool.as_ref().expect("a pool");
+    assert!(
+        !crosses
+            || rules.acts
+                && seen.hands.stop == Stop::Runs
+                && seen.hands.storm.is_none()
+                && seen.hands.pool_paused.is_none(),
+        "no line is crossed while somebody holds it"
+    );
+    assert!(
+        !crosses || committed || world.goes_first && seen.hands.no_creates.is_none(),
+        "no server goes first when none would be made, or the pool has changed its mind"
+    );
     let destroys = next.act.as_ref().is_some_and(Act::destroys_evidence);
     assert!(
         !destroys || evidence::is_settled(&next.record),
@@ -27,29 +46,46 @@ fn check(world: &World, seen: &Seen, next: &Next) {
     let replacing = next.record.rung == Some(Rung::Replace);
     match &next.act {
         Some(Act::DeleteServer(_) | Act::DeletePorts(_) | Act::DeleteNode(_)) => {
-            assert!(
-                committed,
-                "nothing is deleted before its replacement is committed"
-            );
+            let is_server = matches!(next.act, Some(Act::DeleteServer(_)));
+            if side == Side::RoomMade {
+                assert!(
+                    !matches!(next.act, Some(Act::DeleteNode(_))),
+                    "the Node goes when its replacement is there"
+                );
+                assert!(
+                    is_server || world.old.is_none(),
+                    "ports follow their server"
+                );
+                assert!(world.new.is_empty(), "there is no room for two");
+            } else {
+                assert!(
+                    committed,
+                    "nothing is deleted before its replacement is committed, unless it has to make room"
+                );
+            }
             let ready = world
                 .new_node
                 .as_ref()
                 .is_some_and(|node| node.ready == Status::Yes);
             // once that is written the server may be going already: who comes then comes too late
-            let begins_to_delete = matches!(next.act, Some(Act::DeleteServer(_)))
-                && seen.record.phase != Phase::DeletingServer;
+            let begins_to_delete = is_server && seen.record.phase != Phase::DeletingServer;
             assert!(
                 !begins_to_delete || world.pods.is_empty(),
                 "no server is deleted under a pod"
             );
+            let is_told = |node: &NodeSeen| node.labels.contains_key(EXCLUDED);
+            assert!(
+                !begins_to_delete || world.node.as_ref().is_none_or(is_told),
+                "load balancers are told before a server goes"
+            );
             // its ports and its Node follow a server that is gone, whatever becomes of the replacement meanwhile
             assert!(
-                (ready && world.new.len() == 1) || world.old.is_none(),
+                (ready && world.new.len() == 1) || world.old.is_none() || side == Side::RoomMade,
                 "no server is deleted without exactly one replacement that is Ready"
             );
         }
         Some(Act::StopServer(_)) => {
-            assert!(committed, "nothing is stopped before the commit");
+            assert_ne!(side, Side::Before, "nothing is stopped before the commit");
             assert!(
                 !world.is_heard(),
                 "a node that is Ready ends its pods itself"
@@ -62,7 +98,7 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             );
         }
         Some(Act::PowerCycle { .. }) => {
-            assert!(!committed, "what is replaced is not booted again");
+            assert_eq!(side, Side::Before, "what is replaced is not booted again");
             let before = world.actions.iter().filter(|action| {
                 action.by.as_deref() == Some("rectifier")
                     && ["start", "reboot"].contains(&action.action.as_str())
@@ -77,12 +113,13 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             panic!("no pod is deleted past its budget unless the pool says so")
         }
         Some(Act::Evict(_)) if replacing => {
-            assert!(committed, "nothing is evicted before the commit");
+            assert_ne!(side, Side::Before, "nothing is evicted before the commit");
             assert!(
-                world
-                    .new_node
-                    .as_ref()
-                    .is_some_and(|node| node.ready == Status::Yes),
+                !committed
+                    || world
+                        .new_node
+                        .as_ref()
+                        .is_some_and(|node| node.ready == Status::Yes),
                 "nothing is evicted while the replacement is not Ready"
             );
         }
@@ -117,6 +154,10 @@ fn check(world: &World, seen: &Seen, next: &Next) {
             assert!(!committed, "what was adopted is not taken back")
         }
         Some(Act::CreatePorts) => {
+            assert!(
+                side != Side::RoomMade || world.old.is_none() && !world.runs,
+                "what goes first is gone before its replacement is made"
+            );
             let written = next
                 .record
                 .replacement
@@ -159,18 +200,20 @@ fn check(world: &World, seen: &Seen, next: &Next) {
     );
     assert!(
         seen.hands.storm.is_none()
-            || seen.record.committed_at.is_some()
+            || seen.record.side().is_past_return()
             || !(intrusive || next.grants(&seen.record)),
-        "nothing intrusive is done in a storm, before the commit"
+        "nothing intrusive is done in a storm, while there is a way back"
     );
-    let untold = seen.problem == ProblemSeen::Stale && world.is_heard() && !committed;
+    let untold = seen.problem == ProblemSeen::Stale
+        && world.is_heard()
+        && !seen.record.side().is_past_return();
     assert!(
         !untold || !(intrusive || next.grants(&seen.record)),
         "nothing intrusive is begun on what nobody says any more"
     );
     let ended = seen.hands.deleted || seen.hands.reject.is_some() || world.owned;
     assert!(
-        committed || !ended || !intrusive || world.record.committed_at.is_some(),
+        seen.record.side().is_past_return() || crosses && committed || !ended || !intrusive,
         "nothing new is begun for what was called off"
     );
     assert!(
@@ -178,8 +221,8 @@ fn check(world: &World, seen: &Seen, next: &Next) {
         "one in flight"
     );
     assert!(
-        seen.record.committed_at.is_none() || next.record.phase.fits(true),
-        "after the commit only forward, or a person"
+        !seen.record.side().is_past_return() || side.is_past_return(),
+        "from the point of no return only forward, or a person"
     );
     assert!(world.new.len() <= 1, "at most one replacement at a time");
 }
@@ -209,9 +252,11 @@ proptest! {
     fn no_sequence_of_events_breaks_an_invariant(
         reboot in any::<bool>(),
         hard in any::<bool>(),
+        full in any::<bool>(),
+        first in any::<bool>(),
         chances in proptest::collection::vec(chance(), 1..200),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard, full, first);
         for chance in chances {
             world.second += 7;
             world.happen(chance);
@@ -231,9 +276,11 @@ proptest! {
     fn when_the_faults_end_every_repair_ends_and_leaves_nothing(
         reboot in any::<bool>(),
         hard in any::<bool>(),
+        full in any::<bool>(),
+        first in any::<bool>(),
         chances in proptest::collection::vec(chance(), 0..100),
     ) {
-        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard);
+        let mut world = World::new(if reboot { Asks::Reboot } else { Asks::Escalate }, hard, full, first);
         for chance in chances.into_iter().map(Some).chain(std::iter::repeat_n(None, 400)) {
             world.second += 20;
             match chance {
@@ -243,6 +290,13 @@ proptest! {
                     world.happen(Chance::DetectorSpeaks);
                     world.happen(Chance::Alone);
                     world.happen(Chance::Calm);
+                    world.happen(Chance::RoomFree);
+                    // whose server does not go first waits until there is room
+                    let mut tried = world.record.tried.iter();
+                    let failed = |tried: &Tried| tried.outcome == Outcome::Failed && !history::had_no_host(tried);
+                    world.is_full &= world.goes_first && !tried.any(failed);
+                    world.observes = false;
+                    world.hands.no_creates = None;
                 }
             }
             let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));
@@ -270,6 +324,7 @@ proptest! {
             Phase::Cancelled | Phase::Recovered => {
                 prop_assert!(world.new.is_empty() && world.ports.is_empty() && world.new_node.is_none());
                 prop_assert!(world.node.as_ref().is_none_or(|node| node.cordoned_by.is_none()));
+                prop_assert!(world.old.is_some());
                 prop_assert_eq!(world.node.map(|node| node.uid.to_string()), Some(NODE_UID.to_owned()));
             }
             _ => {}

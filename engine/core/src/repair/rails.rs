@@ -3,6 +3,7 @@
 
 use super::drain::LastResort;
 use super::next::Next;
+use super::room::Side;
 use super::seen::{CloudSeen, Rules, Seen};
 use super::{Phase, age, hands, told};
 use crate::policy::Seconds;
@@ -39,7 +40,8 @@ fn overdue(seen: &Seen, next: Next) -> Next {
     let Ok(rules) = &seen.pool else {
         return next;
     };
-    let late = limit(phase, rules).is_some_and(|limit| age(seen).min(seen.watched) >= limit);
+    let late = limit(phase, seen.record.side(), rules)
+        .is_some_and(|limit| age(seen).min(seen.watched) >= limit);
     if !waits || outage || !late {
         return next;
     }
@@ -58,12 +60,13 @@ fn overdue(seen: &Seen, next: Next) -> Next {
 
 /// How long a phase may take that depends on people's budgets, on the cloud or on the replacement. The other phases have
 /// deadlines of their own, or nothing in them can be late.
-fn limit(phase: Phase, rules: &Rules) -> Option<Seconds> {
+fn limit(phase: Phase, side: Side, rules: &Rules) -> Option<Seconds> {
     match phase {
         Phase::RebootDraining => Some(rules.drain_within),
         // Pods that are deleted as a last resort have their grace, too.
         Phase::Draining => Some(match rules.last_resort {
             LastResort::Ask => rules.drain_within,
+            LastResort::Delete if !side.is_past_return() => rules.drain_within,
             LastResort::Delete => rules.drain_within.saturating_add(rules.join),
         }),
         Phase::Stopping => Some(rules.power),

@@ -12,6 +12,7 @@ use super::drain::Progress;
 use super::evidence::Evidence;
 use super::owners::OwnerReady;
 use super::phase::Phase;
+use super::room::Room;
 use crate::policy::Outcome;
 use crate::reason::Reason;
 
@@ -367,6 +368,9 @@ pub struct Record {
     /// The replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Replacement>,
+    /// The sick server goes first, or has gone: no host could take its replacement beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
     /// When the replacement was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<Timestamp>,

@@ -1,8 +1,11 @@
 //! The last rung: a similar server, Ready and committed before the first pod is evicted.
 
+use std::collections::BTreeMap;
+
 use super::eviction::listed;
 use super::next::{Act, Next};
 use super::record::{Record, Replacement, Rung, Tried};
+use super::room::{self, Side};
 use super::seen::{CloudSeen, CloudView, NodeSeen, Rules, Seen, ServerSeen};
 use super::{Phase, age, call_off, called_off, fitness, history, told};
 use crate::clock::seconds_between;
@@ -92,29 +95,59 @@ pub(super) fn again(seen: &Seen) -> Next {
     )
 }
 
-/// No host could take the last one: in the pool's next zone, or a while later in the first. That is nobody's failure, and
-/// does not use up the attempts.
+/// No host could take the last one: in the pool's next zone that can have it, or a while later in the first. That is nobody's
+/// failure, and does not use up the attempts.
 fn elsewhere(seen: &Seen) -> Next {
-    let words = match (next_zone(seen), &seen.more.bound) {
-        (Some(zone), Some(bound)) if bound.is_empty() => return begin(seen, Some(zone)),
-        (Some(zone), Some(bound)) => format!("not in {zone}: {}", listed(bound, bound.len())),
-        (Some(_), None) => String::new(),
-        (None, _) => "no other zone is left".to_owned(),
+    let zones = further_zones(seen);
+    let Some(bound) = seen
+        .more
+        .bound
+        .as_ref()
+        .or_else(|| zones.is_empty().then_some(&NONE))
+    else {
+        return Next::wait(seen, Reason::NoHost, "");
     };
+    let barred = |zone: &&String| bound.get(*zone).is_none_or(|pods| !pods.is_empty());
+    if let Some(zone) = zones.iter().find(|zone| !barred(zone)) {
+        return begin(seen, Some(zone));
+    }
+    let mut words: Vec<String> = zones
+        .iter()
+        .filter_map(|zone| {
+            let pods = bound.get(zone)?;
+            Some(format!("not in {zone}: {}", listed(pods, pods.len())))
+        })
+        .collect();
+    if zones.is_empty() {
+        words.push(match seen.record.side() {
+            Side::RoomMade => "somebody else has the room that its server left".to_owned(),
+            Side::Before | Side::MakingRoom | Side::Committed => "no other zone is left".to_owned(),
+        });
+    }
+    match room::make(seen) {
+        Ok(next) => return next,
+        Err(why) if why.is_empty() => {}
+        Err(why) => words.push(why),
+    }
     match age(seen) < NO_HOST {
-        true => Next::wait(seen, Reason::NoHost, words),
+        true => Next::wait(seen, Reason::NoHost, words.join("; ")),
         false => begin(seen, None),
     }
 }
 
-/// The pool's zone that follows the one in which the last attempt was made.
-pub(super) fn next_zone(seen: &Seen) -> Option<&String> {
+static NONE: BTreeMap<String, Vec<String>> = BTreeMap::new();
+
+/// The pool's zones that follow the one in which the last attempt was made. A server that has gone first left its room in its own.
+pub(super) fn further_zones(seen: &Seen) -> &[String] {
     let zones = seen.pool.as_ref().map_or(&[][..], |rules| &rules.zones);
-    match &seen.record.replacement.as_ref()?.zone {
-        None => zones.first(),
-        Some(last) => {
-            let at = zones.iter().position(|zone| zone == last)?;
-            zones.get(at + 1)
+    let last = seen.record.replacement.as_ref();
+    match last.map(|last| &last.zone) {
+        _ if seen.record.side() != Side::Before => &[],
+        None => &[],
+        Some(None) => zones,
+        Some(Some(last)) => {
+            let at = zones.iter().position(|zone| zone == last);
+            at.and_then(|at| zones.get(at + 1..)).unwrap_or_default()
         }
     }
 }
@@ -131,7 +164,7 @@ fn discard(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
 
 /// What every phase up to the commit checks first: is it still wanted, and can the cloud be asked?
 fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<Next>> {
-    if let Some(reason) = called_off(seen) {
+    if let Some(reason) = still_called_off(seen) {
         return Err(Box::new(call_off(seen, reason)));
     }
     let view = fresh(seen)?;
@@ -148,6 +181,12 @@ fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<N
             "the record names none",
         ))),
     }
+}
+
+/// Why it is called off, while it can be.
+pub(super) fn still_called_off(seen: &Seen) -> Option<Reason> {
+    let is_past_return = seen.record.side().is_past_return();
+    (!is_past_return).then(|| called_off(seen)).flatten()
 }
 
 /// A cloud that cannot be asked is no evidence: everything waits.
@@ -315,8 +354,10 @@ pub(super) fn joining(seen: &Seen) -> Next {
     }
     let missing = match &view.replacement_node {
         None => Some("it has not registered".to_owned()),
-        Some(node) => not_ready(node, server, rules, view)
-            .or_else(|| fitness::of_node(super::sick_node(seen), node, rules)),
+        Some(node) => not_ready(node, server, rules, view).or_else(|| {
+            let had = seen.record.traits(super::sick_node(seen));
+            fitness::of_node(had.as_ref(), node, rules)
+        }),
     };
     // What costs more to read is read when all else is as it should be.
     let missing = match (missing, &seen.more.fitness) {
@@ -334,7 +375,7 @@ pub(super) fn joining(seen: &Seen) -> Next {
             return Next::wait(seen, Reason::CreateUncertain, why);
         }
         // It may be gone for good: then nothing has to be replaced. It is known as soon as it stays away, or is back.
-        if let Some(next) = told::away(seen) {
+        if let Some(next) = told::away(seen).filter(|_| seen.record.side() == Side::Before) {
             return next;
         }
         let uid = view

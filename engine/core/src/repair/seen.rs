@@ -14,6 +14,7 @@ use super::history::{Archived, Lineage};
 use super::likeness::Part;
 use super::owner::NodeOwner;
 use super::record::{Record, Request};
+use super::room::NoCapacity;
 use super::told::Doubt;
 use crate::name::{BootId, NodeName, PortId, ServerId, Uid};
 use crate::policy::{Advice, Seconds, Status};
@@ -96,6 +97,8 @@ pub struct Rules {
     pub without: Vec<Part>,
     /// Zones in which one is made when no host of the sick server's can take it, in this order.
     pub zones: Vec<String>,
+    /// What is done when there is none left, either.
+    pub no_capacity: NoCapacity,
     /// How pods leave.
     pub drain: DrainRules,
     /// They must have left within so many seconds; else `last_resort`.

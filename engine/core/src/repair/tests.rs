@@ -23,6 +23,7 @@ mod person;
 mod ports;
 mod power;
 mod reboot;
+mod room;
 mod server;
 mod steering;
 mod taken_back;
@@ -83,7 +84,7 @@ fn after_the_commit_a_cleared_problem_changes_nothing() {
             ..seen(phase)
         })
         .unwrap();
-        assert!(next.record.phase.is_committed(), "{phase:?}");
+        assert!(next.record.phase.fits(Side::Committed), "{phase:?}");
     }
 }
 
@@ -246,7 +247,7 @@ fn a_pool_that_is_switched_to_observe_stops_its_open_repairs_and_keeps_the_cordo
         let next = decide(&stopped).unwrap();
         let intrusive = next.act.as_ref().is_some_and(Act::is_intrusive);
         assert!(
-            phase.is_committed() || !intrusive,
+            !phase.fits(Side::Before) || !intrusive,
             "{phase:?}: {:?}",
             next.act
         );

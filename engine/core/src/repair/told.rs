@@ -203,7 +203,7 @@ pub(super) fn unsure(seen: &Seen) -> Option<Next> {
 pub(super) fn hold(seen: &Seen, next: Next) -> Next {
     let intrusive = next.act.as_ref().is_some_and(|act| act.is_intrusive());
     let begins = intrusive || next.grants(&seen.record);
-    if seen.record.committed_at.is_some() || !begins {
+    if seen.record.side().is_past_return() || !begins {
         return next;
     }
     let Some(reason) = untold(seen) else {

@@ -264,6 +264,7 @@ fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
         withdrawn: spec.withdrawn && wants.is_none(),
         accepted_grant: spec.accepted_grant.clone(),
         phase: status.phase,
+        past_return: status.side().is_past_return(),
         grant: status.grant,
         wants,
     })

@@ -12,13 +12,19 @@ pub(super) type Rule = fn(new: &Value, old: &Value) -> bool;
 #[error("the world has no function for the CEL rule {0:?}: add one to kubernetes/rules.rs")]
 pub struct UnknownRule(pub String);
 
-const RULES: [(&str, Rule); 6] = [
+const RULES: [(&str, Rule); 7] = [
     (
-        "self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.problem == oldSelf.problem \
-         && self.requestedBy == oldSelf.requestedBy",
+        "self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.requestedBy == oldSelf.requestedBy",
         |new, old| {
-            let fields = ["nodeName", "nodeUid", "problem", "requestedBy"];
+            let fields = ["nodeName", "nodeUid", "requestedBy"];
             fields.iter().all(|field| new[field] == old[field])
+        },
+    ),
+    (
+        "self.problem == oldSelf.problem || (oldSelf.asks == 'InNode' && self.asks != 'InNode')",
+        |new, old| {
+            let asks_more = old["asks"] == "InNode" && new["asks"] != "InNode";
+            new["problem"] == old["problem"] || asks_more
         },
     ),
     (

@@ -98,7 +98,13 @@ impl State {
     /// Finds a host and binds the ports, or gives up.
     fn place(&mut self, id: &str, moment: Timestamp, at: Instant) {
         let zone = self.servers.get(id).and_then(|server| server.zone.clone());
+        let placed = self
+            .servers
+            .values()
+            .filter(|server| server.host.is_some() && !server.is_gone);
+        let is_full = self.room.is_some_and(|room| placed.count() >= room);
         let host = match self.no_valid_host {
+            0 if is_full => None,
             0 => self.any_host(zone.as_deref()),
             _ => {
                 self.no_valid_host -= 1;

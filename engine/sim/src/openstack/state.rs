@@ -30,6 +30,7 @@ pub(super) struct State {
     pub(super) group: String,
     pub(super) quota: Option<usize>,
     pub(super) no_valid_host: u32,
+    pub(super) room: Option<usize>,
     pub(super) boot_delay: Duration,
     door: Vec<Fault>,
     chance: fastrand::Rng,
@@ -146,6 +147,7 @@ impl State {
             group,
             quota: None,
             no_valid_host: 0,
+            room: None,
             boot_delay: Duration::ZERO,
             door: Vec::new(),
             step: options.step.clone(),
@@ -168,6 +170,7 @@ impl State {
     pub(super) fn fault(&mut self, fault: Fault) {
         match fault {
             Fault::NoValidHost(count) => self.no_valid_host = count,
+            Fault::Room(most) => self.room = Some(most),
             Fault::Quota(most) => self.quota = Some(most),
             Fault::BootDelay(delay) => self.boot_delay = delay,
             Fault::HostStopped(name) => {

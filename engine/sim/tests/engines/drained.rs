@@ -8,7 +8,7 @@ use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::scene;
 
 use crate::stage::Stage;
-use crate::{drains, likeness, policy, uncommitted};
+use crate::{drains, likeness, policy, room, uncommitted};
 
 /// Stories in the world, each a test.
 macro_rules! played {
@@ -41,6 +41,15 @@ played! {
     likeness::a_name_that_somebody_has_is_not_taken
     likeness::the_pools_interfaces_take_the_place_of_the_sick_servers
     uncommitted::a_pod_on_a_replacement_that_is_taken_back_leaves_it_within_its_budget
+    room::a_server_goes_first_where_no_host_has_room_for_two
+    room::nothing_goes_first_unless_the_pool_says_so
+    room::another_zone_comes_before_the_servers_end
+    room::what_goes_first_is_given_back_to_whoever_uncordons_it
+    room::a_problem_that_goes_away_in_the_drain_calls_it_off
+    room::whoever_takes_the_room_is_waited_for
+    room::a_node_whose_object_goes_with_its_server_is_replaced_by_what_was_kept
+    room::a_dead_machine_goes_first_when_its_host_has_stopped_it
+    room::a_budget_that_lets_no_pod_go_holds_it_before_its_end
 }
 
 /// An eviction of many pods is under way for seconds there.

@@ -19,6 +19,7 @@ mod policy;
 mod rbac;
 mod reasons;
 mod replaced;
+mod room;
 mod seeds;
 mod shipped;
 mod stage;

@@ -116,6 +116,41 @@ mod default_ladder {
             Ok(())
         })
     }
+
+    /// A unit that rests between two restarts has a repair that only leaves the node to its engine; the kernel does not wait for it.
+    #[test]
+    fn a_graver_problem_does_not_wait_for_a_milder_ones_repair() -> Result<()> {
+        let sidecar = "settings: {restSeconds: 3600, ladders: [\
+            {conditions: [ContainerRuntimeUnhealthy], units: [containerd.service]}, \
+            {conditions: [KernelDeadlock], reboot: true}]}\n";
+        with_sidecar("default-ladder", sidecar, async |stage| {
+            let broken = Break::Unit("containerd.service".to_owned(), Cure::Boot);
+            ensure!(stage.scene.machines.break_it(SICK, &broken));
+            let problem = async |stage: &Stage| -> Result<Option<String>> {
+                Ok(stage.open(SICK).await?.map(|open| open.spec.problem.kind))
+            };
+            let is_of = async |kind: &str| {
+                let what = format!("a repair for {kind}");
+                let is = async |stage: &Stage| Ok(problem(stage).await?.as_deref() == Some(kind));
+                stage.until(&what, is).await
+            };
+            is_of("ContainerRuntimeUnhealthy").await?;
+            let first = stage.open(SICK).await?.context("it is open")?;
+            ail(stage, SICK, "KernelDeadlock", Cure::Boot);
+            is_of("KernelDeadlock").await?;
+            let second = stage.open(SICK).await?.context("it is open")?;
+            ensure!(
+                first.metadata.uid == second.metadata.uid,
+                "another one was opened"
+            );
+            let ended = over(stage).await?;
+            ensure!(ended == (Phase::Recovered, vec![Rung::Reboot]), "{ended:?}");
+            // the boot cured both
+            stage.minutes(30).await;
+            ensure!(stage.open(SICK).await?.is_none(), "there is another repair");
+            Ok(())
+        })
+    }
 }
 
 mod readonly_filesystem {

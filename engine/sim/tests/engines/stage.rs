@@ -273,14 +273,24 @@ impl Stage {
 
     /// Node Problem Detector reports a problem of the sick node.
     pub(crate) async fn fall_sick(&self) -> Result<()> {
+        self.report_of_the_sick("True", "it does not answer").await
+    }
+
+    /// It reports that this is away.
+    pub(crate) async fn recovers(&self) -> Result<()> {
+        self.report_of_the_sick("False", "it answers").await
+    }
+
+    async fn report_of_the_sick(&self, status: &str, message: &str) -> Result<()> {
         let nodes: Api<Node> = Api::all(self.scene.api.client("node-problem-detector"));
         let node = nodes.get(SICK).await?;
         let mut conditions = node
             .status
             .and_then(|status| status.conditions)
             .unwrap_or_default();
+        conditions.retain(|condition| condition.type_ != "KubeletUnhealthy");
         conditions.push(serde_json::from_value(json!({
-            "type": "KubeletUnhealthy", "status": "True", "reason": "Test", "message": "it does not answer",
+            "type": "KubeletUnhealthy", "status": status, "reason": "Test", "message": message,
         }))?);
         let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
         nodes

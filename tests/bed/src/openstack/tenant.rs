@@ -28,6 +28,8 @@ pub struct NewServer {
     pub tags: Vec<String>,
     /// The name of its [key pair](Tenant::create_key_pair).
     pub key_name: Option<String>,
+    /// The id of its [group](Tenant::create_group_apart).
+    pub group: Option<String>,
 }
 
 /// The user demo. Each call logs in anew, so that revoked tokens are no concern of it; it goes
@@ -81,12 +83,12 @@ impl Tenant {
         if !wanted.user_data.is_empty() {
             server["user_data"] = json!(BASE64_STANDARD.encode(&wanted.user_data));
         }
+        let mut body = json!({"server": server});
+        if let Some(group) = &wanted.group {
+            body["os:scheduler_hints"] = json!({"group": group});
+        }
         let request = session.post(COMPUTE, ["servers"]).api_version(NOVA);
-        let made: Made = request
-            .json(&json!({"server": server}))
-            .fetch()
-            .await
-            .context("Nova")?;
+        let made: Made = request.json(&body).fetch().await.context("Nova")?;
         made.id("server")
     }
 
@@ -103,6 +105,20 @@ impl Tenant {
             .await
             .context("a key pair")?;
         Ok(())
+    }
+
+    /// Makes a group of servers of which no two are on one host. Gives its id.
+    ///
+    /// # Errors
+    /// If Nova refuses.
+    pub async fn create_group_apart(&self, name: &str) -> Result<String> {
+        let session = self.session().await?;
+        let request = session
+            .post(COMPUTE, ["os-server-groups"])
+            .api_version(NOVA);
+        let wanted = json!({"server_group": {"name": name, "policy": "anti-affinity"}});
+        let made: Made = request.json(&wanted).fetch().await.context("a group")?;
+        made.id("server_group")
     }
 
     /// Makes an application credential with the role `member` in the project, which may ask what these access rules say

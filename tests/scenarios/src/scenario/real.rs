@@ -178,7 +178,7 @@ impl<'a> Real<'a> {
             let repair = self.world.repairs().get_opt(sick::REPAIR).await?;
             let record = repair.map(|repair| repair.status.unwrap_or_default());
             claim!(
-                record.is_some_and(|record| !record.phase.is_committed()),
+                record.is_some_and(|record| !record.side().is_past_return()),
                 "the node was replaced before the old mind had restarted {unit} {count} times"
             );
         }

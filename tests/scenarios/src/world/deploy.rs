@@ -144,6 +144,7 @@ pub(super) async fn sick_node(kubernetes: &Kubernetes, openstack: &OpenStack) ->
         metadata: BTreeMap::from([("owner".to_owned(), "web team".to_owned())]),
         tags: vec!["production".to_owned()],
         key_name: Some(KEY.to_owned()),
+        group: None,
     };
     create(openstack, &server).await
 }

@@ -1,6 +1,7 @@
 //! What the control plane is told, and when the node is its.
 
 use super::*;
+use crate::name::ConditionKind;
 
 #[test]
 fn when_the_attempts_are_used_up_it_is_escalated() {
@@ -177,10 +178,21 @@ fn a_healed_problem_is_withdrawn_until_it_is_seen() {
 }
 
 #[test]
-fn a_repair_of_another_node_object_or_problem_is_not_touched() {
+fn a_repair_of_another_node_object_or_one_that_went_further_for_another_problem_is_not_touched() {
     for change in [
         (|repair: &mut RepairSeen| repair.node_uid = "other".to_owned()) as fn(&mut RepairSeen),
-        |repair| repair.problem = "KernelDeadlock".to_owned(),
+        |repair| {
+            repair.problem = "KernelDeadlock".to_owned();
+            repair.asks = Asks::Reboot;
+        },
+        |repair| {
+            repair.problem = "KernelDeadlock".to_owned();
+            repair.phase = Phase::Judging;
+        },
+        |repair| {
+            repair.problem = "KernelDeadlock".to_owned();
+            repair.wants = Some(Rung::Reboot);
+        },
         |repair| repair.phase = Phase::Replaced,
     ] {
         let mut seen = Seen {
@@ -389,11 +401,84 @@ fn what_is_gone_told_or_no_longer_ours_is_not_withdrawn() {
         assert!(still.is_some(), "until it is seen");
     }
     let done = (None, None);
-    for phase in [Phase::Cancelled, Phase::Recovered, Phase::Draining] {
+    for phase in [
+        Phase::Cancelled,
+        Phase::Recovered,
+        Phase::Draining,
+        Phase::DeletingServer,
+    ] {
         assert_eq!(becomes(phase, |_| {}), done, "{phase:?}");
     }
+    // the same phases come before the point of no return where a server goes first
+    let (write, _) = becomes(Phase::Draining, |repair| repair.past_return = false);
+    assert_eq!(write, Some(RepairWrite::Withdraw));
     let judging = Phase::Judging;
     assert_eq!(becomes(judging, |repair| repair.withdrawn = true), done);
     let later = |repair: &mut RepairSeen| repair.uid = "later".to_owned();
     assert_eq!(becomes(judging, later), done);
+}
+
+/// Two problems at once, the milder one known first: the one repair becomes the graver one's, and is not withdrawn when the
+/// milder one goes away.
+#[test]
+fn a_graver_problem_takes_over_a_repair_that_only_leaves_the_node_to_us() {
+    let mut memory = announced(Asks::InNode, Phase::HealingInNode);
+    let mut graver = memory.episodes[&kind(KIND)].clone();
+    let other = kind("KernelDeadlock");
+    graver.problem.kind = other.to_string();
+    graver.handover = None;
+    memory.episodes.insert(other.clone(), graver);
+    let seen = |asks, problem: &str| {
+        let mut seen = Seen {
+            repair: repair(asks, Phase::HealingInNode),
+            ..ill(70)
+        };
+        seen.repair.value.as_mut().unwrap().problem = problem.to_owned();
+        seen
+    };
+    let ask = |memory: &Memory, asks| {
+        let mut memory = memory.clone();
+        let episode = memory.episodes.get_mut(&other).unwrap();
+        super::super::handover::ask(episode, asks);
+        memory
+    };
+    // as much, or nothing, is asked for both: it stays whose it is
+    for memory in [&memory, &ask(&memory, Asks::InNode)] {
+        assert_eq!(go(memory, &seen(Asks::InNode, KIND), wait()).repair, None);
+    }
+    let more = ask(&memory, Asks::Escalate);
+    let plan = go(&more, &seen(Asks::InNode, KIND), wait());
+    let Some(RepairWrite::TakeOver { problem, asks }) = plan.repair else {
+        panic!("{:?}", plan.repair);
+    };
+    assert_eq!(
+        (problem.kind.as_str(), asks),
+        ("KernelDeadlock", Asks::Escalate)
+    );
+    // written: it is the graver one's, and the milder one has none
+    let taken = seen(Asks::Escalate, "KernelDeadlock");
+    let plan = go(&plan.memory, &taken, wait());
+    assert_eq!(plan.repair, None);
+    let handover = |kind: &ConditionKind| plan.memory.episodes[kind].handover.clone().unwrap();
+    assert_eq!(handover(&other).repair.as_deref(), Some("repair-uid"));
+    let milder = handover(&kind(KIND));
+    assert_eq!((milder.repair, milder.deadline), (None, None));
+    assert_eq!(milder.held, Some(Reason::RepairForOther));
+    // the milder one heals: that withdraws nothing
+    let healed = |second| Seen {
+        repair: taken.repair.clone(),
+        ..healthy(second)
+    };
+    let mut memory = plan.memory;
+    memory.episodes.remove(&other);
+    let memory = go(&memory, &healed(80), wait()).memory;
+    let plan = go(&memory, &healed(200), wait());
+    assert_eq!(
+        (
+            plan.memory.episodes.len(),
+            plan.repair,
+            plan.memory.withdraw
+        ),
+        (0, None, None)
+    );
 }

@@ -291,10 +291,9 @@ fn what_a_person_wants_is_not_withdrawn_when_the_problem_goes() {
     };
     let with = |wants| {
         let mut seen = Seen {
-            repair: repair(Asks::Escalate, Phase::Draining),
+            repair: repair(Asks::Escalate, Phase::RebootDraining),
             ..healthy(100)
         };
-        seen.repair.value.as_mut().unwrap().phase = Phase::RebootDraining;
         seen.repair.value.as_mut().unwrap().wants = wants;
         seen
     };

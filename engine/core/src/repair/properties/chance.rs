@@ -65,6 +65,20 @@ pub(super) enum Chance {
     /// A pod gets onto the sick node, cordoned or not.
     PodComes,
     LongTime,
+    /// Somebody takes what room the hosts have, or gives it back.
+    RoomTaken,
+    RoomFree,
+    /// The pool lets a server go first, or does not any more.
+    GoesFirst,
+    Stays,
+    /// The pool observes, or acts.
+    Observes,
+    Acts,
+    /// The pool's replacements fail one after the other, or do not.
+    NoCreates,
+    Creates,
+    /// Somebody deletes the Node of a server that is gone, as a cloud controller manager does.
+    NodeGoes,
 }
 
 pub(super) fn chance() -> impl Strategy<Value = Chance> {
@@ -105,6 +119,15 @@ pub(super) fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::GuestComes),
         1 => Just(Chance::PodComes),
         3 => Just(Chance::LongTime),
+        1 => Just(Chance::RoomTaken),
+        3 => Just(Chance::RoomFree),
+        1 => Just(Chance::GoesFirst),
+        1 => Just(Chance::Stays),
+        1 => Just(Chance::Observes),
+        3 => Just(Chance::Acts),
+        1 => Just(Chance::NoCreates),
+        3 => Just(Chance::Creates),
+        2 => Just(Chance::NodeGoes),
     ]
 }
 
@@ -163,7 +186,7 @@ impl World {
                 }
             }
             Chance::ServerFails => {
-                if !self.record.phase.is_committed() {
+                if self.record.side() != Side::Committed {
                     self.new
                         .iter_mut()
                         .for_each(|server| server.status = "ERROR".to_owned());
@@ -230,6 +253,20 @@ impl World {
                 }
             }
             Chance::LongTime => self.second += 200,
+            Chance::RoomTaken => self.is_taken = true,
+            Chance::RoomFree => self.is_taken = false,
+            Chance::GoesFirst => (self.goes_first, self.ever_first) = (true, true),
+            Chance::Stays => self.goes_first = false,
+            Chance::Observes => self.observes = true,
+            Chance::Acts => self.observes = false,
+            Chance::NoCreates => self.hands.no_creates = Some(String::new()),
+            Chance::Creates => self.hands.no_creates = None,
+            Chance::NodeGoes => {
+                if self.old.is_none() {
+                    self.node = None;
+                    self.pods.clear();
+                }
+            }
         }
     }
 }

@@ -32,6 +32,13 @@ pub(super) struct World {
     pub(super) evidence: EvidenceSeen,
     /// The policy has the cloud reboot before it replaces.
     pub(super) hard_reboots: bool,
+    /// No host has room for a replacement, as long as the sick server is there; and for nobody's, if that is so.
+    pub(super) is_full: bool,
+    pub(super) is_taken: bool,
+    /// The pool lets the sick server go first.
+    pub(super) goes_first: bool,
+    pub(super) ever_first: bool,
+    pub(super) observes: bool,
     /// The machine has power. What it does then nobody can tell from outside.
     pub(super) runs: bool,
     pub(super) host_is_up: bool,
@@ -42,7 +49,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(asks: Asks, hard_reboots: bool) -> Self {
+    pub(super) fn new(asks: Asks, hard_reboots: bool, is_full: bool, goes_first: bool) -> Self {
         Self {
             second: 0,
             request: Request {
@@ -64,6 +71,11 @@ impl World {
             made: 0,
             evidence: EvidenceSeen::Absent,
             hard_reboots,
+            is_full,
+            is_taken: false,
+            goes_first,
+            ever_first: goes_first,
+            observes: false,
             runs: true,
             host_is_up: true,
             heartbeat: 0,
@@ -180,7 +192,14 @@ impl World {
             request: self.request.clone(),
             record: self.record.clone(),
             hands: self.hands.clone(),
-            pool: Ok(rules()),
+            pool: Ok(Rules {
+                no_capacity: match self.goes_first {
+                    true => NoCapacity::TerminateFirst,
+                    false => NoCapacity::Wait,
+                },
+                acts: !self.observes,
+                ..rules()
+            }),
             node: self.node.clone().map(|node| NodeSeen {
                 ready_held: u32::try_from(self.second - self.heard_since).unwrap_or(0),
                 taints: self
@@ -221,8 +240,9 @@ impl World {
             owners,
             fitness,
             guests,
-            zone,
+            zones,
             name: _,
+            kept,
         } = further(&seen);
         if losses {
             seen.pods = Some(self.pods.clone());
@@ -243,8 +263,9 @@ impl World {
             }),
             fitness: fitness.then(Fitness::default),
             guests: guests.then(|| self.guests.clone()),
-            bound: zone.map(|_| Vec::new()),
+            bound: (!zones.is_empty()).then(Default::default),
             name: None,
+            kept: kept.then(|| Ok(Kept::default())),
         };
         if further(&seen).name {
             seen.more.name = Some(Ok(NEW.to_owned()));
@@ -315,7 +336,13 @@ impl World {
                 // a port in use refuses a late duplicate
                 if self.ports.iter().all(|port| port.device.is_none()) {
                     self.made += 1;
-                    let new = server(&format!("new-{}", self.made), "new");
+                    let mut new = server(&format!("new-{}", self.made), "new");
+                    if self.is_taken || self.is_full && self.old.is_some() {
+                        (new.status, new.no_host) = ("ERROR".to_owned(), true);
+                        new.fault = Some("no valid host".to_owned());
+                        self.new.push(new);
+                        return;
+                    }
                     let given = &self.record.replacement.as_ref().unwrap().ports;
                     self.ports
                         .iter_mut()

@@ -11,7 +11,7 @@ fn in_zones(zones: &[&str]) -> Rules {
 }
 
 /// Nothing is left of an attempt in that zone for which there was no host.
-fn had_no_host(zone: Option<&str>) -> Seen {
+pub(super) fn had_no_host(zone: Option<&str>) -> Seen {
     let mut seen = with_replacement(seen(Phase::Discarding), |replacement| {
         replacement.zone = zone.map(str::to_owned);
         replacement.posted_at = Some(at(0));
@@ -23,8 +23,19 @@ fn had_no_host(zone: Option<&str>) -> Seen {
         reason: Reason::NoHost,
     }];
     seen.pool = Ok(in_zones(&["az-2", "az-3"]));
-    seen.more.bound = Some(Vec::new());
+    seen.more.bound = Some(barred(&[]));
     seen
+}
+
+/// The pool's zones, of which this pod's volume is not in these.
+pub(super) fn barred(zones: &[&str]) -> std::collections::BTreeMap<String, Vec<String>> {
+    let pods = |zone: &str| match zones.contains(&zone) {
+        true => vec!["default/db-0 (pv-1)".to_owned()],
+        false => Vec::new(),
+    };
+    ["az-2", "az-3"]
+        .map(|zone| (zone.to_owned(), pods(zone)))
+        .into()
 }
 
 #[test]
@@ -102,7 +113,14 @@ fn when_no_zone_is_left_the_first_is_tried_again_after_a_while() {
 #[test]
 fn a_zone_without_a_pods_volume_is_not_tried() {
     let mut seen = had_no_host(None);
-    seen.more.bound = Some(vec!["default/db-0 (pv-1)".to_owned()]);
+    seen.more.bound = Some(barred(&["az-2"]));
+    let next = decide(&seen).unwrap();
+    assert_eq!(
+        next.record.replacement.unwrap().zone.as_deref(),
+        Some("az-3"),
+        "the one after it is"
+    );
+    seen.more.bound = Some(barred(&["az-2", "az-3"]));
     let next = decide(&seen).unwrap();
     assert_eq!(
         (next.record.phase, next.reason),
@@ -141,11 +159,12 @@ fn whether_a_volume_is_bound_and_how_it_will_be_called_is_read_when_it_is_due() 
     let mut seen = had_no_host(None);
     (seen.more.bound, seen.more.name) = (None, None);
     let first = further(&seen);
-    assert_eq!((first.zone.as_deref(), first.name), (Some("az-2"), false));
+    assert_eq!(first.zones, ["az-2", "az-3"]);
+    assert!(!first.name);
     assert_eq!(step(&seen), (Phase::Discarding, Reason::NoHost, None));
-    seen.more.bound = Some(Vec::new());
+    seen.more.bound = Some(barred(&[]));
     let second = further(&seen);
-    assert_eq!((second.zone, second.name), (None, true));
+    assert_eq!((second.zones.len(), second.name), (0, true));
     assert_eq!(step(&seen), (Phase::Discarding, Reason::Naming, None));
     seen.more.name = Some(Ok("fresh".to_owned()));
     assert_eq!(further(&seen), Further::default());
@@ -157,13 +176,13 @@ fn whether_a_volume_is_bound_and_how_it_will_be_called_is_read_when_it_is_due() 
     for tried in &mut failed.record.tried {
         tried.reason = Reason::ReplacementFailed;
     }
-    assert_eq!(further(&failed).zone, None);
+    assert!(further(&failed).zones.is_empty());
     // nothing of it while an attempt is under way, or where none begins
     for phase in [Phase::Joining, Phase::RollingBack, Phase::Judging] {
         let mut other = with_replacement(super::seen(phase), |_| {});
         (other.more.bound, other.more.name) = (None, None);
         let wanted = further(&other);
-        assert_eq!((wanted.zone, wanted.name), (None, false), "{phase:?}");
+        assert_eq!((wanted.zones.len(), wanted.name), (0, false), "{phase:?}");
     }
 }
 

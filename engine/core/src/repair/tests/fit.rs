@@ -251,7 +251,7 @@ fn daemon(name: &str, ready: bool) -> PodSeen {
 fn with_daemons(had: PodSeen, has: &[PodSeen], there: &[(&str, u32)]) -> Seen {
     let mut seen = joined();
     seen.more.fitness = Some(Fitness {
-        pods_had: vec![had],
+        daemons_had: fitness::daemons(&[had]),
         pods: has.to_vec(),
         daemon_sets: there
             .iter()

@@ -27,6 +27,7 @@ pub(in crate::repair) fn rules() -> Rules {
         provisions: true,
         without: Vec::new(),
         zones: Vec::new(),
+        no_capacity: NoCapacity::Wait,
         drain: drain::DrainRules {
             unmanaged_pods: false,
             local_data: true,
@@ -124,7 +125,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
             since: Some(at(90)),
             rung: Some(Rung::Replace),
             server_id: Some(OLD.to_owned()),
-            committed_at: phase.is_committed().then(|| at(50)),
+            committed_at: (!phase.fits(Side::Before)).then(|| at(50)),
             ..Record::default()
         },
         hands: Hands::default(),

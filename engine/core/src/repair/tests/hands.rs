@@ -408,7 +408,10 @@ fn called_off_by(hand: impl Fn(&mut Seen), reason: Reason) {
         taken.record.committed_at = Some(at(50));
         hand(&mut taken);
         let next = decide(&taken).unwrap();
-        assert!(next.record.phase.fits(true), "{phase:?}: {next:?}");
+        assert!(
+            next.record.phase.fits(Side::Committed),
+            "{phase:?}: {next:?}"
+        );
         assert_ne!(next.reason, reason, "{phase:?}");
     }
 }

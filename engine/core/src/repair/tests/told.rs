@@ -138,7 +138,10 @@ fn what_nobody_renews_is_neither_health_nor_death() {
 
 #[test]
 fn a_detector_that_died_is_no_reason_to_touch_its_node() {
-    for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_committed()) {
+    for phase in Phase::ALL
+        .into_iter()
+        .filter(|phase| phase.fits(Side::Before))
+    {
         for node in [node(), cordoned(Some(REPAIR_UID))] {
             let stale = with_problem(phase, ProblemSeen::Stale);
             let next = decide(&Seen {

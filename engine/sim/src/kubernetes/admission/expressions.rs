@@ -177,10 +177,12 @@ const CHECKS: [(&str, Check); 24] = [
         |asked| asked.who.user != CONTROLLER,
     ),
     (
-        "!oldObject.?status.?committedAt.hasValue() || oldObject.?status.?phase.orValue('') == 'Replaced'",
+        "!(oldObject.?status.?committedAt.hasValue() || oldObject.?status.?room.?endedAt.hasValue()) || oldObject.?status.?phase.orValue('') == 'Replaced'",
         |asked| {
             let committed = at(asked.old, &["status", "committedAt"]);
-            committed.is_null() || at(asked.old, &["status", "phase"]) == "Replaced"
+            let ended = at(asked.old, &["status", "room", "endedAt"]);
+            let is_past_return = !(committed.is_null() && ended.is_null());
+            !is_past_return || at(asked.old, &["status", "phase"]) == "Replaced"
         },
     ),
     // the controller's Secrets

@@ -313,6 +313,13 @@ fn a_node_is_replaced_whatever_befalls_a_request_to_the_cloud() -> Result<()> {
 }
 
 #[test]
+fn a_server_goes_first_whatever_befalls_a_request_to_the_cloud() -> Result<()> {
+    faults(&STORIES[6], |index| {
+        vec![Fault::ALL[index % Fault::ALL.len()]]
+    })
+}
+
+#[test]
 #[ignore = "minutes"]
 fn a_node_is_replaced_whatever_befalls_each_request_to_the_cloud() -> Result<()> {
     faults(&STORIES[0], |_| Fault::ALL.into())
@@ -353,6 +360,7 @@ told! {
     a_dead_node_gives_its_volume_away_whatever_befalls_the_controller 3
     a_replacement_is_taken_back_whatever_befalls_the_controller 4
     a_drain_ends_by_deletion_whatever_befalls_the_controller 5
+    a_server_goes_first_whatever_befalls_the_controller 6
 }
 
 /// A new right to change something, or a new call to the cloud that does, without a point in any story fails here.

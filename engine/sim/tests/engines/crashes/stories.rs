@@ -26,7 +26,7 @@ pub(crate) struct Story {
     pub(crate) ends: Phase,
 }
 
-pub(crate) const STORIES: [Story; 6] = [
+pub(crate) const STORIES: [Story; 7] = [
     Story {
         name: "replaced",
         begins: |stage| Box::pin(stage.fall_sick()),
@@ -80,6 +80,19 @@ pub(crate) const STORIES: [Story; 6] = [
                 let last_resort =
                     json!({"drain": {"lastResort": "Delete"}, "timing": {"drain": 120}});
                 stage.pool(last_resort).await?;
+                stage.fall_sick().await
+            })
+        },
+        goes_on: None,
+        ends: Phase::Replaced,
+    },
+    Story {
+        name: "its server goes first",
+        begins: |stage| {
+            Box::pin(async {
+                let first = json!({"provisioning": {"whenNoCapacity": "TerminateFirst"}});
+                stage.pool(first).await?;
+                stage.scene.cloud.fault(Fault::Room(3));
                 stage.fall_sick().await
             })
         },
