@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("self.nodeName == oldSelf.nodeName && self.nodeUid == oldSelf.nodeUid && self.requestedBy == oldSelf.requestedBy")
         .message("nodeName, nodeUid and requestedBy are immutable"),
-    validation = Rule::new("self.problem == oldSelf.problem || (oldSelf.asks == 'InNode' && self.asks != 'InNode')")
+    validation = Rule::new("self.problem == oldSelf.problem || (self.requestedBy == 'NodeEngine' && oldSelf.asks == 'InNode' && self.asks != 'InNode')")
         .message("problem only becomes a graver one: while no more than InNode was asked, with more that is asked"),
     validation = Rule::new("has(self.wants) == has(oldSelf.wants) && (!has(self.wants) || self.wants == oldSelf.wants) && has(self.by) == has(oldSelf.by) && (!has(self.by) || self.by == oldSelf.by)")
         .message("wants and by are immutable"),

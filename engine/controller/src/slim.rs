@@ -148,7 +148,17 @@ pub(crate) struct RepairStatus {
     #[serde(default, rename = "committedAt")]
     pub(crate) committed_at: Option<Timestamp>,
     #[serde(default)]
+    pub(crate) room: Option<SlimRoom>,
+    #[serde(default)]
     pub(crate) tried: Vec<Tried>,
+}
+
+/// Whether its server goes first.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SlimRoom {
+    #[serde(default)]
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 /// What a repair made, or makes.
@@ -168,6 +178,11 @@ impl RepairStatus {
             since: self.since,
             rung: self.rung,
             pool: self.pool.clone(),
+            is_short: self.committed_at.is_none()
+                && self
+                    .room
+                    .as_ref()
+                    .is_some_and(|room| room.ended_at.is_some()),
         }
     }
 }

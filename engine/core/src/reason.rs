@@ -178,12 +178,12 @@ reasons! {
     CreateUncertain => "a create may still be under way: looking by tag before posting again",
     /// No host can take the replacement.
     NoHost => "no host can take the replacement: another zone is tried if the pool names one, and later this one again",
+    /// A quota leaves no room for the replacement.
+    UsedUp => "the project's quota, or a subnet, has no room for the replacement: it is tried again later",
     /// The sick server goes first.
-    MakingRoom => "no host can take the replacement beside the sick server: that goes first, as the pool's whenNoCapacity says",
+    MakingRoom => "there is no room for the replacement beside the sick server: that goes first, as the pool's whenNoCapacity says",
     /// The pool has changed its mind before that.
     KeptServer => "the pool does not let the sick server go before its replacement any more: it stays",
-    /// Part of a record was not kept.
-    RecordCut => "the API server keeps less of the record than was written: apply the CustomResourceDefinitions that ship with this version",
     /// What the replacement will be called is looked at.
     Naming => "finding a name for the replacement that no Node and no server has",
     /// The replacement is not yet Ready.

@@ -186,6 +186,6 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
 }
 
 fn no_way_back(repair: &NodeRepair) -> Option<String> {
-    let why = repair.status.as_ref()?.side().no_way_back()?;
+    let why = repair.status.as_ref()?.no_way_back()?;
     Some(format!("{why}: from there it only goes forward"))
 }

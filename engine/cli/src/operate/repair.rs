@@ -144,7 +144,7 @@ fn asked(name: &NodeName, node: &Node, rung: Rung, why: &str, by: Option<String>
 fn ends(open: &NodeRepair, node: &Node) -> Option<String> {
     let record = open.status.as_ref();
     let phase = record.map_or(Phase::default(), |record| record.phase);
-    if let Some(why) = record.and_then(|record| record.side().no_way_back()) {
+    if let Some(why) = record.and_then(|record| record.no_way_back()) {
         let hint = "`rectifier explain` tells how far it is";
         return Some(format!("{why}: {hint}"));
     }

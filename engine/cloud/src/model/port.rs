@@ -33,6 +33,7 @@ pub struct Port {
 
 /// What a similar port needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PortTemplate {
     /// The network's id.
     pub network: String,
@@ -54,7 +55,8 @@ pub struct PortTemplate {
 }
 
 /// Addresses that a port may send from besides its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AddressPair {
     /// An address or a range.
     pub ip: String,

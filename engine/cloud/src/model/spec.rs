@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::port::PortTemplate;
 
 /// What a server similar to an existing one needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServerTemplate {
     /// The hardware and the image.
     pub shape: Shape,
@@ -28,7 +29,8 @@ pub struct ServerTemplate {
 }
 
 /// The part of a server that is copied as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Shape {
     /// The flavor's id.
     pub flavor: String,

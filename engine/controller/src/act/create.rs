@@ -1,7 +1,7 @@
 //! The similar server: the sick one's shape, on ports of its own that exist before it does.
 
 use rectifier_api::NodeRepair;
-use rectifier_cloud::{PortSpec, ServerTemplate};
+use rectifier_cloud::{CloudError, PortSpec, ServerTemplate};
 use rectifier_core::name::{NodeName, ServerId};
 use rectifier_core::repair::{CloudSeen, Replacement, Seen};
 
@@ -48,10 +48,11 @@ pub(super) async fn ports(
             description: marks::description(&ctx.settings.cluster),
             template: port,
         };
-        ctx.cloud
-            .create_port(&spec)
-            .await
-            .map_err(cloud("create port"))?;
+        let made = ctx.cloud.create_port(&spec).await;
+        if is_used_up(cluster, seen, replacement, made.as_ref().err()) {
+            return Ok(());
+        }
+        made.map_err(cloud("create port"))?;
     }
     Ok(())
 }
@@ -86,13 +87,35 @@ pub(super) async fn server(
     let whose = (ctx.settings.cluster.as_str(), seen.repair_uid.as_str());
     let spec = similar::spec(&template, &provisioning, replacement, whose, user_data)?;
     between.go_on().await?;
-    let id = ctx
-        .cloud
-        .create_server(&spec)
-        .await
-        .map_err(cloud("create server"))?;
+    let made = ctx.cloud.create_server(&spec).await;
+    if is_used_up(cluster, seen, replacement, made.as_ref().err()) {
+        return Ok(());
+    }
+    let id = made.map_err(cloud("create server"))?;
     tracing::info!(node = %seen.request.node, server = %id, name = spec.name, "the cloud took the replacement's creation");
     Ok(())
+}
+
+/// A quota left no room for it, and nothing was made: no error, but something that the next look decides by.
+fn is_used_up(
+    cluster: &Cluster,
+    seen: &Seen,
+    replacement: &Replacement,
+    error: Option<&CloudError>,
+) -> bool {
+    let words = match error {
+        Some(CloudError::Exhausted { message, .. }) => Some(message.clone()),
+        Some(_) | None => None,
+    };
+    let is = words.is_some();
+    if is {
+        let (node, words) = (&seen.request.node, words.as_deref());
+        tracing::warn!(%node, words, "nothing is made: a quota is used up");
+    }
+    if let Ok(node) = NodeName::parse(&seen.request.node) {
+        cluster.use_up(&node, &replacement.tag, words);
+    }
+    is
 }
 
 async fn template(ctx: &Context, seen: &Seen) -> Result<ServerTemplate, Error> {

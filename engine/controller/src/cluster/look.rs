@@ -11,8 +11,8 @@ use rectifier_core::repair::{NoRules, Phase};
 use rectifier_core::standing::{Look, standing};
 use rectifier_policy_host::Set;
 
-use super::Cluster;
 use super::node::Kept;
+use super::{Cluster, Open};
 
 /// A node with a problem, or in repair, and the one reason that stands on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,16 @@ impl Cluster {
     pub(crate) fn pool(&self, name: &str) -> Option<Arc<RepairPool>> {
         let state = self.state();
         Some(state.pools.whole.get(name)?.object.clone())
+    }
+
+    /// Another node of the pool whose server has gone first, and whose replacement is not there yet.
+    pub(crate) fn short(&self, pool: &str, but: &NodeName) -> Option<NodeName> {
+        let state = self.state();
+        let is_short = |(node, open): &(&NodeName, &Open)| {
+            *node != but && open.flight.is_short && open.flight.pool.as_deref() == Some(pool)
+        };
+        let mut open = state.repairs.whole.iter();
+        open.find(is_short).map(|(node, _)| node.clone())
     }
 
     /// The node's pool, its zone within it, and the nodes of it with this problem.

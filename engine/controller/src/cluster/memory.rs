@@ -45,6 +45,22 @@ impl Cluster {
         state.held_back.get(node).cloned().unwrap_or_default()
     }
 
+    /// Keeps what the cloud said when a quota or a subnet left no room for this attempt, known by its tag; or that it has.
+    pub(crate) fn use_up(&self, node: &NodeName, tag: &str, words: Option<String>) {
+        let mut state = self.state();
+        match words {
+            Some(words) => drop(state.used_up.insert(node.clone(), (tag.to_owned(), words))),
+            None => drop(state.used_up.remove(node)),
+        }
+    }
+
+    /// See [`Self::use_up`].
+    pub(crate) fn used_up(&self, node: &NodeName, tag: &str) -> Option<String> {
+        let state = self.state();
+        let (of, words) = state.used_up.get(node)?;
+        (of == tag).then(|| words.clone())
+    }
+
     /// What a similar server would lack, if it was looked at a short while ago.
     pub(crate) fn lacks(
         &self,

@@ -153,6 +153,8 @@ struct State {
     turns: Turns,
     storms: Storms,
     held_back: BTreeMap<NodeName, Vec<HeldBack>>,
+    /// Of which attempt, by its tag, and in which words.
+    used_up: BTreeMap<NodeName, (String, String)>,
     lacks: Lacks,
     described: Described,
     held: BTreeMap<NodeName, Reason>,
@@ -233,6 +235,7 @@ impl State {
         self.sick.remove(node);
         self.fresh.remove(node);
         self.held_back.remove(node);
+        self.used_up.remove(node);
         self.lacks.forget(node);
         self.described.forget(node);
         self.held.remove(node);

@@ -14,7 +14,7 @@ use rectifier_core::clock::{SignedDuration, seconds_between};
 use rectifier_core::name::NodeName;
 use rectifier_core::policy::{Outcome, Seconds};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::history::had_no_host;
+use rectifier_core::repair::history::had_no_room;
 use rectifier_core::repair::{Phase, Rung, Tried};
 use rectifier_core::standing::NOT_READY;
 
@@ -219,7 +219,7 @@ impl State {
         // known when the phase that follows it is entered
         let did_not = |tried: &[Tried]| {
             let last = tried.last();
-            last.is_some_and(|last| last.outcome == Outcome::Failed && !had_no_host(last))
+            last.is_some_and(|last| last.outcome == Outcome::Failed && !had_no_room(last))
         };
         let over = self.archived.whole.values();
         let over = over.filter(|kept| kept.pool.as_deref() == Some(&*name));
@@ -363,7 +363,7 @@ impl State {
         };
         let is_replace = |(tried, _): &(&Tried, bool)| tried.rung == Rung::Replace;
         // a cloud that is full is asked again and again, and nothing comes of it
-        let is_made = |(tried, _): &(&Tried, bool)| !had_no_host(tried);
+        let is_made = |(tried, _): &(&Tried, bool)| !had_no_room(tried);
         let began = tries(self, Some(pool)).filter(is_made);
         let began = began.map(|(tried, _)| tried.since);
         let attempts = tries(self, Some(pool)).filter(is_replace);
@@ -384,7 +384,7 @@ impl State {
 
 fn attempt((tried, is_committed): (&Tried, bool)) -> Attempt {
     let went_well = match tried.outcome {
-        Outcome::Failed if had_no_host(tried) => None,
+        Outcome::Failed if had_no_room(tried) => None,
         Outcome::Failed => Some(false),
         Outcome::Recovered => Some(true),
         Outcome::Running if is_committed => Some(true),

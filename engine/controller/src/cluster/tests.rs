@@ -27,6 +27,7 @@ fn open(phase: Phase, reason: Option<Reason>) -> Option<Open> {
         since: None,
         rung: None,
         pool: None,
+        is_short: false,
     };
     Some(Open {
         uid: "open".to_owned(),
@@ -506,4 +507,22 @@ fn what_we_did_ourselves_counts_during_a_list_that_began_before_it() {
     assert_eq!(both(), (Some(1), true));
     assert!(cluster.repairs_end().is_empty());
     assert_eq!(both(), (Some(1), true));
+}
+
+#[test]
+fn one_server_of_a_pool_goes_first_at_a_time() {
+    let cluster = Cluster::default();
+    let short = |pool: &str| {
+        let mut open = open(Phase::DeletingServer, None)?;
+        (open.flight.is_short, open.flight.pool) = (true, Some(pool.to_owned()));
+        Some(open)
+    };
+    cluster.see_repair(name("a"), open(Phase::Draining, None));
+    assert_eq!(cluster.short("web", &name("b")), None);
+    cluster.see_repair(name("a"), short("web"));
+    assert_eq!(cluster.short("web", &name("b")), Some(name("a")));
+    assert_eq!(cluster.short("web", &name("a")), None, "it is the one");
+    assert_eq!(cluster.short("db", &name("b")), None);
+    cluster.see_repair(name("a"), None);
+    assert_eq!(cluster.short("web", &name("b")), None);
 }

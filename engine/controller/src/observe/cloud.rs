@@ -27,12 +27,14 @@ pub(crate) async fn look(
     // By it a rung is chosen, and the cordon set; before anything is made the cloud is asked anew.
     let judges = node.filter(|_| record.phase == Phase::Judging);
     let ahead = judges.and_then(|node| cluster.take_described(&node.name, ctx.now()));
+    let counts_ports = record.phase == Phase::CreatingPorts;
     let kept = match similar::kept(record) {
-        Ok(kept) => kept,
-        Err(error) => {
+        Ok(kept) => kept.filter(|_| counts_ports),
+        Err(error) if counts_ports => {
             let why = format!("what was kept of the sick server cannot be read: {error}");
             return Ok(CloudSeen::Unavailable(why));
         }
+        Err(_) => None,
     };
     let asked = ask(
         ctx.cloud.as_ref(),

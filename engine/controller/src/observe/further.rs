@@ -22,8 +22,9 @@ use crate::error::{Error, api, chain};
 use crate::similar::{self, Sick, template};
 use crate::slim::SlimNode;
 
-/// What is read may make more necessary, but no further than this: whether another zone can be tried, then the name there.
-const ROUNDS: usize = 2;
+/// What is read may make more necessary, but no further than this: whether another zone can be tried, whether the sick server can
+/// go first, then the name of the next attempt.
+const ROUNDS: usize = 3;
 
 /// Completes a look.
 pub(crate) async fn further(
@@ -93,7 +94,9 @@ async fn read(
         seen.more.fitness = Some(compare(ctx, had, new).await?);
     }
     if kept && let Some(node) = &seen.node {
-        seen.more.kept = Some(keep(ctx, &seen.record, node).await?);
+        let (_, how) = pool::of_repair(cluster, &node.name, &seen.record);
+        let flavor = how.and_then(|how| how.flavor);
+        seen.more.kept = Some(keep(ctx, &seen.record, node, flavor.as_deref()).await?);
     }
     if guests && let Some(node) = joined(seen) {
         seen.more.guests = Some(seen_of(&pods(ctx, &node.name).await?)?);
@@ -229,6 +232,7 @@ async fn keep(
     ctx: &Context,
     record: &Record,
     node: &NodeSeen,
+    flavor: Option<&str>,
 ) -> Result<Result<Kept, String>, Error> {
     let Some(id) = &record.server_id else {
         return Ok(Err("the record names no server".to_owned()));
@@ -237,6 +241,11 @@ async fn keep(
         Ok(template) => template,
         Err(error) => return Ok(Err(chain(&error))),
     };
+    if flavor.is_some_and(|flavor| flavor != template.shape.flavor) {
+        let why =
+            "the pool names another flavor, for which the room that it leaves may be too small";
+        return Ok(Err(why.to_owned()));
+    }
     let server = match serde_json::to_string(&template) {
         Ok(server) if server.len() <= KEPT => server,
         Ok(server) => {

@@ -111,6 +111,10 @@ pub(crate) async fn repair(
         problem,
         pods,
         held_back: cluster.held_back(&name),
+        used_up: record
+            .replacement
+            .as_ref()
+            .and_then(|replacement| cluster.used_up(&name, &replacement.tag)),
         archive,
         lineage: match wanted.archive {
             true => cluster.lineage(&name, node.as_ref().and_then(|node| node.server.as_ref())),
@@ -205,6 +209,13 @@ async fn hands(
             .map(|shut| shut.words),
         storm: weather.holds,
         no_creates: weather.no_creates,
+        no_room: pool
+            .and_then(|pool| cluster.short(&pool.name_any(), node))
+            .map(|other| {
+                format!(
+                    "the server of {other} has gone first, and its replacement is not there yet"
+                )
+            }),
         stop: match record.phase.is_final() {
             true => Stop::Runs,
             false => stop::read(ctx).await,

@@ -1,5 +1,8 @@
 //! Kubernetes' quantities, as numbers.
 
+/// What a record can hold: for an API server more is no integer.
+const LARGEST: u64 = i64::MAX.unsigned_abs();
+
 /// In thousandths, rounded down. `None`: it is no quantity, or a negative one. What is too large is the largest number.
 /// See <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 pub(super) fn thousandths(text: &str) -> Option<u64> {
@@ -32,7 +35,7 @@ pub(super) fn thousandths(text: &str) -> Option<u64> {
     let digits = format!("{whole}{:0<9}", fraction.get(..fraction.len().min(9))?);
     let number: u128 = digits.parse().ok()?;
     let amount = number.checked_mul(factor)? / divisor / 10_u128.pow(9);
-    Some(u64::try_from(amount).unwrap_or(u64::MAX))
+    Some(u64::try_from(amount).unwrap_or(LARGEST).min(LARGEST))
 }
 
 /// `e3` and `E3`: thousandths in so many powers of ten.
@@ -61,7 +64,7 @@ mod tests {
             ("16393244Ki", 16_786_681_856_000),
             ("2e3", 2_000_000),
             ("2E3", 2_000_000),
-            ("12E", u64::MAX),
+            ("12E", LARGEST),
         ] {
             assert_eq!(thousandths(text), Some(wanted), "{text}");
         }

@@ -31,6 +31,7 @@ pub(super) fn put_right(memory: &mut Memory, now: Timestamp) {
         behind: _,
         last_grant: _,
         withdraw: _,
+        withdraw_for: _,
         lost: _,
     } = &mut right;
     for moment in remedies.iter_mut().chain(failed).chain(last_remedy) {

@@ -117,6 +117,7 @@ pub(super) fn repair(asks: Asks, phase: Phase) -> Watched<RepairSeen> {
         version: "7".to_owned(),
         node_uid: "node-uid".to_owned(),
         problem: KIND.to_owned(),
+        of_others: false,
         asks,
         deadline: Some(at(10_000)),
         withdrawn: false,

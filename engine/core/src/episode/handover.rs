@@ -79,8 +79,6 @@ pub(super) fn next(
         return None;
     }
     if let Some(write) = take_over(memory, repair, seen) {
-        // from here on, whoever heals withdraws nothing of another's: whose it is tells the next look
-        disown(memory, repair, None);
         return Some(write);
     }
     let Some(kind) = adopt(memory, repair, seen) else {
@@ -197,6 +195,7 @@ fn take_over(memory: &Memory, repair: &RepairSeen, seen: &Seen) -> Option<Repair
     let is_left_to_us = node.uid.as_str() == repair.node_uid
         && repair.asks == Asks::InNode
         && repair.phase == Phase::HealingInNode
+        && !repair.of_others
         && repair.wants.is_none();
     let (asks, episode) = gravest(memory).filter(|_| is_left_to_us)?;
     if asks == Asks::InNode || episode.problem.kind == repair.problem {
@@ -211,7 +210,9 @@ fn take_over(memory: &Memory, repair: &RepairSeen, seen: &Seen) -> Option<Repair
 fn withdraw(memory: &mut Memory, repair: &RepairSeen) -> Option<RepairWrite> {
     let healed = memory.withdraw.as_ref()?;
     // Gone, told already, or no longer ours to tell: done. So is one by which a person wants something done all the same.
+    let is_another = |problem: &String| *problem != repair.problem;
     if *healed != repair.uid
+        || memory.withdraw_for.as_ref().is_some_and(is_another)
         || repair.wants.is_some()
         || repair.withdrawn
         || repair.phase.is_final()
@@ -231,7 +232,16 @@ fn adopt(memory: &mut Memory, repair: &RepairSeen, seen: &Seen) -> Option<Condit
         return None;
     }
     let kind = ConditionKind::parse(repair.problem.as_str()).ok()?;
-    disown(memory, repair, Some(&kind));
+    // what it was before it became a graver one's
+    for (other, episode) in &mut memory.episodes {
+        let is_its = |handover: &&mut Handover| handover.repair.as_ref() == Some(&repair.uid);
+        if *other != kind
+            && let Some(handover) = episode.handover.as_mut().filter(is_its)
+        {
+            handover.repair = None;
+            handover.deadline = None;
+        }
+    }
     let episode = memory.episodes.get_mut(&kind)?;
     ask(episode, repair.asks);
     if let Some(handover) = &mut episode.handover {
@@ -241,19 +251,6 @@ fn adopt(memory: &mut Memory, repair: &RepairSeen, seen: &Seen) -> Option<Condit
         handover.held = None;
     }
     Some(kind)
-}
-
-/// The repair is no other episode's.
-fn disown(memory: &mut Memory, repair: &RepairSeen, owner: Option<&ConditionKind>) {
-    for (kind, episode) in &mut memory.episodes {
-        let is_its = |handover: &&mut Handover| handover.repair.as_ref() == Some(&repair.uid);
-        if Some(kind) != owner
-            && let Some(handover) = episode.handover.as_mut().filter(is_its)
-        {
-            handover.repair = None;
-            handover.deadline = None;
-        }
-    }
 }
 
 /// The grant that may be accepted now, and the boot that it ends.

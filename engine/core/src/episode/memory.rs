@@ -199,6 +199,9 @@ pub struct Memory {
     pub last_grant: Option<String>,
     /// The UID of a `NodeRepair` whose problem is gone: to be withdrawn.
     pub withdraw: Option<String>,
+    /// That problem; absent: whichever it is about. (A graver one may have taken it over since.)
+    #[serde(default)]
+    pub withdraw_for: Option<String>,
     /// The journal was lost: what is true at the next full look may have been tried before.
     pub lost: bool,
 }

@@ -72,6 +72,8 @@ pub struct RepairSeen {
     pub node_uid: String,
     /// `spec.problem.kind`.
     pub problem: String,
+    /// A person, or the control plane, opened it.
+    pub of_others: bool,
     /// `spec.asks`.
     pub asks: Asks,
     /// `spec.deadline`.

@@ -34,6 +34,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         behind,
         last_grant,
         mut withdraw,
+        mut withdraw_for,
         mut lost,
     } = memory;
     let mut open = BTreeMap::new();
@@ -54,6 +55,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
             tell(News::Closed);
             if let Some(repair) = episode.handover.and_then(|handover| handover.repair) {
                 withdraw = Some(repair);
+                withdraw_for = Some(kind.to_string());
             }
         } else {
             open.insert(kind, episode);
@@ -81,6 +83,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         behind,
         last_grant,
         withdraw,
+        withdraw_for,
         lost,
     }
 }

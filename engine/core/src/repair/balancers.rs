@@ -14,7 +14,11 @@ pub const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balanc
 pub(super) fn leave(seen: &Seen) -> Option<Next> {
     let node = sick_node(seen)?;
     let is_used = !node.labels.contains_key(EXCLUDED);
-    is_used.then(|| Next::act(seen, Act::LeaveBalancers, Reason::Committed))
+    let reason = match seen.record.committed_at {
+        Some(_) => Reason::Committed,
+        None => Reason::MakingRoom,
+    };
+    is_used.then(|| Next::act(seen, Act::LeaveBalancers, reason))
 }
 
 /// They have not had their time yet, which began with the drain.

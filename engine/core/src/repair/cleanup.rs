@@ -6,7 +6,7 @@ use super::guests;
 use super::next::{Act, Next};
 use super::replace::{again, fresh, still_called_off};
 use super::seen::{CloudView, Seen};
-use super::{Phase, call_off, ours, room, sick_node};
+use super::{Phase, call_off, ours, power, sick_node};
 use crate::clock::seconds_between;
 use crate::name::PortId;
 use crate::policy::Outcome;
@@ -25,7 +25,7 @@ pub(super) fn discarding(seen: &Seen) -> Next {
 
 /// Called off before the commit: what was made is removed, then the node is uncordoned if the cordon is ours.
 pub(super) fn rolling_back(seen: &Seen) -> Next {
-    if let Some(next) = remove(seen, why(seen)) {
+    if let Some(next) = remove(seen, why(seen)).or_else(|| power::undo(seen)) {
         return next;
     }
     match sick_node(seen) {
@@ -46,7 +46,6 @@ pub(super) fn rolling_back(seen: &Seen) -> Next {
                     last.outcome = Outcome::Refused;
                     last.reason = why;
                 }
-                room::forget(record);
             })
         }
     }

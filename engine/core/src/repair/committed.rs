@@ -129,11 +129,17 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
         None => !view.actions.is_empty() || gone_at.is_some() || dead::confirmed(seen),
     };
     if !shows_ours {
-        let why = match seen.record.committed_at {
-            Some(_) => "it shows neither the sick server nor its replacement",
-            None => "it shows neither the sick server nor what was done to it",
+        return match seen.record.committed_at {
+            Some(_) => {
+                let why = "it shows neither the sick server nor its replacement";
+                Next::wait(seen, Reason::CloudUnavailable, why)
+            }
+            // that the machine is off is then a person's to say
+            None => {
+                let why = "the cloud shows neither the sick server nor what was done to it";
+                Next::wait(seen, Reason::HostUnreachable, why)
+            }
         };
-        return Next::wait(seen, Reason::CloudUnavailable, why);
     }
     // Nor does it prove that the machine is off: with its host down a delete is only the database's.
     if gone_at.is_none() && !dead::is_ended(seen, view) {
@@ -190,7 +196,6 @@ pub(super) fn deleting_node(seen: &Seen) -> Next {
                     last.outcome = Outcome::Recovered;
                     last.reason = Reason::Replaced;
                 }
-                room::forget(record);
             })
         }
     }

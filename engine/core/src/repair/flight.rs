@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::phase::Phase;
 use super::record::{Record, Rung};
+use super::room::Side;
 use crate::clock::seconds_between;
 use crate::policy::Seconds;
 use crate::reason::Reason;
@@ -38,6 +39,8 @@ pub struct Flight {
     pub rung: Option<Rung>,
     /// The pool by whose rules it began.
     pub pool: Option<String>,
+    /// Its server has gone first, and its replacement is not there yet.
+    pub is_short: bool,
 }
 
 impl Flight {
@@ -48,6 +51,7 @@ impl Flight {
             since: record.since,
             rung: record.rung,
             pool: record.pool.clone(),
+            is_short: record.side() == Side::RoomMade,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Hands {
     pub storm: Option<(Reason, String)>,
     /// Why no replacement is made in its pool.
     pub no_creates: Option<String>,
+    /// Why no server goes before its replacement in its pool.
+    pub no_room: Option<String>,
     /// The rung that a person lets begin.
     pub approve: Option<String>,
     /// A person ends the repair, for this reason.

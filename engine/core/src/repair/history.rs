@@ -174,13 +174,13 @@ pub(super) fn failed_replacements(seen: &Seen) -> usize {
     attempts(seen)
         .iter()
         .filter(|tried| tried.rung == Rung::Replace && tried.outcome == Outcome::Failed)
-        .filter(|tried| !had_no_host(tried))
+        .filter(|tried| !had_no_room(tried))
         .count()
 }
 
-/// The cloud was full: that is no failure of the replacement's.
-pub fn had_no_host(tried: &Tried) -> bool {
-    tried.outcome == Outcome::Failed && tried.reason == Reason::NoHost
+/// The cloud was full, or the project: that is no failure of the replacement's.
+pub fn had_no_room(tried: &Tried) -> bool {
+    tried.outcome == Outcome::Failed && [Reason::NoHost, Reason::UsedUp].contains(&tried.reason)
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::next::{Act, Next, message, step};
 use super::record::{Asks, Record, Request, RequestedBy, Rung, Verdict};
 use super::replace::ATTEMPTS;
-use super::room::Side;
+use super::room::{self, Side};
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
 use super::{
-    Phase, asked, call_off, called_off, cleared, dead, hands, history, ours, preflight, sick_node,
-    told, withdrawn,
+    Phase, asked, call_off, called_off, cleared, dead, hands, history, ours, power, preflight,
+    sick_node, told, withdrawn,
 };
 use crate::clock::SignedDuration;
 use crate::policy::{Advice, Decision, OnFailure, PolicyRef, Remedy};
@@ -307,7 +307,9 @@ pub(super) fn touchable(seen: &Seen) -> Result<&ServerSeen, Box<Next>> {
         // What we asked for ourselves stays under way for ever when its host is down.
         let of_ours = |action| server::ours(seen, view, action);
         let boots = of_ours("reboot").chain(of_ours("start"));
-        let mut asked = boots.chain(of_ours("stop"));
+        // a person's is none of ours, though it be newer than our last word
+        let stops = of_ours("stop").filter(|_| power::has_stopped(&seen.record));
+        let mut asked = boots.chain(stops);
         return Err(Box::new(match asked.find(|action| !action.done) {
             Some(action) if server.task.is_some() => {
                 let why = format!("{} {} was never done", action.action, action.request);
@@ -396,13 +398,25 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
         return Next::enter(seen, phase, Reason::RetryAsked, "").with(|record| {
             follow_mark(record, mark, seen.now);
             // a host may have room by now
-            record.room.take_if(|room| room.ended_at.is_none());
+            if record
+                .room
+                .take_if(|room| room.ended_at.is_none())
+                .is_some()
+            {
+                (record.owners, record.drain) = (None, None);
+            }
         });
     }
     // A person's word about the very thing that was asked.
     let is_answered = seen.record.reason == Some(Reason::HostUnreachable)
         && seen.record.proof.is_none()
         && dead::confirmed(seen);
+    if room::may_be_given_up(&seen.record)
+        && let Some(reason) = hands::ends(seen)
+    {
+        let words = hands::words(seen, reason);
+        return Next::enter(seen, Phase::Cancelled, reason, words);
+    }
     if let Some(phase) = onward {
         return match is_answered {
             true => Next::enter(seen, phase, Reason::ConfirmedDead, ""),
@@ -422,8 +436,10 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
     }
     if is_answered {
-        return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "")
-            .with(|record| record.room = None);
+        return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "").with(|record| {
+            record.room = None;
+            (record.owners, record.drain) = (None, None);
+        });
     }
     still(seen)
 }

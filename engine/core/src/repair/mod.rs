@@ -156,6 +156,11 @@ pub fn needs(record: &Record) -> Needs {
             evidence: true,
             ..server
         },
+        Phase::RollingBack if power::has_stopped(record) => Needs {
+            server: true,
+            actions: true,
+            ..attempt
+        },
         Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::RollingBack => {
             attempt
         }
@@ -229,7 +234,7 @@ pub fn decide(seen: &Seen) -> Result<Next, Illegal> {
     // what is held is not begun by keeping its evidence, either
     let next = evidence::first(seen, rails::hold(seen, next));
     let next = person::ask(seen, next);
-    let next = autoscaler::before_the_end(seen, next);
+    let next = room::forget(autoscaler::before_the_end(seen, next));
     let (from, to) = (seen.record.phase, next.record.phase);
     let in_diagram = from == to || from.followers().contains(&to);
     if !in_diagram || !to.fits(next.record.side()) {

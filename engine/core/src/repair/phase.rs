@@ -156,24 +156,30 @@ impl Phase {
                 Phase::Stopping,
                 Phase::Detaching,
                 Phase::AwaitingOwners,
+                Phase::Discarding,
                 Phase::RollingBack,
                 Phase::NeedsHuman,
             ],
             Phase::Stopping => &[
                 Phase::Draining,
                 Phase::Detaching,
+                Phase::Discarding,
                 Phase::RollingBack,
                 Phase::NeedsHuman,
             ],
             Phase::Detaching => &[
                 Phase::Stopping,
                 Phase::AwaitingOwners,
+                Phase::Discarding,
                 Phase::RollingBack,
                 Phase::NeedsHuman,
             ],
-            Phase::AwaitingOwners => {
-                &[Phase::DeletingServer, Phase::RollingBack, Phase::NeedsHuman]
-            }
+            Phase::AwaitingOwners => &[
+                Phase::DeletingServer,
+                Phase::Discarding,
+                Phase::RollingBack,
+                Phase::NeedsHuman,
+            ],
             Phase::DeletingServer => {
                 &[Phase::DeletingNode, Phase::CreatingPorts, Phase::NeedsHuman]
             }
@@ -209,7 +215,9 @@ impl Phase {
             | Phase::Settling
             | Phase::Uncordoning
             | Phase::Recovered => side == Side::Before,
-            Phase::RollingBack | Phase::Cancelled => !side.is_past_return(),
+            Phase::RollingBack => !side.is_past_return(),
+            // a person may do without a replacement for a server that has gone first
+            Phase::Cancelled => side != Side::Committed,
             Phase::CreatingPorts | Phase::CreatingServer | Phase::Joining | Phase::Discarding => {
                 [Side::Before, Side::RoomMade].contains(&side)
             }
@@ -264,7 +272,8 @@ mod tests {
             }
             if phase.is_final() {
                 assert_eq!(phase.fits(Side::Committed), phase == Phase::Replaced);
-                assert!(!phase.fits(Side::RoomMade), "{phase:?}: it has no node");
+                let given_up = phase == Phase::Cancelled;
+                assert_eq!(phase.fits(Side::RoomMade), given_up, "{phase:?}");
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::next::{Act, Next};
 use super::reboot::give_up;
-use super::record::{Power, Rung, Tried};
+use super::record::{Power, Record, Rung, Tried};
+use super::replace::fresh;
 use super::seen::Seen;
-use super::server::{busy, certain, newest, ours};
+use super::server::{busy, certain, newest, our_stop, ours};
 use super::{Phase, age, called_off, sick_node};
 use crate::clock::seconds_between;
 use crate::policy::{Outcome, Seconds};
@@ -103,7 +104,44 @@ pub(super) fn may_ask_again(seen: &Seen) -> bool {
 }
 
 /// Written down before it is asked for.
-pub(super) fn ask(record: &mut super::Record, seen: &Seen) {
+/// Have we asked for the sick machine to be stopped, in this repair?
+pub(super) fn has_stopped(record: &Record) -> bool {
+    let posted = record.power.as_ref().and_then(|power| power.posted_at);
+    let mut steps = record.steps.iter();
+    posted.is_some() && steps.any(|step| step.phase == Phase::Stopping)
+}
+
+/// What we did to its power before there was no way back is undone: a machine that we stopped is started again. A stop that its
+/// host has not done yet is waited for, as long as a host may take, or it would come when the node is at work again.
+pub(super) fn undo(seen: &Seen) -> Option<Next> {
+    if !has_stopped(&seen.record) {
+        return None;
+    }
+    let view = match fresh(seen) {
+        Ok(view) => view,
+        Err(next) => return Some(*next),
+    };
+    let server = view.server.as_ref()?;
+    let stop = our_stop(seen, view)?;
+    if !stop.done {
+        let within = seen.pool.as_ref().map_or(0, |rules| rules.power);
+        let is_under_way = server.task.is_some() && age(seen) < within;
+        let why = format!("our stop {} was not done yet", stop.request);
+        return is_under_way.then(|| Next::wait(seen, Reason::HostUnreachable, why));
+    }
+    if let Some(why) = busy(server) {
+        return Some(Next::wait(seen, Reason::ServerBusy, why));
+    }
+    let start = Act::PowerCycle {
+        server: server.id.clone(),
+        start: true,
+    };
+    server
+        .is_off
+        .then(|| Next::act(seen, start, Reason::HardRebooting))
+}
+
+pub(super) fn ask(record: &mut Record, seen: &Seen) {
     if let Some(power) = &mut record.power {
         power.posted_at = Some(seen.now);
     }

@@ -17,7 +17,7 @@ use crate::reason::Reason;
 /// for a bad host, one for a bad port.
 pub(super) const ATTEMPTS: usize = 3;
 
-/// After no host could take a replacement, so many seconds until the first zone is tried again. 5 min: a host seldom gets
+/// After there was no room for a replacement, so many seconds until the first zone is tried again. 5 min: a host seldom gets
 /// free sooner, and each try makes ports and a server.
 const NO_HOST: Seconds = 300;
 
@@ -69,7 +69,7 @@ pub(super) fn begin(seen: &Seen, zone: Option<&String>) -> Next {
     .with(|record| {
         record.replacement = Some(next);
         // a cloud that is full for days is one line of the story
-        record.tried.pop_if(|last| history::had_no_host(last));
+        record.tried.pop_if(|last| history::had_no_room(last));
         record.tried.push(tried);
     })
 }
@@ -77,8 +77,9 @@ pub(super) fn begin(seen: &Seen, zone: Option<&String>) -> Next {
 /// The next attempt, or a person, after one was discarded. Nothing of it is left then but the cordon, which stays: a node
 /// that can neither be healed nor replaced gets no new pods until somebody has looked at it.
 pub(super) fn again(seen: &Seen) -> Next {
-    if seen.record.tried.last().is_some_and(history::had_no_host) {
-        return elsewhere(seen);
+    let last = seen.record.tried.last();
+    if let Some(last) = last.filter(|last| history::had_no_room(last)) {
+        return elsewhere(seen, last.reason);
     }
     let failed = history::failed_replacements(seen);
     if failed < ATTEMPTS {
@@ -95,9 +96,9 @@ pub(super) fn again(seen: &Seen) -> Next {
     )
 }
 
-/// No host could take the last one: in the pool's next zone that can have it, or a while later in the first. That is nobody's
+/// There was no room for the last one: in the pool's next zone that can have it, or a while later in the first. That is nobody's
 /// failure, and does not use up the attempts.
-fn elsewhere(seen: &Seen) -> Next {
+fn elsewhere(seen: &Seen, reason: Reason) -> Next {
     let zones = further_zones(seen);
     let Some(bound) = seen
         .more
@@ -105,7 +106,7 @@ fn elsewhere(seen: &Seen) -> Next {
         .as_ref()
         .or_else(|| zones.is_empty().then_some(&NONE))
     else {
-        return Next::wait(seen, Reason::NoHost, "");
+        return Next::wait(seen, reason, "");
     };
     let barred = |zone: &&String| bound.get(*zone).is_none_or(|pods| !pods.is_empty());
     if let Some(zone) = zones.iter().find(|zone| !barred(zone)) {
@@ -118,7 +119,9 @@ fn elsewhere(seen: &Seen) -> Next {
             Some(format!("not in {zone}: {}", listed(pods, pods.len())))
         })
         .collect();
-    if zones.is_empty() {
+    if reason == Reason::UsedUp {
+        words.extend(refusal(seen));
+    } else if zones.is_empty() {
         words.push(match seen.record.side() {
             Side::RoomMade => "somebody else has the room that its server left".to_owned(),
             Side::Before | Side::MakingRoom | Side::Committed => "no other zone is left".to_owned(),
@@ -129,25 +132,39 @@ fn elsewhere(seen: &Seen) -> Next {
         Err(why) if why.is_empty() => {}
         Err(why) => words.push(why),
     }
-    match age(seen) < NO_HOST {
-        true => Next::wait(seen, Reason::NoHost, words.join("; ")),
+    if age(seen) < NO_HOST {
+        return Next::wait(seen, reason, words.join("; "));
+    }
+    match room::is_long_without(seen) {
+        true => Next::enter(seen, Phase::NeedsHuman, reason, words.join("; ")),
         false => begin(seen, None),
     }
 }
 
+/// The cloud's words, as the last attempt ended with them.
+fn refusal(seen: &Seen) -> Option<String> {
+    let mut steps = seen.record.steps.iter().rev();
+    let ended = steps.find(|step| step.phase == Phase::Discarding)?;
+    Some(ended.detail.clone()).filter(|words| !words.is_empty())
+}
+
 static NONE: BTreeMap<String, Vec<String>> = BTreeMap::new();
 
-/// The pool's zones that follow the one in which the last attempt was made. A server that has gone first left its room in its own.
+/// The pool's zones that follow the one in which the last attempt was made. A server that has gone first left its room in its own,
+/// and a quota is the project's.
 pub(super) fn further_zones(seen: &Seen) -> &[String] {
     let zones = seen.pool.as_ref().map_or(&[][..], |rules| &rules.zones);
     let last = seen.record.replacement.as_ref();
+    let tried = seen.record.tried.last();
+    let used_up = tried.is_some_and(|tried| tried.reason == Reason::UsedUp);
     match last.map(|last| &last.zone) {
-        _ if seen.record.side() != Side::Before => &[],
+        _ if seen.record.side() != Side::Before || used_up => &[],
         None => &[],
         Some(None) => zones,
         Some(Some(last)) => {
+            // one that the pool does not name any more is before all that it names
             let at = zones.iter().position(|zone| zone == last);
-            at.and_then(|at| zones.get(at + 1..)).unwrap_or_default()
+            at.map_or(zones, |at| zones.get(at + 1..).unwrap_or_default())
         }
     }
 }
@@ -225,6 +242,11 @@ pub(super) fn creating_ports(seen: &Seen) -> Next {
     if ports.len() < view.ports_wanted && late {
         return discard(seen, Reason::JoinOverdue, "its ports could not be made");
     }
+    if ports.len() < view.ports_wanted
+        && let Some(words) = &seen.used_up
+    {
+        return discard(seen, Reason::UsedUp, words);
+    }
     if ports.len() < view.ports_wanted {
         // Their number and the time first: a kill now must not hide one of them, nor let it be missed for being late.
         return Next::act(seen, Act::CreatePorts, Reason::CreatingPorts).with(|record| {
@@ -293,6 +315,9 @@ pub(super) fn creating_server(seen: &Seen) -> Next {
                 // Posting again at once could make two servers on the same ports, and the loser's clean-up would
                 // unbind the winner's: the first post may still be under way.
                 return Next::wait(seen, Reason::CreateUncertain, &replacement.name);
+            }
+            if let Some(words) = &seen.used_up {
+                return discard(seen, Reason::UsedUp, words);
             }
             if age(seen) >= rules.join {
                 return discard(seen, Reason::JoinOverdue, "its server could not be made");

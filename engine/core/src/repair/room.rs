@@ -14,10 +14,12 @@ use super::next::{Act, Next};
 use super::owners::OwnerReady;
 use super::record::Record;
 use super::seen::{CloudView, NodeSeen, Rules, Seen};
-use super::{Phase, call_off, called_off, committed, hands, history, replace, told};
+use super::{Phase, call_off, called_off, committed, hands, history, power, replace, told};
+use crate::clock::seconds_between;
+use crate::policy::Seconds;
 use crate::reason::Reason;
 
-/// What is done when no host can take a replacement beside the sick server.
+/// What is done when no host, or no quota, has room for a replacement beside the sick server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum NoCapacity {
     /// It is tried again, every few minutes. The sick node stays cordoned.
@@ -140,6 +142,15 @@ impl Record {
         }
     }
 
+    /// Why there is only forward, if that is so. Where nothing but the room of a server that went first is left, and a person was
+    /// asked, they may do without a replacement.
+    pub fn no_way_back(&self) -> Option<&'static str> {
+        match may_be_given_up(self) {
+            true => None,
+            false => self.side().no_way_back(),
+        }
+    }
+
     /// What its node has; or had, once its end is begun.
     pub fn traits(&self, node: Option<&NodeSeen>) -> Option<Traits> {
         let kept = self.kept().map(|kept| kept.node.clone());
@@ -165,7 +176,12 @@ pub(super) fn make(seen: &Seen) -> Result<Next, String> {
     if !may || seen.record.side() != Side::Before {
         return Err(String::new());
     }
-    if let Some(words) = &seen.hands.no_creates {
+    if let Some(words) = seen
+        .hands
+        .no_creates
+        .as_ref()
+        .or(seen.hands.no_room.as_ref())
+    {
         return Err(format!("its server does not go first: {words}"));
     }
     if history::failed_replacements(seen) > 0 {
@@ -206,12 +222,8 @@ pub(super) fn go_on(seen: &Seen) -> Result<&CloudView, Box<Next>> {
                 Err(none) => return Err(Box::new(Next::wait(seen, Reason::from(*none), ""))),
             };
             if !(goes_first(rules) && rules.provisions) {
-                return Err(Box::new(call_off(seen, Reason::KeptServer)));
+                return Err(Box::new(keep(seen)));
             }
-        }
-        // An API server whose schema knows nothing of it has dropped it. (A record that has lost its commit is taken for nothing.)
-        Side::Before if !was_committed(&seen.record) => {
-            return Err(Box::new(call_off(seen, Reason::RecordCut)));
         }
         Side::Before | Side::RoomMade | Side::Committed => {}
     }
@@ -222,10 +234,12 @@ pub(super) fn go_on(seen: &Seen) -> Result<&CloudView, Box<Next>> {
     }
 }
 
-/// Its Node is written down when a replacement is committed.
-fn was_committed(record: &Record) -> bool {
-    let replacement = record.replacement.as_ref();
-    replacement.is_some_and(|replacement| replacement.node_uid.is_some())
+/// The pool does not let it go first any more: it waits for room as it did before. One that we have asked to stop is started again.
+fn keep(seen: &Seen) -> Next {
+    if power::has_stopped(&seen.record) {
+        return call_off(seen, Reason::KeptServer);
+    }
+    Next::enter(seen, Phase::Discarding, Reason::KeptServer, "").with(|record| record.room = None)
 }
 
 /// The pods have left, and its server may go: from here there is no way back. Load balancers are told first, since that, too,
@@ -250,8 +264,9 @@ pub(super) fn hold(seen: &Seen) -> Option<Next> {
     let (reason, words) = hands::halted(seen)
         .or_else(|| hands::frozen(seen))
         .or_else(|| {
-            let words = seen.hands.no_creates.clone()?;
-            Some((Reason::CreatesStopped, words))
+            let creates = seen.hands.no_creates.clone();
+            let creates = creates.map(|words| (Reason::CreatesStopped, words));
+            creates.or_else(|| Some((Reason::MakingRoom, seen.hands.no_room.clone()?)))
         })?;
     Some(Next::wait(seen, reason, words))
 }
@@ -263,10 +278,35 @@ pub(super) fn ended(record: &mut Record, now: Timestamp) {
     }
 }
 
+/// An hour: so long somebody else's servers may fill the room, before a person is asked. As long as one that rests holds its pool's
+/// turn.
+const LONG: Seconds = 3600;
+
+/// The server has gone first long ago, and there is still no room for its replacement.
+pub(super) fn is_long_without(seen: &Seen) -> bool {
+    let room = seen.record.room.as_ref();
+    let gone = room.and_then(|room| {
+        room.gone_at
+            .max(seen.record.retried_at.filter(|_| room.gone_at.is_some()))
+    });
+    gone.is_some_and(|gone| seconds_between(gone, seen.now) >= LONG)
+}
+
+/// Its server is gone, nothing is made in its place, and a person was asked: they may do without.
+pub(super) fn may_be_given_up(record: &Record) -> bool {
+    let gone = record.room.as_ref().and_then(|room| room.gone_at);
+    record.phase == Phase::NeedsHuman && gone.is_some() && record.committed_at.is_none()
+}
+
 /// It is over: what was kept is of no use any more.
-pub(super) fn forget(record: &mut Record) {
-    if let Some(room) = &mut record.room {
-        room.kept = Kept::default();
+pub(super) fn forget(next: Next) -> Next {
+    match next.record.phase.is_final() {
+        true => next.with(|record| {
+            if let Some(room) = &mut record.room {
+                room.kept = Kept::default();
+            }
+        }),
+        false => next,
     }
 }
 

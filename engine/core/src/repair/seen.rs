@@ -45,6 +45,8 @@ pub struct Seen {
     pub pods: Option<Vec<PodSeen>>,
     /// What the API server said of the pods that it last refused to evict.
     pub held_back: Vec<HeldBack>,
+    /// The cloud's words when it last made nothing for the present attempt, as a quota or a subnet is used up.
+    pub used_up: Option<String>,
     /// Earlier repairs of the node; read only in the phases that [`super::needs`] them.
     pub archive: Vec<Archived>,
     /// The repair that made the node; looked up where the archive is read.

@@ -13,7 +13,7 @@ use rectifier_core::episode::{
 };
 use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
-use rectifier_core::repair::PAUSED;
+use rectifier_core::repair::{PAUSED, RequestedBy};
 use rectifier_core::switches::Step;
 
 use crate::config::KUBELETS;
@@ -259,6 +259,7 @@ fn repair_seen(repair: &NodeRepair) -> Option<RepairSeen> {
         version: metadata.resource_version.clone()?,
         node_uid: spec.node_uid.clone(),
         problem: spec.problem.kind.clone(),
+        of_others: spec.requested_by != RequestedBy::NodeEngine,
         asks: spec.asks,
         deadline: spec.deadline,
         withdrawn: spec.withdrawn && wants.is_none(),

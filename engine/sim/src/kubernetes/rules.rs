@@ -21,10 +21,11 @@ const RULES: [(&str, Rule); 7] = [
         },
     ),
     (
-        "self.problem == oldSelf.problem || (oldSelf.asks == 'InNode' && self.asks != 'InNode')",
+        "self.problem == oldSelf.problem || (self.requestedBy == 'NodeEngine' && oldSelf.asks == 'InNode' && self.asks != 'InNode')",
         |new, old| {
             let asks_more = old["asks"] == "InNode" && new["asks"] != "InNode";
-            new["problem"] == old["problem"] || asks_more
+            let of_engine = new["requestedBy"] == "NodeEngine";
+            new["problem"] == old["problem"] || of_engine && asks_more
         },
     ),
     (

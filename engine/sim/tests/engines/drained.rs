@@ -50,6 +50,8 @@ played! {
     room::a_node_whose_object_goes_with_its_server_is_replaced_by_what_was_kept
     room::a_dead_machine_goes_first_when_its_host_has_stopped_it
     room::a_budget_that_lets_no_pod_go_holds_it_before_its_end
+    room::a_quota_that_is_used_up_is_told_and_waited_for
+    room::a_server_goes_first_where_the_quota_leaves_no_room_for_two
 }
 
 /// An eviction of many pods is under way for seconds there.

@@ -270,3 +270,47 @@ pub(crate) async fn a_budget_that_lets_no_pod_go_holds_it_before_its_end(
     stage.budget("web", 2).await?;
     is_replaced(&stage).await.map(drop)
 }
+
+/// Neither the attempts nor the other zones are used up by that: it is the project's.
+pub(crate) async fn a_quota_that_is_used_up_is_told_and_waited_for(mut stage: Stage) -> Result<()> {
+    stage
+        .pool(json!({"provisioning": {"zones": ["az-2", "az-3"]}}))
+        .await?;
+    stage.scene.cloud.fault(Fault::Quota(3));
+    stage.start();
+    stage.fall_sick().await?;
+    let tried = || {
+        let record = stage.record();
+        record.is_some_and(|record| {
+            let attempt = record.replacement.map_or(0, |one| one.attempt);
+            attempt == 5 && record.reason == Some(Reason::UsedUp)
+        })
+    };
+    stage.until("the fifth try", tried).await?;
+    let waits = stage.record().context("it is open")?;
+    ensure!(
+        waits.message.contains("Quota exceeded"),
+        "{}",
+        waits.message
+    );
+    ensure!(stage.has_server(SICK), "its server is gone");
+    stage.scene.cloud.fault(Fault::Quota(4));
+    let over = is_replaced(&stage).await?;
+    ensure!(over.tried.len() == 1 && over.room.is_none(), "{over:?}");
+    ensure!(over.replacement.is_some_and(|one| one.zone.is_none()));
+    Ok(())
+}
+
+pub(crate) async fn a_server_goes_first_where_the_quota_leaves_no_room_for_two(
+    mut stage: Stage,
+) -> Result<()> {
+    stage
+        .pool(json!({"provisioning": {"whenNoCapacity": "TerminateFirst"}}))
+        .await?;
+    stage.scene.cloud.fault(Fault::Quota(3));
+    stage.start();
+    stage.fall_sick().await?;
+    let over = is_replaced(&stage).await?;
+    ensure!(over.room.is_some(), "it was made beside it");
+    Ok(())
+}

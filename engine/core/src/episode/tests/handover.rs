@@ -193,6 +193,10 @@ fn a_repair_of_another_node_object_or_one_that_went_further_for_another_problem_
             repair.problem = "KernelDeadlock".to_owned();
             repair.wants = Some(Rung::Reboot);
         },
+        |repair| {
+            repair.problem = "KernelDeadlock".to_owned();
+            repair.of_others = true;
+        },
         |repair| repair.phase = Phase::Replaced,
     ] {
         let mut seen = Seen {
@@ -416,6 +420,30 @@ fn what_is_gone_told_or_no_longer_ours_is_not_withdrawn() {
     assert_eq!(becomes(judging, |repair| repair.withdrawn = true), done);
     let later = |repair: &mut RepairSeen| repair.uid = "later".to_owned();
     assert_eq!(becomes(judging, later), done);
+}
+
+/// Its own problem's end withdraws a repair; that of a milder one, which it was before, does not.
+#[test]
+fn a_repair_that_a_graver_problem_took_over_is_not_withdrawn_when_the_milder_one_heals() {
+    let healed = |problem: Option<&str>| {
+        let memory = Memory {
+            withdraw: Some("repair-uid".to_owned()),
+            withdraw_for: problem.map(str::to_owned),
+            ..Memory::default()
+        };
+        let seen = Seen {
+            repair: repair(Asks::Escalate, Phase::Judging),
+            ..healthy(100)
+        };
+        go(&memory, &seen, wait()).repair
+    };
+    assert_eq!(healed(Some(KIND)), Some(RepairWrite::Withdraw));
+    assert_eq!(
+        healed(None),
+        Some(RepairWrite::Withdraw),
+        "as an older engine wrote it"
+    );
+    assert_eq!(healed(Some("KernelDeadlock")), None);
 }
 
 /// Two problems at once, the milder one known first: the one repair becomes the graver one's, and is not withdrawn when the

@@ -214,6 +214,7 @@ impl World {
             heartbeat: Some(self.heartbeat.to_string()),
             pods: needed.pods.then(|| self.pods.clone()),
             held_back: Vec::new(),
+            used_up: None,
             archive: Vec::new(),
             lineage: None,
             watched: 9999,

@@ -79,7 +79,12 @@ fn a_server_for_which_there_is_no_host_is_discarded_and_says_so() {
 
 #[test]
 fn the_pools_zones_are_tried_in_their_order() {
-    for (last, next_zone) in [(None, "az-2"), (Some("az-2"), "az-3")] {
+    // one that the pool no longer names comes before all that it does
+    for (last, next_zone) in [
+        (None, "az-2"),
+        (Some("az-2"), "az-3"),
+        (Some("gone"), "az-2"),
+    ] {
         let next = decide(&had_no_host(last)).unwrap();
         assert_eq!(next.record.phase, Phase::CreatingPorts);
         let replacement = next.record.replacement.unwrap();
@@ -93,21 +98,19 @@ fn the_pools_zones_are_tried_in_their_order() {
 
 #[test]
 fn when_no_zone_is_left_the_first_is_tried_again_after_a_while() {
-    // a zone that the pool no longer names has no successor
-    for last in ["az-3", "gone"] {
-        let mut seen = had_no_host(Some(last));
-        seen.more.bound = None;
-        seen.now = at(90 + 299);
-        assert_eq!(
-            step(&seen),
-            (Phase::Discarding, Reason::NoHost, None),
-            "{last}"
-        );
-        seen.now = at(90 + 300);
-        let next = decide(&seen).unwrap();
-        assert_eq!(next.record.phase, Phase::CreatingPorts);
-        assert_eq!(next.record.replacement.unwrap().zone, None);
-    }
+    let last = "az-3";
+    let mut seen = had_no_host(Some(last));
+    seen.more.bound = None;
+    seen.now = at(90 + 299);
+    assert_eq!(
+        step(&seen),
+        (Phase::Discarding, Reason::NoHost, None),
+        "{last}"
+    );
+    seen.now = at(90 + 300);
+    let next = decide(&seen).unwrap();
+    assert_eq!(next.record.phase, Phase::CreatingPorts);
+    assert_eq!(next.record.replacement.unwrap().zone, None);
 }
 
 #[test]
@@ -184,6 +187,75 @@ fn whether_a_volume_is_bound_and_how_it_will_be_called_is_read_when_it_is_due() 
         let wanted = further(&other);
         assert_eq!((wanted.zones.len(), wanted.name), (0, false), "{phase:?}");
     }
+}
+
+/// Whatever is asked for is refused in one way, and nothing of it is made.
+#[test]
+fn a_quota_that_is_used_up_ends_the_attempt_and_is_waited_for_in_the_same_zone() {
+    let words = "Quota exceeded for instances";
+    let used_up = |phase| {
+        let mut seen = with_replacement(seen(phase), |replacement| {
+            replacement.posted_at = Some(at(0));
+        });
+        seen.record.tried = had_no_host(None).record.tried;
+        seen.record.tried[0].outcome = Outcome::Running;
+        seen.used_up = Some(words.to_owned());
+        seen
+    };
+    for phase in [Phase::CreatingPorts, Phase::CreatingServer] {
+        let next = decide(&used_up(phase)).unwrap();
+        assert_eq!(
+            (next.record.phase, next.reason),
+            (Phase::Discarding, Reason::UsedUp),
+            "{phase:?}"
+        );
+        assert!(next.record.message.contains(words));
+        // a post that may be under way is waited out, as ever
+        let mut early = used_up(phase);
+        early.now = at(59);
+        let waits = phase == Phase::CreatingServer;
+        assert_eq!(
+            decide(&early).unwrap().record.phase == phase,
+            waits,
+            "{phase:?}"
+        );
+    }
+    let mut made = used_up(Phase::CreatingPorts);
+    edit(&mut made, |view| {
+        view.ports = vec![PortSeen {
+            id: crate::name::PortId::parse("p").unwrap(),
+            name: "rectifier-repair-uid-1-0".to_owned(),
+            device: None,
+        }];
+    });
+    assert_eq!(
+        decide(&made).unwrap().record.phase,
+        Phase::CreatingServer,
+        "all that is needed is there"
+    );
+
+    let mut full = had_no_host(None);
+    full.record.tried[0].reason = Reason::UsedUp;
+    full.more.bound = None;
+    full.record.steps = vec![crate::repair::next::step(
+        Phase::Discarding,
+        at(0),
+        Reason::UsedUp,
+        words,
+    )];
+    assert!(
+        further(&full).zones.is_empty(),
+        "it is the project's, not a zone's"
+    );
+    let next = decide(&full).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason, next.detail.as_str()),
+        (Phase::Discarding, Reason::UsedUp, words)
+    );
+    full.now = at(90 + 300);
+    let next = decide(&full).unwrap();
+    let replacement = next.record.replacement.unwrap();
+    assert_eq!((replacement.zone, next.record.tried.len()), (None, 1));
 }
 
 #[test]

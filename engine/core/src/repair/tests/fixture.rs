@@ -135,6 +135,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
         heartbeat: None,
         pods: Some(Vec::new()),
         held_back: Vec::new(),
+        used_up: None,
         archive: Vec::new(),
         lineage: None,
         watched: 9999,

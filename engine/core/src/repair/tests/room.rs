@@ -107,6 +107,115 @@ fn it_is_begun_when_no_zone_is_left_and_all_that_is_needed_was_read() {
     assert!(further(&elsewhere).kept, "when all others are shut");
 }
 
+/// What was read for it makes the next one necessary, within one look.
+#[test]
+fn a_name_is_read_for_the_next_try_where_what_is_needed_cannot_be() {
+    let mut full = had_no_host(None);
+    full.pool.as_mut().unwrap().no_capacity = NoCapacity::TerminateFirst;
+    (full.more.bound, full.more.name, full.now) = (None, None, at(90 + 300));
+    assert!(!further(&full).zones.is_empty());
+    full.more.bound = Some(barred(&["az-2", "az-3"]));
+    assert!(further(&full).kept);
+    full.more.kept = Some(Err("the cloud is away".to_owned()));
+    assert!(further(&full).name);
+}
+
+/// A machine that we stopped is started again before its cordon goes, and a stop that is under way is waited for.
+#[test]
+fn what_was_stopped_before_the_line_is_started_when_it_is_called_off() {
+    let mut back = making(Phase::RollingBack);
+    back.record.replacement = None;
+    back.record.evidence = made(Phase::Stopping).record.evidence;
+    back.record.power = Some(Power {
+        posted_at: Some(at(50)),
+        ..Power::default()
+    });
+    back.record.steps = vec![crate::repair::next::step(
+        Phase::Stopping,
+        at(40),
+        Reason::Stopping,
+        "",
+    )];
+    assert!(needs(&back.record).server && needs(&back.record).actions);
+    let with = |done: bool, off: bool, now: i64| {
+        let mut seen = back.clone();
+        edit(&mut seen, |view| {
+            view.actions = vec![action("stop", "req-1", Some("rectifier"), done)];
+            if let Some(server) = &mut view.server {
+                server.is_off = off;
+                server.status = if off { "SHUTOFF" } else { "ACTIVE" }.to_owned();
+                server.task = (!done).then(|| "powering-off".to_owned());
+            }
+        });
+        seen.now = at(now);
+        decide(&seen).unwrap()
+    };
+    let waits = with(false, false, 90 + 299);
+    assert_eq!((waits.reason, waits.act), (Reason::HostUnreachable, None));
+    let start = Act::PowerCycle {
+        server: ServerId::parse(OLD).unwrap(),
+        start: true,
+    };
+    assert_eq!(with(true, true, 100).act, Some(start));
+    let late = with(false, false, 90 + 300);
+    assert_eq!(
+        late.act,
+        Some(Act::Uncordon),
+        "a host that is away for long does not keep the node"
+    );
+    assert_eq!(
+        decide(&back).unwrap().act,
+        Some(Act::Uncordon),
+        "it was never taken"
+    );
+    let mut pool = first();
+    pool.no_capacity = NoCapacity::Wait;
+    let mut stopping = back.clone();
+    (stopping.record.phase, stopping.pool) = (Phase::Stopping, Ok(pool));
+    let next = decide(&stopping).unwrap();
+    assert_eq!(
+        (next.record.phase, next.reason),
+        (Phase::RollingBack, Reason::KeptServer)
+    );
+}
+
+#[test]
+fn a_room_that_somebody_else_has_for_an_hour_is_a_persons_who_may_do_without_it() {
+    let mut full = made(Phase::Discarding);
+    full.record.tried = had_no_host(None).record.tried;
+    if let Some(room) = &mut full.record.room {
+        room.gone_at = Some(at(50));
+    }
+    full.now = at(90 + 300);
+    assert_eq!(decide(&full).unwrap().record.phase, Phase::CreatingPorts);
+    full.now = at(50 + 3600);
+    let asked = decide(&full).unwrap();
+    assert_eq!(
+        (asked.record.phase, asked.reason),
+        (Phase::NeedsHuman, Reason::NoHost)
+    );
+    assert_eq!(asked.record.no_way_back(), None);
+    assert!(full.record.no_way_back().is_some());
+    let mut told = Seen {
+        record: asked.record,
+        ..full
+    };
+    told.hands.reject = Some("we do without".to_owned());
+    let ended = decide(&told).unwrap();
+    assert_eq!(
+        (ended.record.phase, ended.reason),
+        (Phase::Cancelled, Reason::Rejected)
+    );
+    assert_eq!(
+        ended.record.room.unwrap().kept,
+        Kept::default(),
+        "nobody needs it any more"
+    );
+    told.hands.reject = None;
+    told.request.retry = Some("again".to_owned());
+    assert_eq!(decide(&told).unwrap().record.phase, Phase::Draining);
+}
+
 /// What would not make a server is no reason to end one; the next try beside it comes as ever.
 #[test]
 fn it_is_not_begun_where_replacements_are_known_to_fail_or_what_is_needed_cannot_be_read() {
@@ -125,11 +234,14 @@ fn it_is_not_begun_where_replacements_are_known_to_fail_or_what_is_needed_cannot
         ..failed.record.tried[0].clone()
     };
     failed.record.tried.insert(0, earlier);
+    let mut short = full();
+    short.hands.no_room = Some("the server of worker-9 has gone first".to_owned());
     let mut unread = full();
     unread.more.kept = Some(Err("the cloud is away".to_owned()));
     for (mut seen, why) in [
         (stopped, "3 of the pool's"),
         (failed, "has failed"),
+        (short, "worker-9"),
         (unread, "the cloud is away"),
     ] {
         let next = decide(&seen).unwrap();
@@ -167,8 +279,13 @@ fn a_pool_that_changes_its_mind_keeps_the_server() {
             let next = decide(&seen).unwrap();
             assert_eq!(
                 (next.record.phase, next.reason),
-                (Phase::RollingBack, Reason::KeptServer),
+                (Phase::Discarding, Reason::KeptServer),
                 "{phase:?}"
+            );
+            assert_eq!(
+                next.record.side(),
+                Side::Before,
+                "it waits for room as before"
             );
             seen.pool = Err(NoRules::NoPool);
             let next = decide(&seen).unwrap();
@@ -184,20 +301,6 @@ fn a_pool_that_changes_its_mind_keeps_the_server() {
                 "{phase:?}"
             );
         }
-    }
-}
-
-/// An API server that has an older version's schema.
-#[test]
-fn a_record_of_which_part_was_not_kept_is_taken_back() {
-    for phase in [Phase::Draining, Phase::Detaching, Phase::AwaitingOwners] {
-        let mut cut = making(phase);
-        cut.record.room = None;
-        let next = decide(&cut).unwrap();
-        assert_eq!(
-            (next.record.phase, next.reason),
-            (Phase::RollingBack, Reason::RecordCut)
-        );
     }
 }
 
@@ -240,7 +343,9 @@ fn the_line_of_a_dead_machine_is_the_proof_that_it_is_off() {
     storm.hands.storm = Some((Reason::BreakerOpen, String::new()));
     let mut stopped = dead.clone();
     stopped.hands.no_creates = Some(String::new());
-    for seen in [observes, halted, storm, stopped] {
+    let mut short = dead.clone();
+    short.hands.no_room = Some(String::new());
+    for seen in [observes, halted, storm, stopped, short] {
         let next = decide(&seen).unwrap();
         assert_eq!(
             (next.record.phase, next.record.side()),
@@ -445,7 +550,7 @@ fn its_replacement_is_made_when_its_host_has_ended_it_and_its_ports_are_gone() {
     let blind = decide(&unproven).unwrap();
     assert_eq!(
         blind.reason,
-        Reason::CloudUnavailable,
+        Reason::HostUnreachable,
         "a cloud that knows nothing of it"
     );
     let mut with_ports = gone_for_good(made(Phase::DeletingServer));
