@@ -400,6 +400,15 @@ pub(crate) async fn committed_repairs(talk: &mut Talk) -> Result<()> {
     talk.merge(status, committed("NeedsHuman")).await?;
     let answer = talk.delete(open).await?;
     show(talk, "committed-and-held", &answer);
+    // its server goes first, and there is no replacement yet
+    let room = |ended: Value| {
+        let room = json!({"since": "2026-01-01T00:00:00Z", "endedAt": ended, "kept": {"server": "{}", "node": {}}});
+        json!({"status": {"phase": "DeletingServer", "committedAt": null, "room": room}})
+    };
+    let at = Value::from("2026-01-01T00:00:00Z");
+    talk.merge(status, room(at)).await?;
+    let answer = talk.delete(open).await?;
+    show(talk, "going-first", &answer);
     talk.as_account(CONTROLLER, None).await?;
     let answer = talk.delete(open).await?;
     show(talk, "by-the-controller", &answer);

@@ -143,6 +143,10 @@ pub(crate) async fn rules(talk: &mut Talk) -> Result<()> {
         json!({"nodeUid": "uid-2"}),
         json!({"problem": {"kind": "Other"}}),
         json!({"requestedBy": "Operator"}),
+        // of a graver problem, with more that is asked, and then no other
+        json!({"problem": {"kind": "Graver", "since": "2026-01-01T00:00:00Z"}}),
+        json!({"problem": {"kind": "Graver", "since": "2026-01-01T00:00:00Z"}, "asks": "Reboot"}),
+        json!({"problem": {"kind": "Gravest", "since": "2026-01-01T00:00:00Z"}, "asks": "Escalate"}),
         json!({"asks": "Reboot"}),
         json!({"asks": "InNode"}),
         json!({"asks": "Escalate"}),
@@ -161,7 +165,10 @@ pub(crate) async fn rules(talk: &mut Talk) -> Result<()> {
         let answer = talk.merge(a, json!({"spec": spec})).await?;
         let spec = json!({"asked": spec});
         talk.show(&spec, &["/asked"]);
-        talk.show(&answer, &["/spec/asks", "/spec/withdrawn"]);
+        talk.show(
+            &answer,
+            &["/spec/asks", "/spec/withdrawn", "/spec/problem/kind"],
+        );
     }
     talk.delete(a).await?;
     // only a person says what is to be done

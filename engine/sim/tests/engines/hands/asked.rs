@@ -9,7 +9,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Hand, Phase, Rung};
 use serde_json::json;
 
-use super::stage::{SICK, Stage, played};
+use super::stage::{NO_BOOT, SICK, Stage, played};
 
 /// As `rectifier repair` opens it, for a node of which nothing is reported.
 async fn ask(stage: &Stage, rung: &str) -> Result<()> {
@@ -120,8 +120,7 @@ fn a_person_who_wants_a_reboot_of_a_node_without_an_engine_is_told_and_may_want_
 fn what_a_person_wants_of_a_repair_that_is_stuck_is_done() -> Result<()> {
     played(async |policies| {
         let stage = Stage::set(policies).await?;
-        let quota = rectifier_sim::openstack::Fault::Quota(3);
-        stage.scene.cloud.fault(quota);
+        stage.scene.cloud.fault(NO_BOOT);
         stage.report(SICK, "True").await?;
         stage.reaches(SICK, Phase::NeedsHuman).await?;
         stage.scene.cloud.clear_faults();

@@ -13,12 +13,16 @@ use rectifier_core::repair::{Phase, Record};
 use rectifier_policy_host::Advisor;
 use rectifier_sim::clock::in_virtual_time;
 use rectifier_sim::machine::{Break, Cure};
+use rectifier_sim::openstack::Fault;
 use rectifier_sim::scene::{self, NAMESPACE, Scene};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 pub(crate) const SICK: &str = "worker-1";
+
+/// No server that is made from now on boots while anybody waits for it: each attempt at a replacement fails.
+pub(crate) const NO_BOOT: Fault = Fault::BootDelay(Duration::from_secs(24 * 3600));
 
 pub(crate) struct Stage {
     pub(crate) scene: Scene,

@@ -9,11 +9,10 @@ use rectifier_api::{BreakerStatus, RepairPool};
 use rectifier_core::budget::{Rule, State};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
-use rectifier_sim::openstack::Fault;
 use rectifier_sim::scene::Options;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, played};
+use super::stage::{NO_BOOT, Stage, played};
 
 /// A pool of ten as it ships, but for this.
 fn pool_of_ten(safety: Value) -> Options {
@@ -270,7 +269,7 @@ fn replacements_that_all_fail_are_no_fault_of_their_nodes() -> Result<()> {
         });
         let mut stage = Stage::in_scene(pool_of_ten(safety), policies).await?;
         stage.start();
-        stage.scene.cloud.fault(Fault::Quota(3));
+        stage.scene.cloud.fault(NO_BOOT);
         stage.report("worker-1", "True").await?;
         stage.reaches("worker-1", Phase::NeedsHuman).await?;
         stage.scene.cloud.clear_faults();

@@ -10,7 +10,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
 use serde_json::json;
 
-use super::stage::{Stage, played};
+use super::stage::{NO_BOOT, Stage, played};
 
 /// Which node's repair was in flight from when to when.
 fn flight(repair: &NodeRepair) -> Option<(Timestamp, Timestamp, String)> {
@@ -122,10 +122,7 @@ fn a_restart_brings_no_second_one() -> Result<()> {
 fn a_repair_that_nobody_resolves_lets_the_next_begin_after_an_hour() -> Result<()> {
     played(async |policies| {
         let stage = Stage::set(policies).await?;
-        stage
-            .scene
-            .cloud
-            .fault(rectifier_sim::openstack::Fault::Quota(3));
+        stage.scene.cloud.fault(NO_BOOT);
         stage.report("worker-1", "True").await?;
         stage.reaches("worker-1", Phase::NeedsHuman).await?;
         let since = stage.record("worker-1").await?.since.context("since")?;
