@@ -144,7 +144,7 @@ async fn an_agents_token_reaches_the_repair_of_its_own_node_alone() -> Result<()
     let problem = Patch::Merge(json!({"spec": {"problem": {"kind": "Other"}}}));
     refused(
         repairs.patch("node-1.repair", &patch, &problem).await,
-        "immutable",
+        "graver",
     )?;
     let status = Patch::Merge(json!({"status": {"phase": "Committed"}}));
     ensure!(
