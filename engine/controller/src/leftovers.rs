@@ -153,8 +153,7 @@ impl Removed {
     fn note(&mut self, uid: &str, record: Record) {
         self.names.insert(stem_of_ids(uid));
         let goes = record.side().is_past_return();
-        let gone = record.server_id.filter(|_| goes);
-        self.ids.extend(gone);
+        self.ids.extend(record.server_id.filter(|_| goes));
         self.ids
             .extend(record.replacement.and_then(|own| own.server_id));
     }

@@ -187,7 +187,7 @@ fn hands(
         hands.push(format!("rectifier reject {node} --reason WHY"));
         return hands;
     }
-    let committed = record.is_some_and(|record| record.side().is_past_return());
+    let committed = record.is_some_and(|record| record.no_way_back().is_some());
     match reason {
         Some(Reason::CordonedByOther) => hands.push(format!("kubectl uncordon {node}   (whoever cordoned it has a plan)")),
         Some(Reason::PoolObserves) => hands.push(format!(

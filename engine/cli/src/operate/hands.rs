@@ -92,8 +92,9 @@ pub(crate) async fn reject(arguments: Reject) -> anyhow::Result<Verdict> {
     let Some(open) = open else {
         return said.refuse(NONE);
     };
-    if let Some(why) = no_way_back(&open) {
-        return said.refuse(&why);
+    let record = open.status.as_ref();
+    if let Some(why) = record.and_then(|record| record.no_way_back()) {
+        return said.refuse(forward(why));
     }
     let why = reason(&arguments.reason)?;
     let before = Before::of(&look, &said.node, Some(&open)).await?;
@@ -167,8 +168,10 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     let Some(open) = open else {
         return said.refuse(NONE);
     };
-    if let Some(why) = no_way_back(&open) {
-        return said.refuse(&why);
+    // the API server refuses this deletion also where a person may still reject
+    let side = open.status.as_ref().map(|record| record.side());
+    if let Some(why) = side.and_then(|side| side.no_way_back()) {
+        return said.refuse(forward(why));
     }
     let before = Before::of(&look, &said.node, Some(&open)).await?;
     let this_one = DeleteParams {
@@ -185,7 +188,6 @@ pub(crate) async fn cancel(arguments: Cancel) -> anyhow::Result<Verdict> {
     said.follow(&before).await.map(|_| Verdict::Well)
 }
 
-fn no_way_back(repair: &NodeRepair) -> Option<String> {
-    let why = repair.status.as_ref()?.no_way_back()?;
-    Some(format!("{why}: from there it only goes forward"))
+fn forward(why: &str) -> String {
+    format!("{why}: from there it only goes forward")
 }

@@ -1,6 +1,6 @@
 //! What is read only because the rest of a look makes it necessary (`rectifier_core::repair::further`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::{FutureExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -72,12 +72,7 @@ async fn read(
         && let Some(node) = &seen.node
     {
         let pods = pods(ctx, &node.name).await?;
-        let mut bound = BTreeMap::new();
-        for zone in zones {
-            let kept_out = volume::bound_to_zone(ctx, node, &pods, &zone).await?;
-            bound.insert(zone, kept_out);
-        }
-        seen.more.bound = Some(bound);
+        seen.more.bound = Some(volume::bound_to_zones(ctx, node, &pods, zones).await?);
     }
     if name {
         seen.more.name = Some(unused_name(ctx, cluster, seen).await?);

@@ -72,13 +72,13 @@ pub(super) async fn of_pods(
     Ok(seen)
 }
 
-/// The pods that a volume keeps out of another zone, each with its volume, in words.
-pub(super) async fn bound_to_zone(
+/// By zone, the pods that a volume keeps out of it, each with its volume, in words. What is read is read once.
+pub(super) async fn bound_to_zones(
     ctx: &Context,
     node: &NodeSeen,
     pods: &[Pod],
-    zone: &str,
-) -> Result<Vec<String>, Error> {
+    zones: Vec<String>,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let seen: Vec<PodSeen> = super::seen_of(pods)?;
     let leaving = seen.iter().zip(pods).filter(|(seen, _)| leaves(seen));
     let of: BTreeMap<Claim, String> = leaving
@@ -98,11 +98,15 @@ pub(super) async fn bound_to_zone(
             .collect(),
     );
     let read: Vec<Option<(Claim, String, Volume)>> = read.try_collect().await?;
-    let stuck = read.into_iter().flatten();
-    let stuck = stuck.filter(|(_, _, volume)| volume.stays_out_of(zone, &own, &identities));
-    Ok(stuck
-        .filter_map(|(claim, volume, _)| Some(format!("{} ({volume})", of.get(&claim)?)))
-        .collect())
+    let kept_out = |zone: &str| -> Vec<String> {
+        let stuck = read.iter().flatten();
+        stuck
+            .filter(|(_, _, volume)| volume.stays_out_of(zone, &own, &identities))
+            .filter_map(|(claim, volume, _)| Some(format!("{} ({volume})", of.get(claim)?)))
+            .collect()
+    };
+    let zones = zones.into_iter();
+    Ok(zones.map(|zone| (zone.clone(), kept_out(&zone))).collect())
 }
 
 fn place(node: &NodeSeen) -> Place {

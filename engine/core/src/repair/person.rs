@@ -2,6 +2,7 @@
 
 use super::Phase;
 use super::next::Next;
+use super::room::Side;
 use super::seen::Seen;
 use crate::reason::Reason;
 
@@ -32,7 +33,15 @@ pub(super) fn ask(seen: &Seen, next: Next) -> Next {
         ),
         None => String::new(),
     };
+    let without = match next.record.no_way_back() {
+        None if next.record.side() == Side::RoomMade => format!(
+            "; or, to do without a replacement: kubectl annotate noderepair {}.repair rectifier.dev/reject=WHY",
+            seen.request.node
+        ),
+        Some(_) | None => String::new(),
+    };
     next.with(|record| {
-        record.message = format!("{words} (in {before:?}, {side}). To go on: {command}{word}");
+        record.message =
+            format!("{words} (in {before:?}, {side}). To go on: {command}{word}{without}");
     })
 }

@@ -195,6 +195,11 @@ fn a_room_that_somebody_else_has_for_an_hour_is_a_persons_who_may_do_without_it(
         (Phase::NeedsHuman, Reason::NoHost)
     );
     assert_eq!(asked.record.no_way_back(), None);
+    let told = &asked.record.message;
+    assert!(
+        told.contains("worker-1.repair rectifier.dev/reject="),
+        "{told}"
+    );
     assert!(full.record.no_way_back().is_some());
     let mut told = Seen {
         record: asked.record,
