@@ -311,9 +311,10 @@ pub struct Provisioning {
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(min = 1, max = 255)))]
     pub zones: Vec<String>,
-    /// What is done when no host has room for a new server beside the sick one, in none of the zones, or the project's quota has none: `Wait` tries again every
-    /// five minutes; `TerminateFirst` drains the sick node, deletes its server, and makes the new one in the room that is left.
-    /// From that deletion on there is no way back, and the pool has one node less until the new one has joined.
+    /// What is done when no host has room for a new server beside the sick one, in none of the zones, or the project's quota has
+    /// none: `Wait` tries again every five minutes; `TerminateFirst` drains the sick node, deletes its server, and makes the new
+    /// one in the room that is left. From that deletion on there is no way back, and the pool has one node less until the new
+    /// one has joined.
     #[serde(default)]
     pub when_no_capacity: NoCapacity,
     /// The interfaces of new servers, in place of the sick one's: the first is the node's address.

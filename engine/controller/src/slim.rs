@@ -10,9 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CORDONED_BY, NodeRepair};
+use rectifier_core::acknowledged::ACKNOWLEDGED;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::autoscaler::{SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY};
-use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, Tried, owner_annotations};
+use rectifier_core::repair::{Flight, PAUSED, Phase, Rung, Side, Tried, owner_annotations};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -178,11 +179,12 @@ impl RepairStatus {
             since: self.since,
             rung: self.rung,
             pool: self.pool.clone(),
-            is_short: self.committed_at.is_none()
-                && self
-                    .room
-                    .as_ref()
-                    .is_some_and(|room| room.ended_at.is_some()),
+            side: match (self.committed_at, &self.room) {
+                (Some(_), _) => Side::Committed,
+                (None, Some(room)) if room.ended_at.is_some() => Side::RoomMade,
+                (None, Some(_)) => Side::MakingRoom,
+                (None, None) => Side::Before,
+            },
         }
     }
 }
@@ -222,8 +224,14 @@ struct Metadata {
 
 /// Those that are read.
 fn is_read(annotation: &str) -> bool {
-    [CORDONED_BY, PAUSED, SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY].contains(&annotation)
-        || owner_annotations().any(|own| own == annotation)
+    let ours = [
+        ACKNOWLEDGED,
+        CORDONED_BY,
+        PAUSED,
+        SCALE_DOWN_DISABLED,
+        SCALE_DOWN_HELD_BY,
+    ];
+    ours.contains(&annotation) || owner_annotations().any(|own| own == annotation)
 }
 
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {

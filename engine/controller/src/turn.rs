@@ -8,7 +8,7 @@
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{Flight, Illegal, Next, Seen, Turn, decide};
+use rectifier_core::repair::{Flight, Illegal, Next, Seen, Side, Turn, decide};
 
 use crate::cluster::{Cluster, Weather, pace};
 use crate::context::Context;
@@ -25,6 +25,7 @@ pub(crate) fn keep(
     seen: &mut Seen,
     next: Next,
 ) -> Result<Next, Illegal> {
+    let next = one_goes_first(cluster, node, seen, next)?;
     if !next.begins(&seen.record) {
         if !Flight::of(&next.record).counts(seen.now) {
             cluster.leave_turn(node);
@@ -37,6 +38,33 @@ pub(crate) fn keep(
             seen.hands.turn = Turn::Waits(reason, words);
             decide(seen)
         }
+    }
+}
+
+/// The step, if it does not let the node's server go before its replacement while another of the pool goes so.
+fn one_goes_first(
+    cluster: &Cluster,
+    node: &NodeName,
+    seen: &mut Seen,
+    next: Next,
+) -> Result<Next, Illegal> {
+    let (side, before) = (next.record.side(), seen.record.side());
+    let is_away = match side {
+        Side::MakingRoom => false,
+        Side::RoomMade => true,
+        Side::Before | Side::Committed => {
+            cluster.stays(node);
+            return Ok(next);
+        }
+    };
+    let pool = next.record.pool.as_deref().unwrap_or_default();
+    match cluster.go_first(pool, node, is_away) {
+        Err(other) if side != before => {
+            seen.hands.short = Some(other);
+            decide(seen)
+        }
+        // it goes, whoever let it
+        Ok(()) | Err(_) => Ok(next),
     }
 }
 

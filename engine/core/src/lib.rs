@@ -5,6 +5,7 @@
 //! node engine's side of a problem; [`repair`] the control plane's. [`reason`] names every cause for acting or
 //! for not acting. IO lies in the crates that stand on this one.
 
+pub mod acknowledged;
 pub mod budget;
 pub mod clock;
 pub mod episode;

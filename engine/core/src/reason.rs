@@ -182,6 +182,8 @@ reasons! {
     UsedUp => "the project's quota, or a subnet, has no room for the replacement: it is tried again later",
     /// The sick server goes first.
     MakingRoom => "there is no room for the replacement beside the sick server: that goes first, as the pool's whenNoCapacity says",
+    /// The server of another node has gone first.
+    RoomOfAnother => "the room is for the replacement of another node of the pool, whose server has gone first",
     /// The pool has changed its mind before that.
     KeptServer => "the pool does not let the sick server go before its replacement any more: it stays",
     /// What the replacement will be called is looked at.
@@ -230,6 +232,8 @@ reasons! {
     CloudUnavailable => "the cloud cannot be asked",
     /// The node engine did a remedy; another may not begin beside it.
     AnotherRemedyRuns => "another remedy is under way on this node",
+    /// Another problem of the node causes this one.
+    Consequence => "it follows from another problem of the node, which is healed first",
     /// Remedies keep a distance.
     TooSoon => "the last remedy on this node is too recent",
     /// Restarting it everywhere at once would hurt more than the problem.
@@ -282,6 +286,7 @@ impl Reason {
                 | Reason::Paced
                 | Reason::HourlyUsedUp
                 | Reason::CreatesStopped
+                | Reason::RoomOfAnother
         )
     }
 }

@@ -17,6 +17,8 @@ use crate::slim::Condition;
 pub(super) struct Held {
     pub(super) kind: Arc<str>,
     pub(super) status: Status,
+    /// It is reported True, and a person has acknowledged that.
+    pub(super) seen_to: bool,
     reason: Arc<str>,
     message: Arc<str>,
     pub(super) since: Timestamp,
@@ -34,24 +36,31 @@ type Second = NonZeroU32;
 impl Held {
     /// `old` is what was kept of it in the same boot of the node.
     pub(super) fn new(
-        (kind, status, said): (&str, Status, &Condition),
+        (kind, reported, seen_to, said): (&str, Status, bool, &Condition),
         old: Option<&Held>,
         words: &mut Words,
         now: Timestamp,
     ) -> Self {
         let heartbeat = second(said.last_heartbeat_time);
-        let (since, spell) = match old {
-            Some(old) if old.status == status => (old.since, old.spell),
+        let status = if seen_to { Status::No } else { reported };
+        let since = match old {
+            Some(old) if old.status == status => old.since,
+            Some(_) | None => now,
+        };
+        let spell = match old {
+            // a person's word is no turn
+            Some(old) if old.reported() == reported => old.spell,
             Some(old) if is_problem(kind, Status::Yes) => {
                 let held = seconds_between(old.since, now);
-                (now, old.spell.turns(old.status, held, status))
+                old.spell.turns(old.reported(), held, reported)
             }
-            Some(_) | None => (now, Spell::default()),
+            Some(_) | None => Spell::default(),
         };
         let seen_at = whole(now);
         Self {
             kind: words.keep(kind),
             status,
+            seen_to,
             reason: words.keep(&said.reason),
             message: words.keep(&said.message),
             since,
@@ -59,12 +68,26 @@ impl Held {
             heartbeat,
             transition: second(said.last_transition_time),
             heard: match old {
-                Some(old) if old.heartbeat == heartbeat && old.status == status => old.heard,
+                Some(old) if old.heartbeat == heartbeat && old.reported() == reported => old.heard,
                 Some(_) => seen_at,
                 // whether it still speaks is not known yet: then by its own word
                 None => heartbeat.map_or(seen_at, |at| at.get().min(seen_at)),
             },
         }
+    }
+
+    /// As its reporter has it.
+    fn reported(&self) -> Status {
+        if self.seen_to {
+            Status::Yes
+        } else {
+            self.status
+        }
+    }
+
+    /// Does its reporter say the same, and since the same time?
+    pub(super) fn reports_as(&self, other: &Held) -> bool {
+        (self.reported(), self.transition) == (other.reported(), other.transition)
     }
 
     /// For how long its reporter has not said it again, if it would.

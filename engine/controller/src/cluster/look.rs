@@ -7,12 +7,12 @@ use rectifier_api::RepairPool;
 use rectifier_core::name::{ConditionKind, NodeName};
 use rectifier_core::policy::{Group, SiteKind, Status};
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::{NoRules, Phase};
+use rectifier_core::repair::{NoRules, Phase, Short};
 use rectifier_core::standing::{Look, standing};
 use rectifier_policy_host::Set;
 
+use super::Cluster;
 use super::node::Kept;
-use super::{Cluster, Open};
 
 /// A node with a problem, or in repair, and the one reason that stands on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,8 @@ impl Cluster {
     }
 
     /// Another node of the pool whose server has gone first, and whose replacement is not there yet.
-    pub(crate) fn short(&self, pool: &str, but: &NodeName) -> Option<NodeName> {
-        let state = self.state();
-        let is_short = |(node, open): &(&NodeName, &Open)| {
-            *node != but && open.flight.is_short && open.flight.pool.as_deref() == Some(pool)
-        };
-        let mut open = state.repairs.whole.iter();
-        open.find(is_short).map(|(node, _)| node.clone())
+    pub(crate) fn short(&self, pool: &str, but: &NodeName) -> Option<Short> {
+        self.state().short(pool, but)
     }
 
     /// The node's pool, its zone within it, and the nodes of it with this problem.

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, ServerId};
 use rectifier_core::policy::Status;
@@ -49,6 +50,9 @@ impl Kept {
         let boot = hash(&node.status.node_info.boot_id);
         // a boot is a break in whatever was so before it
         let same_boot = before.filter(|before| before.boot == boot);
+        let annotations = node.metadata.annotations.as_ref();
+        let acknowledged = annotations.and_then(|all| all.get(ACKNOWLEDGED));
+        let acknowledged = acknowledged.map(|text| Acknowledged::read(text, now).0);
         let mut conditions: Vec<Held> = node
             .status
             .conditions
@@ -70,7 +74,10 @@ impl Kept {
             })
             .map(|(kind, status, condition)| {
                 let old = same_boot.and_then(|before| before.condition(kind));
-                Held::new((kind, status, condition), old, words, now)
+                let covers =
+                    |known: &Acknowledged| known.covers(kind, condition.last_transition_time);
+                let seen_to = status == Status::Yes && acknowledged.as_ref().is_some_and(covers);
+                Held::new((kind, status, seen_to, condition), old, words, now)
             })
             .collect();
         // whoever patches the list may make two of one type: the last one counts
@@ -134,7 +141,8 @@ impl Kept {
         let others = self.conditions.iter();
         let others = others.filter(|other| is_detectors(&other.kind) && other.kind != own.kind);
         let transitions = others.filter_map(|other| other.transition_beside(own));
-        own.status == Status::No && told::is_reset(transition, transitions)
+        let says_no = own.status == Status::No && !own.seen_to;
+        says_no && told::is_reset(transition, transitions)
     }
 
     pub(super) fn is_sick(&self) -> bool {
@@ -156,7 +164,16 @@ impl Kept {
     ) -> impl Iterator<Item = (&'a Arc<str>, bool)> {
         self.conditions.iter().filter_map(|held| {
             let by_detector = is_detectors(&held.kind);
-            let was = match before.condition(&held.kind) {
+            let earlier = before.condition(&held.kind);
+            // a person's word is no turn
+            let is_same = |earlier: &&Held| earlier.reports_as(held);
+            if earlier
+                .filter(is_same)
+                .is_some_and(|earlier| earlier.seen_to != held.seen_to)
+            {
+                return None;
+            }
+            let was = match earlier {
                 Some(before) => is_problem(&held.kind, before.status),
                 None if by_detector => false,
                 None => return None,

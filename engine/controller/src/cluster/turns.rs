@@ -9,9 +9,9 @@ use rectifier_core::clock::seconds_between;
 use rectifier_core::name::NodeName;
 use rectifier_core::policy::Seconds;
 use rectifier_core::reason::Reason;
-use rectifier_core::repair::Rung;
+use rectifier_core::repair::{Phase, Rung, Short, Side};
 
-use super::Cluster;
+use super::{Cluster, Open, State};
 
 /// Who has not asked again for so long does not wait any more. A minute: several looks, and no pool stands still for a node
 /// that cannot be looked at.
@@ -44,6 +44,8 @@ pub(super) struct Turns {
     taken: BTreeMap<NodeName, Taken>,
     /// By pool: the problems that wait, oldest first, and when their nodes asked last.
     waiting: BTreeMap<String, BTreeMap<(Timestamp, NodeName), Timestamp>>,
+    /// The nodes whose servers were let go before their replacements are made: their pools, and whether that was begun.
+    go_first: BTreeMap<NodeName, (String, bool)>,
 }
 
 impl Turns {
@@ -120,9 +122,38 @@ impl Turns {
     /// This node's repair is over, or wants to begin no more.
     fn leave(&mut self, node: &NodeName) {
         self.taken.remove(node);
+        self.go_first.remove(node);
         for waiting in self.waiting.values_mut() {
             waiting.retain(|(_, other), _| other != node);
         }
+    }
+}
+
+impl State {
+    /// Another node of the pool whose server goes first, and whose replacement is not there yet; one that has gone before others.
+    pub(super) fn short(&self, pool: &str, but: &NodeName) -> Option<Short> {
+        let is_of = |node: &NodeName, open: &Open| {
+            let place = self.nodes.get(node).map(|kept| kept.place.pool.as_deref());
+            open.flight.pool.as_deref() == Some(pool) || place == Some(Ok(pool))
+        };
+        let shown = |node: &NodeName, open: &Open| match open.flight.side {
+            Side::RoomMade => is_of(node, open).then_some(true),
+            Side::MakingRoom => is_of(node, open).then_some(false),
+            Side::Before | Side::Committed => None,
+        };
+        let let_go = |node: &NodeName| {
+            let (its, is_away) = self.turns.go_first.get(node)?;
+            (its == pool).then_some(*is_away)
+        };
+        let others = self.repairs.whole.iter().filter(|(node, _)| *node != but);
+        let short = others.filter_map(|(node, open)| {
+            Some(Short {
+                node: node.clone(),
+                is_away: shown(node, open).max(let_go(node))?,
+                is_a_persons: open.flight.phase == Phase::NeedsHuman,
+            })
+        });
+        short.max_by_key(|other| other.is_away)
     }
 }
 
@@ -158,6 +189,28 @@ impl Cluster {
             open.is_some_and(|open| open.flight.rung == Some(Rung::Replace))
         };
         state.turns.take(ask, work, is_shown, now)
+    }
+
+    /// Lets the node's server go before its replacement is made, or begins that; or says which other one of its pool goes so: one at
+    /// a time.
+    pub(crate) fn go_first(&self, pool: &str, node: &NodeName, is_away: bool) -> Result<(), Short> {
+        let state = &mut *self.state();
+        match state
+            .short(pool, node)
+            .filter(|other| other.is_away || !is_away)
+        {
+            Some(other) => Err(other),
+            None => {
+                let let_go = (pool.to_owned(), is_away);
+                state.turns.go_first.insert(node.clone(), let_go);
+                Ok(())
+            }
+        }
+    }
+
+    /// The node's server is not let go, or its replacement has been adopted.
+    pub(crate) fn stays(&self, node: &NodeName) {
+        self.state().turns.go_first.remove(node);
     }
 
     /// This node's repair is over, or wants to begin no more.

@@ -209,13 +209,7 @@ async fn hands(
             .map(|shut| shut.words),
         storm: weather.holds,
         no_creates: weather.no_creates,
-        no_room: pool
-            .and_then(|pool| cluster.short(&pool.name_any(), node))
-            .map(|other| {
-                format!(
-                    "the server of {other} has gone first, and its replacement is not there yet"
-                )
-            }),
+        short: pool.and_then(|pool| cluster.short(&pool.name_any(), node)),
         stop: match record.phase.is_final() {
             true => Stop::Runs,
             false => stop::read(ctx).await,

@@ -39,8 +39,8 @@ pub struct Flight {
     pub rung: Option<Rung>,
     /// The pool by whose rules it began.
     pub pool: Option<String>,
-    /// Its server has gone first, and its replacement is not there yet.
-    pub is_short: bool,
+    /// On which side of the point of no return it is.
+    pub side: Side,
 }
 
 impl Flight {
@@ -51,7 +51,7 @@ impl Flight {
             since: record.since,
             rung: record.rung,
             pool: record.pool.clone(),
-            is_short: record.side() == Side::RoomMade,
+            side: record.side(),
         }
     }
 

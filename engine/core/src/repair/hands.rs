@@ -18,6 +18,7 @@ use super::next::Next;
 use super::owner::owner;
 use super::phase::Phase;
 use super::record::{Hand, Record, RequestedBy, Rung, Said};
+use super::room::Short;
 use super::seen::Seen;
 use super::{ours, sick_node};
 use crate::reason::Reason;
@@ -62,8 +63,8 @@ pub struct Hands {
     pub storm: Option<(Reason, String)>,
     /// Why no replacement is made in its pool.
     pub no_creates: Option<String>,
-    /// Why no server goes before its replacement in its pool.
-    pub no_room: Option<String>,
+    /// Another node of its pool that is without a server.
+    pub short: Option<Short>,
     /// The rung that a person lets begin.
     pub approve: Option<String>,
     /// A person ends the repair, for this reason.

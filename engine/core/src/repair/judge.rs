@@ -351,6 +351,10 @@ pub(super) fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
     if let Some(wait) = hands::not_yet(seen, rules.approves, rung) {
         return wait;
     }
+    // before it is cordoned for nothing
+    if let Some(words) = room::is_anothers(seen).filter(|_| rung == Rung::Replace) {
+        return Next::wait(seen, Reason::RoomOfAnother, words);
+    }
     let reason = match seen.request.wants {
         Some(_) => Reason::PersonAsked,
         None => Reason::PolicyDecided,

@@ -62,7 +62,7 @@ pub use record::{
     Silence, StepRecord, Tried, Verdict,
 };
 pub use replace::next_attempt;
-pub use room::{Kept, NoCapacity, Room, Side, Traits};
+pub use room::{Kept, NoCapacity, Room, Short, Side, Traits};
 pub use seen::{
     ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,
     ServerSeen,

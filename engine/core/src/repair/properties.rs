@@ -38,6 +38,22 @@ fn check(world: &World, seen: &Seen, next: &Next) {
         !crosses || committed || world.goes_first && seen.hands.no_creates.is_none(),
         "no server goes first when none would be made, or the pool has changed its mind"
     );
+    let short = seen.hands.short.as_ref();
+    let away = short.filter(|other| other.is_away);
+    assert!(
+        !crosses || committed || away.is_none(),
+        "one server of a pool goes first at a time"
+    );
+    let is_drained = side == Side::MakingRoom && seen.record.side() == Side::Before;
+    assert!(
+        !is_drained || short.is_none(),
+        "one server of a pool is drained to go first at a time"
+    );
+    let makes = matches!(next.act, Some(Act::CreatePorts | Act::CreateServer));
+    assert!(
+        !makes || side != Side::Before || away.is_none_or(|other| other.is_a_persons),
+        "the room is for the node whose server has gone"
+    );
     let destroys = next.act.as_ref().is_some_and(Act::destroys_evidence);
     assert!(
         !destroys || evidence::is_settled(&next.record),
@@ -309,6 +325,7 @@ proptest! {
                     world.is_full &= world.goes_first && !tried.any(failed);
                     world.observes = false;
                     world.hands.no_creates = None;
+                    world.hands.short = None;
                 }
             }
             let seen = world.look_further(matches!(chance, Some(Chance::CloudDown)));

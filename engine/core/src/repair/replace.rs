@@ -44,6 +44,9 @@ pub fn next_attempt(record: &Record) -> u32 {
 
 /// The next attempt, in the sick server's zone or in another.
 pub(super) fn begin(seen: &Seen, zone: Option<&String>) -> Next {
+    if let Some(words) = room::is_anothers(seen) {
+        return Next::wait(seen, Reason::RoomOfAnother, words);
+    }
     let name = match &seen.more.name {
         Some(Ok(name)) => name.clone(),
         // It was looked at before the cordon; who changes it since has to be told. Till then nothing is lost.
@@ -77,6 +80,15 @@ pub(super) fn begin(seen: &Seen, zone: Option<&String>) -> Next {
 /// The next attempt, or a person, after one was discarded. Nothing of it is left then but the cordon, which stays: a node
 /// that can neither be healed nor replaced gets no new pods until somebody has looked at it.
 pub(super) fn again(seen: &Seen) -> Next {
+    if let Err(none) = &seen.pool
+        && seen.record.side() == Side::RoomMade
+    {
+        let reason = Reason::from(*none);
+        return match room::stands_long_without(seen) {
+            true => Next::enter(seen, Phase::NeedsHuman, reason, ""),
+            false => Next::wait(seen, reason, ""),
+        };
+    }
     let last = seen.record.tried.last();
     if let Some(last) = last.filter(|last| history::had_no_room(last)) {
         return elsewhere(seen, last.reason);
@@ -171,9 +183,14 @@ pub(super) fn further_zones(seen: &Seen) -> &[String] {
 
 /// This attempt has failed.
 fn discard(seen: &Seen, reason: Reason, detail: impl Into<String>) -> Next {
+    give_up(seen, Outcome::Failed, reason, detail)
+}
+
+/// This attempt goes.
+fn give_up(seen: &Seen, outcome: Outcome, reason: Reason, detail: impl Into<String>) -> Next {
     Next::enter(seen, Phase::Discarding, reason, detail).with(|record| {
         if let Some(last) = record.tried.last_mut() {
-            last.outcome = Outcome::Failed;
+            last.outcome = outcome;
             last.reason = reason;
         }
     })
@@ -187,7 +204,13 @@ fn before_commit(seen: &Seen) -> Result<(&CloudView, &Rules, Replacement), Box<N
     let view = fresh(seen)?;
     let rules = match &seen.pool {
         Ok(rules) => rules,
-        Err(none) => return Err(Box::new(Next::wait(seen, Reason::from(*none), ""))),
+        Err(none) => {
+            let reason = Reason::from(*none);
+            return Err(Box::new(match room::stands_long_without(seen) {
+                true => give_up(seen, Outcome::Refused, reason, ""),
+                false => Next::wait(seen, reason, ""),
+            }));
+        }
     };
     match &seen.record.replacement {
         Some(replacement) => Ok((view, rules, replacement.clone())),
@@ -227,6 +250,9 @@ pub(super) fn creating_ports(seen: &Seen) -> Next {
         Ok(found) => found,
         Err(next) => return *next,
     };
+    if let Some(words) = room::is_anothers(seen) {
+        return discard(seen, Reason::NoHost, words);
+    }
     let late = age(seen) >= rules.join;
     let Some(wanted) = u32::try_from(view.ports_wanted).ok().filter(|n| *n > 0) else {
         let why = "the sick server shows no port that could be copied";
@@ -315,6 +341,9 @@ pub(super) fn creating_server(seen: &Seen) -> Next {
                 // Posting again at once could make two servers on the same ports, and the loser's clean-up would
                 // unbind the winner's: the first post may still be under way.
                 return Next::wait(seen, Reason::CreateUncertain, &replacement.name);
+            }
+            if let Some(words) = room::is_anothers(seen) {
+                return discard(seen, Reason::NoHost, words);
             }
             if let Some(words) = &seen.used_up {
                 return discard(seen, Reason::UsedUp, words);

@@ -16,7 +16,8 @@ use super::record::Record;
 use super::seen::{CloudView, NodeSeen, Rules, Seen};
 use super::{Phase, call_off, called_off, committed, hands, history, power, replace, told};
 use crate::clock::seconds_between;
-use crate::policy::Seconds;
+use crate::name::NodeName;
+use crate::policy::{Outcome, Seconds};
 use crate::reason::Reason;
 
 /// What is done when no host, or no quota, has room for a replacement beside the sick server.
@@ -88,6 +89,29 @@ impl From<&NodeSeen> for Traits {
             taints: node.taints.clone(),
             allocatable: node.allocatable.clone(),
             capacity: node.capacity.clone(),
+        }
+    }
+}
+
+/// Another node of the pool whose server goes first, or has gone, and whose replacement is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// Which.
+    pub node: NodeName,
+    /// Its server's end was begun.
+    pub is_away: bool,
+    /// A person was asked: nothing is tried for it until they have spoken.
+    pub is_a_persons: bool,
+}
+
+impl Short {
+    fn words(&self) -> String {
+        let node = &self.node;
+        match self.is_away {
+            true => {
+                format!("the server of {node} has gone first, and its replacement is not there yet")
+            }
+            false => format!("that of {node} is about to"),
         }
     }
 }
@@ -176,12 +200,8 @@ pub(super) fn make(seen: &Seen) -> Result<Next, String> {
     if !may || seen.record.side() != Side::Before {
         return Err(String::new());
     }
-    if let Some(words) = seen
-        .hands
-        .no_creates
-        .as_ref()
-        .or(seen.hands.no_room.as_ref())
-    {
+    let short = || seen.hands.short.as_ref().map(Short::words);
+    if let Some(words) = seen.hands.no_creates.clone().or_else(short) {
         return Err(format!("its server does not go first: {words}"));
     }
     if history::failed_replacements(seen) > 0 {
@@ -266,7 +286,8 @@ pub(super) fn hold(seen: &Seen) -> Option<Next> {
         .or_else(|| {
             let creates = seen.hands.no_creates.clone();
             let creates = creates.map(|words| (Reason::CreatesStopped, words));
-            creates.or_else(|| Some((Reason::MakingRoom, seen.hands.no_room.clone()?)))
+            let away = seen.hands.short.as_ref().filter(|other| other.is_away);
+            creates.or_else(|| Some((Reason::MakingRoom, away?.words())))
         })?;
     Some(Next::wait(seen, reason, words))
 }
@@ -276,6 +297,13 @@ pub(super) fn ended(record: &mut Record, now: Timestamp) {
     if let Some(room) = &mut record.room {
         room.ended_at = room.ended_at.or(Some(now));
     }
+}
+
+/// The room that there is in its pool is for the replacement of another node, whose server has gone.
+pub(super) fn is_anothers(seen: &Seen) -> Option<String> {
+    let other = seen.hands.short.as_ref()?;
+    let is_kept = seen.record.side() == Side::Before && other.is_away && !other.is_a_persons;
+    is_kept.then(|| other.words())
 }
 
 /// An hour: so long somebody else's servers may fill the room, before a person is asked. As long as one that rests holds its pool's
@@ -290,6 +318,13 @@ pub(super) fn is_long_without(seen: &Seen) -> bool {
             .max(seen.record.retried_at.filter(|_| room.gone_at.is_some()))
     });
     gone.is_some_and(|gone| seconds_between(gone, seen.now) >= LONG)
+}
+
+/// The same, and it has stood in this phase for as long, or comes from one in which it had.
+pub(super) fn stands_long_without(seen: &Seen) -> bool {
+    let given_up = seen.record.tried.last();
+    let given_up = given_up.is_some_and(|tried| tried.outcome == Outcome::Refused);
+    is_long_without(seen) && (given_up || super::age(seen) >= LONG)
 }
 
 /// Its server is gone, nothing is made in its place, and a person was asked: they may do without.

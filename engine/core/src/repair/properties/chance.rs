@@ -6,6 +6,7 @@ use super::super::tests::at;
 use super::super::*;
 use super::world::{World, owned};
 use crate::clock::seconds_between;
+use crate::name::NodeName;
 use crate::policy::Status;
 use crate::reason::Reason;
 
@@ -77,6 +78,12 @@ pub(super) enum Chance {
     /// The pool's replacements fail one after the other, or do not.
     NoCreates,
     Creates,
+    /// The server of another node of the pool has gone first, or its replacement is there.
+    OtherShort {
+        is_away: bool,
+        is_a_persons: bool,
+    },
+    OtherWell,
     /// Somebody deletes the Node of a server that is gone, as a cloud controller manager does.
     NodeGoes,
 }
@@ -127,6 +134,8 @@ pub(super) fn chance() -> impl Strategy<Value = Chance> {
         3 => Just(Chance::Acts),
         1 => Just(Chance::NoCreates),
         3 => Just(Chance::Creates),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(is_away, is_a_persons)| Chance::OtherShort { is_away, is_a_persons }),
+        3 => Just(Chance::OtherWell),
         2 => Just(Chance::NodeGoes),
     ]
 }
@@ -261,6 +270,17 @@ impl World {
             Chance::Acts => self.observes = false,
             Chance::NoCreates => self.hands.no_creates = Some(String::new()),
             Chance::Creates => self.hands.no_creates = None,
+            Chance::OtherShort {
+                is_away,
+                is_a_persons,
+            } => {
+                self.hands.short = Some(Short {
+                    node: NodeName::parse("worker-9").expect("a name"),
+                    is_away,
+                    is_a_persons,
+                });
+            }
+            Chance::OtherWell => self.hands.short = None,
             Chance::NodeGoes => {
                 if self.old.is_none() {
                     self.node = None;

@@ -206,7 +206,7 @@ const CHECKS: [(&str, Check); 24] = [
     ),
     // people's hands
     (
-        "['wants', 'approve', 'reject', 'retry', 'confirmed-dead', 'paused'].map(hand, 'rectifier.dev/' + hand).all(hand, \
+        "['wants', 'approve', 'reject', 'retry', 'confirmed-dead', 'paused', 'acknowledged'].map(hand, 'rectifier.dev/' + hand).all(hand, \
          !(hand + '-by' in variables.said) || (hand in variables.said && variables.said[hand + '-by'] == \
          request.userInfo.username) || (variables.said[?(hand + '-by')] == variables.unsaid[?(hand + '-by')] && \
          (!(hand in variables.said) || variables.said[?hand] == variables.unsaid[?hand])))",
@@ -218,6 +218,7 @@ const CHECKS: [(&str, Check); 24] = [
                 "retry",
                 "confirmed-dead",
                 "paused",
+                "acknowledged",
             ];
             hands.iter().all(|hand| {
                 let word = format!("rectifier.dev/{hand}");

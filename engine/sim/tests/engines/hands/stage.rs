@@ -128,6 +128,7 @@ impl Stage {
         conditions.retain(|condition| condition.type_ != "KubeletUnhealthy");
         conditions.push(serde_json::from_value(json!({
             "type": "KubeletUnhealthy", "status": status, "reason": "Test", "message": "it does not answer",
+            "lastTransitionTime": self.scene.clock.now(),
         }))?);
         let patch = json!({"status": {"conditions": conditions}});
         let params = PatchParams::default();

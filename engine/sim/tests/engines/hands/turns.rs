@@ -8,6 +8,8 @@ use rectifier_api::{NodeRepair, RepairPool};
 use rectifier_core::clock::Timestamp;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
+use rectifier_sim::openstack::Fault;
+use rectifier_sim::scene::Options;
 use serde_json::json;
 
 use super::stage::{NO_BOOT, Stage, played};
@@ -142,5 +144,40 @@ fn a_repair_that_nobody_resolves_lets_the_next_begin_after_an_hour() -> Result<(
         ensure!((1..10).contains(&written), "written {written} times");
         ensure!(stage.record("worker-1").await?.phase == Phase::NeedsHuman);
         Ok(())
+    })
+}
+
+/// They come to it side by side.
+#[test]
+fn of_servers_that_go_before_their_replacements_one_is_away_at_a_time() -> Result<()> {
+    played(async |policies| {
+        let options = Options {
+            nodes: 10,
+            safety: json!({
+                "breaker": {"sickPercent": 0, "zoneSickPercent": 0, "togetherPercent": 0, "steady": 0},
+                "pacing": {"inFlightPercent": 100, "every": 0},
+            }),
+            ..Options::default()
+        };
+        let mut stage = Stage::in_scene(options, policies).await?;
+        stage.scene.cloud.fault(Fault::Room(10));
+        let goes_first = json!({"provisioning": {"whenNoCapacity": "TerminateFirst"}});
+        stage.patch_pool(json!({"spec": goes_first})).await?;
+        stage.start();
+        let nodes = ["worker-1", "worker-2", "worker-3"];
+        for node in nodes {
+            stage.report(node, "True").await?;
+        }
+        all_replaced(&stage, &nodes).await?;
+        let archived = stage.archived().await?;
+        let away = archived.iter().filter_map(|repair| {
+            let record = repair.status.as_ref()?;
+            let from = record.room.as_ref()?.ended_at?;
+            Some((from, record.committed_at?, repair.spec.node_name.clone()))
+        });
+        let mut away: Vec<_> = away.collect();
+        away.sort();
+        ensure!(away.len() == 3, "not all went first: {away:?}");
+        one_after_another(&away)
     })
 }

@@ -1,7 +1,7 @@
 //! A person's words: approve, reject, delete.
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{Event, Node};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use rectifier_api::NodeRepair;
@@ -169,4 +169,38 @@ fn a_committed_repair_cannot_be_deleted() -> Result<()> {
         .with_context(|| format!("in {phase:?}"))?;
     }
     Ok(())
+}
+
+/// Its detector never takes it back.
+#[test]
+fn what_a_person_acknowledges_is_taken_back_and_counts_again_when_it_is_reported_anew() -> Result<()>
+{
+    played(async |policies| {
+        let stage = Stage::set(policies).await?;
+        stage.report(SICK, "True").await?;
+        stage.reaches(SICK, Phase::Joining).await?;
+        let word = format!("KubeletUnhealthy={}", stage.scene.clock.now());
+        let annotation = json!({"rectifier.dev/acknowledged": word});
+        stage
+            .patch_node(SICK, json!({"metadata": {"annotations": annotation}}))
+            .await?;
+        is_over(&stage).await?;
+        stage
+            .ended(Phase::Cancelled, Reason::ProblemCleared)
+            .await?;
+        let before = stage.everything().await?;
+        stage.minutes(60).await;
+        ensure!(stage.everything().await? == before, "it was seen to");
+        let nodes: Api<Node> = Api::all(stage.client.clone());
+        let spec = nodes.get(SICK).await?.spec.context("a spec")?;
+        ensure!(spec.unschedulable != Some(true), "it is still cordoned");
+        ensure!(
+            stage.scene.cloud.servers().len() == 3,
+            "a server is left over"
+        );
+        stage.report(SICK, "False").await?;
+        stage.minutes(1).await;
+        stage.report(SICK, "True").await?;
+        stage.is_replaced(SICK).await
+    })
 }
