@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rectifier_core::episode::{Evidence, FixRule, Limits};
+use rectifier_core::episode::{Causes, Evidence, FixRule, Limits};
 use rectifier_core::name::{ConditionKind, FixName, UnitName};
 use rectifier_policy_host::{LimitRefused, Limits as PolicyLimits, LimitsChoice, LimitsPatch};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ pub struct Config {
     pub systemd: SystemdConfig,
     /// Problems that nobody reports as a condition, and what makes each of them.
     pub problems: BTreeMap<ConditionKind, Evidence>,
+    /// By problem, those that it causes: they wait until it is healed. What stands here takes the place of the default.
+    pub causes: Causes,
     /// How often, and how long it is watched.
     pub limits: LimitsConfig,
     /// Where the policies are.
@@ -80,6 +82,7 @@ impl Default for Config {
             npd: NpdConfig::default(),
             systemd: SystemdConfig::default(),
             problems: BTreeMap::new(),
+            causes: Causes::default(),
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
             stop_namespace: "rectifier-system".to_owned(),
@@ -174,6 +177,7 @@ impl Default for LimitsConfig {
             units: _,
             fixes: _,
             wide: _,
+            causes: _,
             jitter,
             min_uptime,
             min_interval,
@@ -312,6 +316,9 @@ impl Config {
                 self.limits.jitter
             ));
         }
+        if let Some(kind) = self.causes.circle() {
+            return Some(format!("causes.{kind}: it would cause itself"));
+        }
         for (kind, rule) in &self.problems {
             if KUBELETS.contains(&kind.as_str()) {
                 return Some(format!("problems.{kind}: the kubelet reports that itself"));
@@ -381,6 +388,7 @@ impl Config {
                 .wide
                 .clone()
                 .unwrap_or_else(|| Limits::default().wide),
+            causes: self.causes.clone(),
             jitter,
             min_uptime,
             min_interval,

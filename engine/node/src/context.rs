@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) npd: npd::Reader,
     pub(crate) npd_trouble: Trouble,
+    /// Somebody inhibits a reboot that is offered.
+    pub(crate) inhibited: Trouble,
     pub(crate) counters_trouble: Trouble,
     /// What rules of problems name, and nobody knows.
     pub(crate) unknown: Trouble,

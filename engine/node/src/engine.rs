@@ -195,6 +195,7 @@ impl Engine {
                 machine,
                 npd: npd::Reader::default(),
                 npd_trouble: Trouble::default(),
+                inhibited: Trouble::default(),
                 counters_trouble: Trouble::default(),
                 unknown: Trouble::default(),
                 unhandled: Trouble::default(),

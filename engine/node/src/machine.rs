@@ -60,6 +60,12 @@ pub trait Machine: Send + Sync {
     /// It could not be started, its precondition does not hold, it ended with another code than 0, or ran out of its limits.
     async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError>;
 
+    /// Who inhibits a shutdown, and why, if anybody does.
+    ///
+    /// # Errors
+    /// logind cannot be asked.
+    async fn inhibitor(&self) -> Result<Option<String>, SystemdError>;
+
     /// Asks for a reboot. It returns before the machine goes down.
     ///
     /// # Errors
@@ -129,6 +135,10 @@ impl Machine for Host {
 
     async fn run_fix(&self, name: &FixName, fix: &FixCommand) -> Result<String, SystemdError> {
         self.systemd.run_fix(name, fix).await
+    }
+
+    async fn inhibitor(&self) -> Result<Option<String>, SystemdError> {
+        self.systemd.inhibitor().await
     }
 
     async fn reboot(&self) -> Result<(), SystemdError> {

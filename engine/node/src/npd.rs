@@ -67,6 +67,7 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<Vec<SeenCondition>> {
             transition,
             source: "npd".to_owned(),
             tells_after: 0,
+            seen_to: false,
         })
     };
     Ok(conditions

@@ -14,6 +14,8 @@ use rectifier_provision::Stderr;
 
 const VICTIM: &str =
     "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+const BACKUP: &str = "[Service]\nExecStart=/usr/bin/systemd-inhibit --what=shutdown --mode=block \
+    --who=backup \"--why=the night's\" /bin/sleep infinity\n";
 const BROKEN: &str = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
 
 /// With a precondition, or an empty one.
@@ -47,6 +49,20 @@ fn bus(machine: &Machine) -> Result<Systemd> {
         format!("unix:path={}", socket.display()),
         Duration::from_secs(60),
     ))
+}
+
+/// The backup runs, and inhibits a shutdown.
+async fn inhibit(machine: &Machine, systemd: &Systemd) -> Result<()> {
+    assert_eq!(systemd.inhibitor().await?, None);
+    machine.start_unit("backup.service", BACKUP).await?;
+    let held = async {
+        while systemd.inhibitor().await.ok().flatten().as_deref() != Some("backup: the night's") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), held)
+        .await
+        .context("nobody inhibits it")
 }
 
 fn call(unit: &str, verb: UnitVerb) -> Result<UnitCall> {
@@ -186,8 +202,9 @@ async fn units_are_restarted_fixes_run_and_the_machine_reboots() -> Result<()> {
         "{again:?}"
     );
 
-    // logind reboots it; the old bus is gone, and its client says so.
+    // logind reboots it, also while somebody inhibits that; the old bus is gone, and its client says so.
     let boot = machine.boot_id()?;
+    inhibit(&machine, &systemd).await?;
     systemd.reboot().await?;
     while jobs.next().await.is_some() {}
     while moved.next().await.is_some() {}
@@ -251,25 +268,31 @@ async fn the_fixes_that_ship_do_what_they_say_and_nothing_where_they_do_not_fit(
     }
 
     // the agent is ended, and another one that is none of its business is not
-    for program in ["calico-node", "cilium-agent"] {
+    for program in ["calico-node", "cilium-agent", "node-problem-detector"] {
         agent(&machine, program).await?;
     }
-    let pids = async || -> Result<_> {
-        let other = pid(&machine, "cilium-agent").await?;
-        Ok((pid(&machine, "calico-node").await?, other))
-    };
-    let before = pids().await?;
-    run("cni-restart", &[("agent", "calico-node")]).await??;
-    let restarted = async {
-        while pids().await?.0 == before.0 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(Duration::from_secs(30), restarted)
-        .await
-        .context("it was not ended")??;
-    assert_eq!(pids().await?.1, before.1);
+    let other = pid(&machine, "cilium-agent").await?;
+    for (name, args, program) in [
+        (
+            "cni-restart",
+            &[("agent", "calico-node")][..],
+            "calico-node",
+        ),
+        ("npd-restart", &[], "node-problem-detector"),
+    ] {
+        let before = pid(&machine, program).await?;
+        run(name, args).await??;
+        let restarted = async {
+            while pid(&machine, program).await? == before {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(30), restarted)
+            .await
+            .with_context(|| format!("{program} was not ended"))??;
+    }
+    assert_eq!(pid(&machine, "cilium-agent").await?, other);
 
     // what is not on this machine is called as it would be
     machine

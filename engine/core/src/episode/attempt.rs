@@ -23,6 +23,11 @@ pub(super) fn follow(
     let mut reported = seen.conditions.iter();
     let reported = reported.find(|condition| condition.kind.as_str() == kind);
     let tells_after = reported.map_or(0, |condition| condition.tells_after);
+    // what is away for another reason than the remedy has not been cured by it
+    let doubt = match reported.is_some_and(|condition| condition.seen_to) {
+        true => Some("a person has acknowledged it"),
+        false => sight.reset.then_some("its detector was restarted"),
+    };
     let Some(attempt) = episode
         .attempts
         .iter_mut()
@@ -42,7 +47,7 @@ pub(super) fn follow(
         }
     }
     if let Course::Settling { since } = attempt.course
-        && let Some((outcome, detail)) = judge(attempt, since, (&sight, tells_after), seen)
+        && let Some((outcome, detail)) = judge(attempt, since, (&sight, tells_after, doubt), seen)
     {
         end(attempt, seen, outcome, &detail);
     }
@@ -133,7 +138,7 @@ fn find_out(attempt: &mut AttemptRecord, seen: &Seen, limits: &Limits) {
 fn judge(
     attempt: &AttemptRecord,
     since: jiff::Timestamp,
-    (sight, tells_after): (&Sight, Seconds),
+    (sight, tells_after, doubt): (&Sight, Seconds, Option<&str>),
     seen: &Seen,
 ) -> Option<(Outcome, String)> {
     let watched = seconds_between(since, seen.now);
@@ -146,7 +151,13 @@ fn judge(
         }),
         Status::No => {
             let gone = seconds_between(sight.since.max(since), seen.now);
-            (gone >= attempt.settle.max(tells_after)).then(|| match failed_unit(attempt, seen) {
+            if gone < attempt.settle.max(tells_after) {
+                return None;
+            }
+            if let Some(why) = doubt {
+                return Some((Outcome::Unknown, why.to_owned()));
+            }
+            Some(match failed_unit(attempt, seen) {
                 Some(unit) => (
                     Outcome::NoEffect,
                     format!("the condition is gone, but {unit} has failed"),

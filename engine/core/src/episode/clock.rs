@@ -27,6 +27,7 @@ pub(super) fn put_right(memory: &mut Memory, now: Timestamp) {
         failed,
         retried: _,
         paused: _,
+        acknowledged: _,
         stopped: _,
         behind: _,
         last_grant: _,

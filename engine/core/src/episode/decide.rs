@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apply::apply;
+use super::causes;
 use super::guard::{self, Closed};
 use super::handover;
 use super::limits::Limits;
@@ -25,7 +26,7 @@ pub fn questions(
     let asked = memory
         .episodes
         .iter()
-        .filter(|(_, episode)| stands(memory, episode, seen, limits).is_ok());
+        .filter(|(kind, episode)| stands(memory, kind, episode, seen, limits).is_ok());
     asked
         .map(|(kind, episode)| {
             (
@@ -51,7 +52,7 @@ pub fn decide(
         let verdict = match memory
             .episodes
             .get(&kind)
-            .map(|episode| stands(&memory, episode, seen, limits))
+            .map(|episode| stands(&memory, &kind, episode, seen, limits))
         {
             None => continue,
             Some(Err(held)) => Verdict::Hold(held),
@@ -87,7 +88,13 @@ pub fn decide(
 
 /// Is it a policy's turn? If not, why nothing is done. A wait ends before its time when a policy has changed, or when a
 /// guard rail that stood in the way has opened.
-fn stands(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -> Result<(), Closed> {
+fn stands(
+    memory: &Memory,
+    kind: &ConditionKind,
+    episode: &Episode,
+    seen: &Seen,
+    limits: &Limits,
+) -> Result<(), Closed> {
     if let Some(attempt) = episode.running() {
         return Err(hold(Reason::Settling, attempt.remedy.to_string()));
     }
@@ -112,12 +119,19 @@ fn stands(memory: &Memory, episode: &Episode, seen: &Seen, limits: &Limits) -> R
         }
         None => {}
     }
+    if let Some(cause) = causes::cause(memory, kind, episode, seen, limits) {
+        return Err(hold(Reason::Consequence, cause.to_string()));
+    }
     if let Some(wait) = &episode.wait
         && wait.until > seen.now
         && wait.policies == seen.policies
         && !(wait.shut && guard::remedy(memory, episode, seen, limits).is_ok())
     {
-        return Err(hold(episode.stands.unwrap_or(Reason::PolicyWaits), ""));
+        // what it followed from is over
+        let stands = episode
+            .stands
+            .filter(|reason| *reason != Reason::Consequence);
+        return Err(hold(stands.unwrap_or(Reason::PolicyWaits), ""));
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ pub(super) fn condition(status: Status, transition: i64) -> SeenCondition {
         transition: Some(at(transition)),
         source: "npd".to_owned(),
         tells_after: 0,
+        seen_to: false,
     }
 }
 
@@ -72,6 +73,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
         boot: Some(boot("boot-1")),
         booted: Some(at(-3600)),
         goes_down: false,
+        inhibitor: None,
         conditions: vec![condition(Status::No, -3600)],
         events: Vec::new(),
         npd: Freshness::Fresh,
@@ -84,6 +86,7 @@ pub(super) fn healthy(seconds: i64) -> Seen {
                 ready: Status::Yes,
                 unschedulable: false,
                 paused: None,
+                acknowledged: None,
                 retry: None,
             }),
             freshness: Freshness::Fresh,

@@ -263,7 +263,8 @@ fn offered(repair: &RepairSeen, seen: &Seen) -> Option<(BootId, String)> {
         && repair.accepted_grant.as_ref() != Some(&grant.id)
         && grant.boot_id == boot.as_str()
         && grant.node_uid == repair.node_uid
-        && grant.until > seen.now;
+        && grant.until > seen.now
+        && seen.inhibitor.is_none();
     ours.then(|| (boot.clone(), grant.id.clone()))
 }
 

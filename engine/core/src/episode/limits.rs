@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::causes::Causes;
 use crate::name::{FixName, UnitName};
 use crate::policy::Seconds;
 
@@ -21,6 +22,8 @@ pub struct Limits {
     pub fixes: BTreeMap<FixName, FixRule>,
     /// Those of them, of which one like it is on every node: see `jitter`. Fixes always count as such.
     pub wide: BTreeSet<UnitName>,
+    /// Which problems cause which others.
+    pub causes: Causes,
     /// A remedy that would hit every node at once begins later by a part of this that is drawn from the node and the episode.
     pub jitter: Seconds,
     /// Nothing intrusive is done before the machine has been up for so long: what is ill then may only be starting.
@@ -85,6 +88,7 @@ impl Default for Limits {
                 .iter()
                 .filter_map(|unit| UnitName::parse(*unit).ok())
                 .collect(),
+            causes: Causes::default(),
             jitter: 30,
             min_uptime: 60,
             min_interval: 30,

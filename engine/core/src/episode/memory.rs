@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{BootId, ConditionKind};
 use crate::policy::{Outcome, PolicyRef, Remedy, Seconds, Status};
 use crate::reason::Reason;
+use crate::repair::told::STEADY;
 use crate::repair::{Asks, Problem};
 
 /// How far an attempt has come. [`Outcome::Running`] stands for both of its first two courses.
@@ -85,6 +86,24 @@ pub struct Sight {
     pub message: String,
     /// Who reported it.
     pub source: String,
+    /// The boot in which it was reported last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootId>,
+    /// It is False only because its detector was restarted since, in the same boot: see [`is_reset`].
+    ///
+    /// [`is_reset`]: crate::repair::told::is_reset
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reset: bool,
+}
+
+impl Sight {
+    /// False for so long is a recovery: longer, if that may be for want of memory.
+    pub(super) fn away_for(&self, quiet: Seconds) -> Seconds {
+        match self.reset {
+            true => quiet.max(STEADY),
+            false => quiet,
+        }
+    }
 }
 
 /// A policy is not asked before then.
@@ -189,6 +208,9 @@ pub struct Memory {
     /// Why a person paused the node, as it was last heard.
     #[serde(default)]
     pub paused: Option<String>,
+    /// What a person has acknowledged of the node, as it was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<String>,
     /// What the stop switch said, as it was last heard.
     #[serde(default)]
     pub stopped: Option<String>,

@@ -16,6 +16,7 @@
 
 mod apply;
 mod attempt;
+mod causes;
 mod clock;
 mod counts;
 mod decide;
@@ -37,6 +38,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use causes::Causes;
 pub use decide::{decide, questions};
 pub use limits::{FixRule, Limits};
 pub use memory::{AttemptRecord, Course, Episode, Handover, Memory, Sight, Wait};

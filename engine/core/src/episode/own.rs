@@ -221,6 +221,7 @@ impl Own {
             transition: told.transition,
             source: told.source.to_owned(),
             tells_after: rule.tells_after(),
+            seen_to: false,
         })
     }
 }

@@ -23,6 +23,8 @@ pub struct SeenCondition {
     pub transition: Option<Timestamp>,
     /// For so many seconds its absence must be watched before that means anything; 0 for what is a state.
     pub tells_after: Seconds,
+    /// It is reported True, and a person has acknowledged that: it counts as False.
+    pub seen_to: bool,
     /// `npd` or `node-status`; of what the engine tells by itself `npd-counter` or `systemd`.
     pub source: String,
 }
@@ -57,6 +59,8 @@ pub struct NodeSeen {
     pub unschedulable: bool,
     /// A person paused it, for this reason.
     pub paused: Option<String>,
+    /// What a person has acknowledged of it.
+    pub acknowledged: Option<String>,
     /// A person's mark: with each new value the engine may try again what it may not try any more.
     pub retry: Option<String>,
 }
@@ -132,6 +136,8 @@ pub struct Seen {
     pub booted: Option<Timestamp>,
     /// It is on its way down.
     pub goes_down: bool,
+    /// Who inhibits a shutdown, and why; asked while a reboot is offered that can wait for them.
+    pub inhibitor: Option<String>,
     /// The conditions that are reported *now*. One that is not listed is neither true nor false.
     pub conditions: Vec<SeenCondition>,
     /// What happened lately, by Node Problem Detector's count.

@@ -11,6 +11,7 @@ use super::{attempt, clock, own};
 use crate::clock::seconds_between;
 use crate::policy::{Freshness, Status};
 use crate::repair::Problem;
+use crate::repair::told::is_reset;
 
 /// Takes in what was seen. What is news is pushed to `news`.
 pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -> Memory {
@@ -18,6 +19,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
     set_back(&mut memory, seen);
     if let Some(node) = &seen.node.value {
         memory.paused.clone_from(&node.paused);
+        memory.acknowledged.clone_from(&node.acknowledged);
     }
     if seen.stop_heard {
         memory.stopped.clone_from(&seen.stop);
@@ -30,6 +32,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         failed,
         retried,
         paused,
+        acknowledged,
         stopped,
         behind,
         last_grant,
@@ -79,6 +82,7 @@ pub fn see(memory: Memory, seen: &Seen, limits: &Limits, news: &mut Vec<Word>) -
         failed: recent(&failed, seen.now).to_vec(),
         retried,
         paused,
+        acknowledged,
         stopped,
         behind,
         last_grant,
@@ -134,7 +138,23 @@ fn sight_of(condition: &SeenCondition, seen: &Seen) -> Sight {
         reason: condition.reason.clone(),
         message: condition.message.clone(),
         source: condition.source.clone(),
+        boot: seen.boot.clone(),
+        reset: false,
     }
+}
+
+/// Its detector says False of all that it reports since the same moment.
+fn begins_anew(condition: &SeenCondition, seen: &Seen) -> bool {
+    let beside = seen
+        .conditions
+        .iter()
+        .filter(|other| other.source == condition.source && other.kind != condition.kind);
+    let transitions = beside.filter_map(|other| other.transition);
+    condition.status == Status::No
+        && !own::is_own(&condition.source)
+        && condition
+            .transition
+            .is_some_and(|own| is_reset(own, transitions))
 }
 
 fn look(
@@ -158,13 +178,24 @@ fn look(
     if before.status == condition.status && before.transition == condition.transition {
         episode.sight = Sight {
             since: before.since,
+            reset: before.reset,
             ..sight_of(condition, seen)
         };
         return;
     }
     episode.wait = None;
     let came_back = before.status == Status::No && condition.status == Status::Yes;
-    episode.sight = sight_of(condition, seen);
+    // after a boot a detector rightly knows nothing of before; and what was seen to go needs no other proof
+    let reset = match before.status {
+        Status::No => before.reset,
+        Status::Yes | Status::Unknown => {
+            before.boot.is_some() && before.boot == seen.boot && begins_anew(condition, seen)
+        }
+    };
+    episode.sight = Sight {
+        reset: reset && condition.status == Status::No,
+        ..sight_of(condition, seen)
+    };
     if came_back {
         episode.recurrences += 1;
         tell(News::Opened);
@@ -175,7 +206,7 @@ fn look(
 /// effect of a remedy is still awaited.
 fn is_over(episode: &Episode, seen: &Seen, limits: &Limits) -> bool {
     episode.sight.status == Status::No
-        && seconds_between(episode.sight.since, seen.now) >= limits.quiet
+        && seconds_between(episode.sight.since, seen.now) >= episode.sight.away_for(limits.quiet)
         && episode.running().is_none()
 }
 

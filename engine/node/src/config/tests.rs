@@ -171,3 +171,19 @@ fn the_units_of_every_node_are_the_usual_ones_unless_others_are_named() {
     let refused = parse("limits: {jitter: 3601}").unwrap_err();
     assert!(refused.contains("limits.jitter"), "{refused}");
 }
+
+#[test]
+fn what_causes_what_is_as_it_is_written_and_never_a_circle() {
+    let causes = |text: &str| parse(text).unwrap().limits().causes;
+    assert_eq!(causes(""), Limits::default().causes);
+    let guide = include_str!("../../../../deploy/README.md");
+    let (_, shown) = guide.split_once("```yaml\ncauses:").unwrap();
+    let shown = format!("causes:{}", shown.split("```").next().unwrap());
+    assert_eq!(causes(&shown), Limits::default().causes);
+    assert_ne!(causes("causes: {}"), Limits::default().causes);
+    let refused = parse("causes: {A: [B], B: [A]}").unwrap_err();
+    assert!(
+        refused.contains("causes.A: it would cause itself"),
+        "{refused}"
+    );
+}

@@ -43,6 +43,8 @@ fn memory() -> Memory {
             reason: String::new(),
             message: String::new(),
             source: "npd".to_owned(),
+            boot: None,
+            reset: false,
         },
         recurrences: 0,
         attempts: vec![attempt],

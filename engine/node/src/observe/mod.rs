@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use rectifier_api::{NodeRepair, RETRY, wants};
+use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
+use rectifier_core::clock::{Timestamp, seconds_between};
 use rectifier_core::episode::{
     Ended, Memory, NodeSeen, RepairSeen, Seen, SeenCondition, UnitSeen, Watched,
 };
 use rectifier_core::name::{ConditionKind, Uid, UnitName};
 use rectifier_core::policy::{Freshness, SiteKind, Status};
-use rectifier_core::repair::{PAUSED, RequestedBy};
+use rectifier_core::repair::{PAUSED, Phase, RequestedBy};
 use rectifier_core::switches::Step;
 
 use crate::config::KUBELETS;
@@ -49,6 +51,13 @@ pub(crate) async fn node(ctx: &Context, state: &mut State, inbox: Inbox) -> Seen
     let is_deaf = ctx.switches.skips(Step::PassOn);
     let (mut conditions, npd) = from_npd(ctx).await;
     from_node(&mut conditions, &inbox.node, npd, is_deaf);
+    let said = inbox
+        .node
+        .value
+        .as_deref()
+        .map(|node| word(node, ACKNOWLEDGED));
+    let said = said.unwrap_or_else(|| state.memory.acknowledged.clone());
+    see_to(&mut conditions, said.as_deref(), ctx.clock.now());
     let mut events = Vec::new();
     if !is_deaf {
         let now = ctx.clock.now();
@@ -85,6 +94,18 @@ pub(crate) async fn node(ctx: &Context, state: &mut State, inbox: Inbox) -> Seen
         true => from_systemd(ctx).await,
         false => (BTreeMap::new(), None, Freshness::Missing),
     };
+    let repair = slim(inbox.repair, repair_seen);
+    let inhibitor = match repair
+        .value
+        .as_ref()
+        .is_some_and(|repair| can_wait(ctx, repair))
+    {
+        true => inhibitor(ctx).await,
+        false => {
+            ctx.inhibited.ends();
+            None
+        }
+    };
     Seen {
         now: ctx.clock.now(),
         name: ctx.node.clone(),
@@ -97,7 +118,8 @@ pub(crate) async fn node(ctx: &Context, state: &mut State, inbox: Inbox) -> Seen
         units,
         systemd,
         node: slim(inbox.node, node_seen),
-        repair: slim(inbox.repair, repair_seen),
+        inhibitor,
+        repair,
         handled,
         made: ctx.config.problems.keys().cloned().collect(),
         policies: inbox.policies,
@@ -176,8 +198,29 @@ fn from_node(
             transition: condition.last_transition_time.as_ref().map(|time| time.0),
             source: "node-status".to_owned(),
             tells_after: 0,
+            seen_to: false,
         });
     }
+}
+
+/// What a person has acknowledged counts as gone, also while the API server is away: no word of theirs covers what is newer.
+fn see_to(conditions: &mut [SeenCondition], said: Option<&str>, now: Timestamp) {
+    let Some(text) = said else { return };
+    let (known, _) = Acknowledged::read(text, now);
+    for condition in conditions {
+        let kind = condition.kind.as_str();
+        if condition.status == Status::Yes && known.covers(kind, condition.transition) {
+            condition.status = Status::No;
+            condition.seen_to = true;
+            // it is not since then that it counts so
+            condition.transition = None;
+        }
+    }
+}
+
+/// What stands on the node under that key.
+fn word(node: &Node, key: &str) -> Option<String> {
+    node.metadata.annotations.as_ref()?.get(key).cloned()
 }
 
 /// Which of the kinds seen and remembered a policy answers for on a node.
@@ -214,6 +257,43 @@ async fn from_systemd(ctx: &Context) -> (BTreeMap<UnitName, UnitSeen>, Option<Ru
     (units, Some(running), Freshness::Fresh)
 }
 
+/// A reboot is offered, and there is time yet for whoever inhibits it: until the next looks would be too late for the grant.
+fn can_wait(ctx: &Context, repair: &RepairSeen) -> bool {
+    let until = repair.grant.as_ref().map(|grant| grant.until);
+    let left = until.map_or(0, |until| seconds_between(ctx.clock.now(), until));
+    repair.phase == Phase::GrantOffered && left > last_moment(ctx.config.npd.interval)
+}
+
+/// So many seconds before a grant runs out it is taken, whoever inhibits the reboot: two looks, and an answer of systemd's that
+/// does not come.
+fn last_moment(interval: u32) -> u32 {
+    interval.saturating_mul(2).saturating_add(14)
+}
+
+/// Who holds up a reboot that is offered. A logind that does not tell holds up none.
+async fn inhibitor(ctx: &Context) -> Option<String> {
+    let who = match ctx.machine.inhibitor().await {
+        Ok(who) => who,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "cannot ask who inhibits a reboot");
+            None
+        }
+    };
+    match &who {
+        Some(who) if ctx.inhibited.begins() => {
+            tracing::info!(
+                who,
+                "a reboot is offered, and waits for whoever inhibits it"
+            );
+        }
+        Some(_) => {}
+        None => {
+            ctx.inhibited.ends();
+        }
+    }
+    who
+}
+
 fn slim<T, S>(watched: Watched<Arc<T>>, see: impl Fn(&T) -> Option<S>) -> Watched<S> {
     Watched {
         value: watched.value.as_deref().and_then(see),
@@ -231,10 +311,10 @@ fn node_seen(node: &Node) -> Option<NodeSeen> {
             .iter()
             .find(|condition| condition.type_ == "Ready")
     });
-    let word = |key: &str| node.metadata.annotations.as_ref()?.get(key).cloned();
     Some(NodeSeen {
-        paused: word(PAUSED),
-        retry: word(RETRY),
+        paused: word(node, PAUSED),
+        acknowledged: word(node, ACKNOWLEDGED),
+        retry: word(node, RETRY),
         uid: Uid::parse(node.metadata.uid.clone()?).ok()?,
         ready: ready.map_or(Status::Unknown, |ready| npd::status(&ready.status)),
         labels: node.metadata.labels.clone().unwrap_or_default(),

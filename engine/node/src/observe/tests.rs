@@ -51,6 +51,35 @@ fn npds_answer_is_read() {
     assert!(npd::parse(b"<html>").is_err());
 }
 
+#[test]
+fn what_a_person_has_acknowledged_counts_as_gone_until_it_is_reported_anew() {
+    let seen = |word: &str| {
+        let mut conditions = npd::parse(ANSWER.as_bytes()).unwrap();
+        see_to(
+            &mut conditions,
+            Some(word),
+            "2026-11-23T00:00:00Z".parse().unwrap(),
+        );
+        assert_eq!(conditions[1].seen_to, conditions[1].status == Status::No);
+        conditions[1].status
+    };
+    for (word, status) in [
+        ("ContainerRuntimeUnhealthy=2026-11-22T10:05:00Z", Status::No),
+        (
+            "ContainerRuntimeUnhealthy=2026-11-22T10:04:59Z",
+            Status::Yes,
+        ),
+        ("KernelDeadlock=2026-11-22T10:05:00Z", Status::Yes),
+        ("ContainerRuntimeUnhealthy", Status::Yes),
+        (
+            "ContainerRuntimeUnhealthy=2027-01-01T00:00:00Z",
+            Status::Yes,
+        ),
+    ] {
+        assert_eq!(seen(word), status, "{word}");
+    }
+}
+
 /// As NPD v1.34 answers.
 const METRICS: &str = r#"# HELP problem_counter Number of times a specific type of problem have occurred.
 # TYPE problem_counter counter

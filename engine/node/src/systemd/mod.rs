@@ -4,6 +4,7 @@
 //! made anew when it breaks; until then the units are unknown, and nothing is done to them.
 
 mod fix;
+mod reboot;
 mod unit;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use rectifier_core::policy::{UnitCall, UnitVerb};
 use tokio::sync::Mutex;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedObjectPath};
-use zbus_systemd::{login1, systemd1};
+use zbus_systemd::systemd1;
 
 use crate::trouble::{Trouble, chain};
 
@@ -157,21 +158,6 @@ impl Systemd {
                 .await
             }
         }
-    }
-
-    /// Asks logind for a reboot. It returns before the machine goes down.
-    ///
-    /// # Errors
-    /// logind refused, or cannot be asked.
-    pub async fn reboot(&self) -> Result<(), SystemdError> {
-        let connection = self.connection().await?;
-        let logind = login1::ManagerProxy::builder(&connection)
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await;
-        let logind = self.heard(logind).await?;
-        // Not interactive: nobody is there to be asked for a password.
-        self.heard(logind.reboot(false).await).await
     }
 
     /// The names of the units whose jobs end, and of those watched whenever a property of theirs changes, until the connection

@@ -1,5 +1,6 @@
 //! The rules one by one. That no sequence breaks them is [`super::properties`]' affair.
 
+mod causes;
 mod edges;
 mod episodes;
 mod handover;
@@ -9,6 +10,7 @@ mod remedies;
 
 use super::fixture::*;
 use super::*;
+use crate::name::ConditionKind;
 use crate::policy::{Advice, FailureClass, Freshness, OnFailure, Outcome, Remedy, Status};
 use crate::reason::Reason;
 use crate::repair::{Asks, Phase, Rung};

@@ -88,6 +88,20 @@ fn a_reboot_needs_a_grant_for_this_boot() {
     assert_eq!(go(&memory, &no_boot_id, Remedy::Reboot).begin, None);
 }
 
+/// A package manager, say.
+#[test]
+fn a_grant_is_not_taken_while_somebody_inhibits_a_shutdown() {
+    let memory = reboot_asked();
+    let offered = |inhibitor: Option<&str>| Seen {
+        inhibitor: inhibitor.map(str::to_owned),
+        ..offered(100, |_| {})
+    };
+    let held = go(&memory, &offered(Some("apt: packages")), Remedy::Reboot);
+    assert_eq!((held.begin, held.repair), (None, None));
+    let plan = go(&held.memory, &offered(None), Remedy::Reboot);
+    assert!(matches!(plan.repair, Some(RepairWrite::Accept { .. })));
+}
+
 #[test]
 fn a_grant_is_used_once() {
     let memory = go(&reboot_asked(), &offered(100, |_| {}), Remedy::Reboot).memory;
