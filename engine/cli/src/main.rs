@@ -66,6 +66,8 @@ enum Command {
     Cancel(operate::hands::Cancel),
     /// Lets a repair that needs a person go on
     Retry(operate::hands::Retry),
+    /// Has a problem count as gone that was seen to, and that its detector goes on reporting
+    Acknowledge(operate::acknowledge::Arguments),
     /// Halts whatever is intrusive: on a node, in a pool, or everywhere
     Pause(operate::pause::Pause),
     /// Lets it go on
@@ -109,6 +111,7 @@ fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Reject(arguments) => policy::asking(operate::hands::reject(arguments)),
         Command::Cancel(arguments) => policy::asking(operate::hands::cancel(arguments)),
         Command::Retry(arguments) => policy::asking(operate::hands::retry(arguments)),
+        Command::Acknowledge(arguments) => policy::asking(operate::acknowledge::run(arguments)),
         Command::Pause(arguments) => policy::asking(operate::pause::pause(arguments)),
         Command::Resume(arguments) => policy::asking(operate::pause::resume(arguments)),
         Command::Policy(arguments) => policy::run(*arguments),

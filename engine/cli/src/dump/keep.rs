@@ -2,9 +2,12 @@
 //! nobody thought of is not in a dump.
 
 use rectifier_api::{CORDONED_BY, NodeRepair, RETRY, RepairPool};
+use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
 use rectifier_core::repair::autoscaler::{SCALE_DOWN_DISABLED, SCALE_DOWN_HELD_BY};
 use rectifier_core::repair::{APPROVE, PAUSED, REJECT, owner_annotations};
 use serde_json::{Map, Value};
+
+use crate::clock::now;
 
 const NODE: &[&str] = &[
     "metadata.name",
@@ -84,6 +87,11 @@ pub(super) fn node(object: &Value) -> Option<Value> {
     );
     for key in owner_annotations().chain([PAUSED]) {
         bears(&mut kept, object, key);
+    }
+    // as we write it: whatever else stands there is nobody's business
+    if let Some(text) = object["metadata"]["annotations"][ACKNOWLEDGED].as_str() {
+        let (known, _) = Acknowledged::read(text, now());
+        kept["metadata"]["annotations"][ACKNOWLEDGED] = known.to_string().into();
     }
     Some(kept)
 }
@@ -267,6 +275,7 @@ mod tests {
         let kept = node(&json!({
             "metadata": {"name": "w", "annotations": {
                 CORDONED_BY: "uid", "csi.volume.kubernetes.io/nodeid": SECRET, "cluster.x-k8s.io/machine": SECRET, PAUSED: SECRET,
+                ACKNOWLEDGED: format!("{SECRET},KernelDeadlock=2026-01-01T00:00:00Z"),
             }},
             "spec": {"providerID": "openstack:///1", "podCIDR": SECRET, "taints": [{"key": "a", "effect": "NoSchedule", "timeAdded": SECRET}]},
             "status": {
@@ -278,6 +287,10 @@ mod tests {
         assert!(!kept.to_string().contains(SECRET), "{kept}");
         assert_eq!(kept["metadata"]["annotations"][CORDONED_BY], "uid");
         assert_eq!(kept["metadata"]["annotations"][PAUSED], "");
+        assert_eq!(
+            kept["metadata"]["annotations"][ACKNOWLEDGED],
+            "KernelDeadlock=2026-01-01T00:00:00Z"
+        );
         assert_eq!(
             kept["metadata"]["annotations"]["cluster.x-k8s.io/machine"],
             ""

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use kube::ResourceExt;
-use rectifier_api::{BreakerStatus, NodeRepair, RepairPool};
+use rectifier_api::{BreakerStatus, NodeRepair, RepairPool, SIGNED};
+use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
 use rectifier_core::budget::State;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::reason::Reason;
@@ -41,6 +42,9 @@ struct Explained {
     exists: bool,
     cordoned: bool,
     problems: Vec<Problem>,
+    /// Which problems count as gone by a person's word, each up to when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<String>,
     pool: Option<String>,
     mode: Option<rectifier_api::Mode>,
     no_pool: Option<String>,
@@ -121,6 +125,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         breaker: breaker(pool.as_ref().ok().copied()),
         stopped,
         paused: of_node.or(of_pool),
+        acknowledged: node.as_ref().and_then(acknowledged),
         hands: hands(name.as_str(), record.as_ref(), reason, pool_name, resume),
         node: name.to_string(),
         problems,
@@ -134,6 +139,26 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         false => print(&explained, record.as_ref())?,
     }
     Ok(Verdict::Well)
+}
+
+/// What is acknowledged of the node, by whom, and what of that cannot be read.
+fn acknowledged(node: &k8s_openapi::api::core::v1::Node) -> Option<String> {
+    let text = node.annotations().get(ACKNOWLEDGED)?;
+    let by = node.annotations().get(&format!("{ACKNOWLEDGED}{SIGNED}"));
+    let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
+    let (known, unreadable) = Acknowledged::read(text, now());
+    let mut words = match known.is_empty() {
+        true => String::new(),
+        false => format!("{known}{by}: counts as gone until it is reported anew"),
+    };
+    if !unreadable.is_empty() {
+        let comma = if words.is_empty() { "" } else { "; " };
+        let unreadable = unreadable.join(", ");
+        words += &format!(
+            "{comma}{unreadable:?} in {ACKNOWLEDGED} is no TYPE=TIME until now, and counts for nothing"
+        );
+    }
+    Some(words)
 }
 
 fn breaker(pool: Option<&RepairPool>) -> Option<BreakerStatus> {
@@ -237,6 +262,9 @@ fn print(explained: &Explained, record: Option<&Record>) -> anyhow::Result<()> {
             problem.message
         );
         table.entry("problem", text.trim_end());
+    }
+    if let Some(what) = &explained.acknowledged {
+        table.entry("acknowledged", what);
     }
     if let Some(why) = &explained.stopped {
         table.entry("stopped", why);

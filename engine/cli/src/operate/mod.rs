@@ -3,6 +3,7 @@
 //! All of it can be done with kubectl alone (annotations on `NodeRepair`, `RepairPool` and Node): these commands look first whether the
 //! word can have an effect, sign it, and tell what comes of it.
 
+pub(crate) mod acknowledge;
 mod blast;
 pub(crate) mod explain;
 mod follow;

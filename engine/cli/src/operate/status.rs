@@ -14,6 +14,7 @@ use rectifier_core::repair::{PAUSED, Phase, Problem};
 use rectifier_core::standing::{NOT_READY, is_problem};
 use serde::Serialize;
 
+use super::acknowledge;
 use super::look::{Look, pool_of};
 use crate::clock::{between, now};
 use crate::cluster::ClusterArguments;
@@ -101,6 +102,7 @@ fn pool(pool: &RepairPool) -> Pool {
 
 /// The problems that stand on a node, the oldest first.
 pub(super) fn problems(node: &Node) -> Vec<Problem> {
+    let acknowledged = acknowledge::of(node);
     let conditions = node
         .status
         .iter()
@@ -112,6 +114,10 @@ pub(super) fn problems(node: &Node) -> Vec<Problem> {
                 "False" => Status::No,
                 _ => Status::Unknown,
             };
+            let since = condition.last_transition_time.as_ref().map(|time| time.0);
+            if status == Status::Yes && acknowledged.covers(&condition.type_, since) {
+                return None;
+            }
             let kind = match condition.type_.as_str() {
                 "Ready" if status != Status::Yes => NOT_READY,
                 other if is_problem(other, status) => other,
@@ -121,10 +127,7 @@ pub(super) fn problems(node: &Node) -> Vec<Problem> {
                 kind: kind.to_owned(),
                 reason: condition.reason.clone().unwrap_or_default(),
                 message: condition.message.clone().unwrap_or_default(),
-                since: condition
-                    .last_transition_time
-                    .as_ref()
-                    .map_or_else(now, |time| time.0),
+                since: since.unwrap_or_else(now),
                 source: None,
             })
         })

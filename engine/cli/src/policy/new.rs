@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rectifier_core::name::PolicyName;
+use rectifier_core::name::{ConditionKind, PolicyName, UnitName};
 
 use super::language::Language;
 use super::metadata;
@@ -13,7 +13,12 @@ const EXAMPLES: &str = "\
 Examples:
   rectifier policy new restart-once                  a component in Rust
   rectifier policy new restart-once --lang python
+  rectifier policy new restart-proxy --lang go --condition ProxyUnhealthy --unit proxy.service
   rectifier policy new restart-once --lang go --sdk ~/rectifier/sdk";
+
+/// What the templates are about.
+const CONDITION: &str = "ContainerRuntimeUnhealthy";
+const UNIT: &str = "containerd.service";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,6 +29,12 @@ pub(crate) struct Arguments {
     /// In which language
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
+    /// The condition that it answers for, as Node Problem Detector names it
+    #[arg(long, value_name = "TYPE", default_value = CONDITION, value_parser = condition)]
+    condition: ConditionKind,
+    /// The systemd unit that it restarts
+    #[arg(long, value_name = "UNIT", default_value = UNIT, value_parser = unit)]
+    unit: UnitName,
     /// The language's folder of Rectifier's sdk, or sdk itself [default: that of the checkout around the new folder or the present one]
     #[arg(
         long,
@@ -120,6 +131,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let Arguments {
         name,
         lang,
+        condition,
+        unit,
         sdk,
         folder,
     } = arguments;
@@ -128,7 +141,17 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         return Err(usage(format!("{} is there already", folder.display())));
     }
     let sdk = find_sdk(lang, sdk, &folder)?;
-    let fill = |text: &str| text.replace("@NAME@", name.as_str()).replace("@SDK@", &sdk);
+    let fill = |text: &str| {
+        let text = match unit.as_str() {
+            UNIT => text.to_owned(),
+            // as the first line of each source has it
+            unit => text
+                .replace(UNIT, unit)
+                .replace("the container runtime", unit),
+        };
+        let text = text.replace(CONDITION, condition.as_str());
+        text.replace("@NAME@", name.as_str()).replace("@SDK@", &sdk)
+    };
     for (path, content) in template(lang) {
         let path = folder.join(fill(path));
         let cannot = || format!("cannot write {}", path.display());
@@ -200,6 +223,18 @@ fn without_links(path: &Path) -> anyhow::Result<PathBuf> {
     });
     let (there, rest) = there.context("not even / is there")?;
     Ok(there.join(rest))
+}
+
+fn condition(text: &str) -> Result<ConditionKind, String> {
+    ConditionKind::parse(text).map_err(|error| error.to_string())
+}
+
+/// One that stands between quotation marks in every language as it is.
+fn unit(text: &str) -> Result<UnitName, String> {
+    match text.contains('\\') {
+        true => Err("one with a backslash is to be put into the source by hand".to_owned()),
+        false => UnitName::parse(text).map_err(|error| error.to_string()),
+    }
 }
 
 /// A name that can be one of a crate, of a file and of a policy.

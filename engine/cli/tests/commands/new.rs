@@ -76,6 +76,57 @@ fn a_policy_in_assemblyscript_from_the_template_passes_its_own_cases() -> Result
     makes("assemblyscript", "command")
 }
 
+/// In every language, in sources, metadata, cases and tests.
+#[test]
+fn a_policy_for_another_condition_and_unit_is_about_these_alone() -> Result<()> {
+    let desk = Desk::new()?;
+    for language in [
+        "rust",
+        "go",
+        "python",
+        "javascript",
+        "typescript",
+        "c",
+        "zig",
+        "assemblyscript",
+    ] {
+        let about = ["--condition", "ProxyUnhealthy", "--unit", "proxy@1.service"];
+        let new = ["policy", "new", language, "--lang", language];
+        desk.call(&[&new[..], &about].concat())?.ended(0)?;
+        let mut folders = vec![desk.path().join(language)];
+        let (mut units, mut conditions) = (0, 0);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path)?;
+                for other in ["containerd", "ContainerRuntime", "container runtime"] {
+                    assert!(!text.contains(other), "{other} in {}", path.display());
+                }
+                units += text.matches("proxy@1.service").count();
+                conditions += text.matches("ProxyUnhealthy").count();
+            }
+        }
+        assert!(
+            units > 5 && conditions > 1,
+            "{language}: {units} {conditions}"
+        );
+    }
+    for wrong in [
+        ["--unit", "proxy"],
+        ["--unit", "dev-disk\\x2d1.device"],
+        ["--condition", "no condition"],
+    ] {
+        desk.call(&[&["policy", "new", "wrong"][..], &wrong].concat())?
+            .ended(2)?
+            .complains(&[wrong[0]])?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_toolchain_that_is_missing_is_named_with_what_to_install() -> Result<()> {
     let desk = Desk::new()?;

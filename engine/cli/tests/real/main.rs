@@ -2,6 +2,7 @@
 //! `rectifier simulate` of that very dump.
 
 mod cloud;
+mod newcomer;
 mod operate;
 #[allow(dead_code, reason = "its dump is a real one")]
 #[path = "../whatif/world.rs"]

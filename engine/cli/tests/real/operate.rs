@@ -288,6 +288,24 @@ async fn whoever_is_paged_sees_what_is_wrong_and_says_what_is_done() -> Result<(
     });
     waited?.ended(0)?.shows(&["Recovered", "so it is"])?;
 
+    call("alice", "acknowledge worker-1 Ready")?
+        .ended(2)?
+        .complains(&["the kubelet's"])?;
+    call("alice", "acknowledge worker-1 ReadonlyFilesystem")?
+        .ended(2)?
+        .complains(&["that is so of KernelDeadlock"])?;
+    call("bob", "acknowledge worker-1 KernelDeadlock")?.ended(3)?;
+    call("alice", "acknowledge worker-1 KernelDeadlock --undo")?
+        .ended(1)?
+        .shows(&["was not acknowledged"])?;
+    call("alice", "acknowledge worker-1 KernelDeadlock")?.ended(0)?;
+    call("bob", "explain worker-1")?.shows(&["KernelDeadlock=2026-01-01T00:00:00Z, by alice"])?;
+    call("alice", "acknowledge worker-1 KernelDeadlock --undo")?
+        .ended(0)?
+        .shows(&["counts again"])?;
+    let told = call("bob", "explain worker-1")?;
+    told.shows(&["problem", "DockerHung"])?;
+
     call("alice", "pause worker-1 --reason=mine")?.ended(0)?;
     call("bob", "explain worker-1")?.shows(&["mine", "rectifier resume worker-1"])?;
     call("alice", "resume worker-1")?.ended(0)?;
