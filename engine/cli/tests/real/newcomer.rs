@@ -12,7 +12,7 @@ use rectifier_provision::Stderr;
 
 const README: &str = include_str!("../../../../README.md");
 
-/// Where the checkout is there.
+/// Where the checkout is in that machine.
 const CHECKOUT: &str = "/root/rectifier";
 
 /// The section's commands, block by block: how the program is built, a policy of rules, one in Go.
