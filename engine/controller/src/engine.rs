@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::error::{Error, chain};
 use crate::pass::pass;
 use crate::persist::Again;
+use crate::rate::Rate;
 use crate::slim::{SlimNode, SlimRepair};
 use crate::{lease, leftovers, pools, retention};
 
@@ -31,6 +32,11 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// A pass that takes longer hangs: without an end to it this node would never be looked at again. 5 min: far more than
 /// the calls of its few steps take together when all is well; one that is cut off goes on from what it wrote.
 const PASS_WITHIN: Duration = Duration::from_secs(300);
+
+/// So many passes begin in a second, and so many at once after a rest: of a storm's thousands each reads and writes, and the API
+/// server has others to serve. What is in flight, and what is next, waits for none of them.
+const PASSES_IN_A_SECOND: u32 = 25;
+const PASSES_AT_ONCE: u32 = 50;
 
 #[expect(
     clippy::large_enum_variant,
@@ -83,6 +89,7 @@ pub async fn run(ctx: Context) -> Result<(), Error> {
         due: BTreeMap::new(),
         running: BTreeSet::new(),
         passes: JoinSet::new(),
+        rate: Rate::new(PASSES_IN_A_SECOND, PASSES_AT_ONCE),
         ctx,
     };
     engine.cluster.unsettled(engine.since);
@@ -162,6 +169,7 @@ struct Engine {
     due: BTreeMap<NodeName, Instant>,
     running: BTreeSet<NodeName>,
     passes: JoinSet<(NodeName, Result<Again, Error>)>,
+    rate: Rate,
 }
 
 impl Engine {
@@ -255,7 +263,13 @@ impl Engine {
             .due
             .iter()
             .filter(|(node, _)| !self.running.contains(*node));
-        waiting.map(|(_, at)| *at).min().unwrap_or(far)
+        let now = Instant::now();
+        let free = self.rate.free(now);
+        let next = waiting.map(|(_, at)| match *at <= now {
+            true => free,
+            false => *at,
+        });
+        next.min().unwrap_or(far)
     }
 
     fn start_due(&mut self) {
@@ -263,13 +277,18 @@ impl Engine {
             return;
         }
         let now = Instant::now();
-        let due: Vec<NodeName> = self
-            .due
-            .iter()
-            .filter(|(node, at)| **at <= now && !self.running.contains(*node))
-            .map(|(node, _)| node.clone())
-            .collect();
-        for node in due {
+        let due = self.due.iter();
+        let due = due.filter(|(node, at)| **at <= now && !self.running.contains(*node));
+        let mut due: Vec<(Instant, NodeName)> = due.map(|(node, at)| (*at, node.clone())).collect();
+        due.sort();
+        let mut urgent = None;
+        for (_, node) in due {
+            if !self.rate.take(now) {
+                let urgent = urgent.get_or_insert_with(|| self.cluster.urgent(self.ctx.now()));
+                if !urgent.contains(&node) {
+                    continue;
+                }
+            }
             self.due.remove(&node);
             self.running.insert(node.clone());
             let (ctx, cluster) = (self.ctx.clone(), Arc::clone(&self.cluster));
@@ -293,6 +312,9 @@ impl Engine {
             Err(error) if error.is_lost() => Some(Duration::ZERO),
             Err(error) => {
                 self.ctx.telemetry.failed(&error);
+                if error.is_outage() {
+                    self.cluster.failed(&node, self.ctx.now());
+                }
                 tracing::warn!(%node, "this pass did nothing more, and is repeated: {}", chain(&error));
                 Some(AFTER_ERROR.max(self.cluster.crowd()))
             }

@@ -82,6 +82,18 @@ impl Error {
         }
     }
 
+    /// Did the API server fail, rather than say no?
+    pub(crate) fn is_outage(&self) -> bool {
+        let Error::Api { source, .. } = self else {
+            return matches!(self, Error::NoAnswer(_));
+        };
+        match &**source {
+            kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+            kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+            _ => false,
+        }
+    }
+
     /// Must the process end?
     pub fn is_end(&self) -> bool {
         matches!(self, Error::NotLeading(_) | Error::Ended(_))

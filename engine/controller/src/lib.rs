@@ -25,6 +25,7 @@ mod opening;
 mod pass;
 mod persist;
 mod pools;
+mod rate;
 mod retention;
 pub mod similar;
 mod slim;

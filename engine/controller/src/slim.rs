@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use kube::api::{Api, ListParams};
 use rectifier_api::{CORDONED_BY, NodeRepair};
@@ -168,6 +168,8 @@ pub(crate) struct SlimRoom {
 pub(crate) struct SlimReplacement {
     pub(crate) name: String,
     #[serde(default)]
+    pub(crate) zone: Option<String>,
+    #[serde(default)]
     pub(crate) server_id: Option<String>,
 }
 
@@ -218,6 +220,7 @@ struct Metadata {
     uid: Option<String>,
     resource_version: Option<String>,
     labels: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
 }
@@ -243,6 +246,7 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
         uid: slim.uid,
         resource_version: slim.resource_version,
         labels: slim.labels,
+        creation_timestamp: slim.creation_timestamp,
         annotations: (!annotations.is_empty()).then_some(annotations),
         ..ObjectMeta::default()
     })

@@ -133,6 +133,15 @@ struct Counted {
     what: &'static str,
 }
 
+/// A rule, and the zone or the condition that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Ruled {
+    pool: String,
+    rule: String,
+    of: String,
+    what: &'static str,
+}
+
 /// A phase, as `status.phase` has it; empty without a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Shown(Option<Phase>);
@@ -312,8 +321,20 @@ impl Collector for Telemetry {
         let help = "Seconds since a watch has told anything";
         gauges(&mut encoder, "watch_age_seconds", help, ages.collect())?;
         let storms = self.view().as_ref().map(|view| view.cluster.storms());
-        let (mut states, mut nodes) = (BTreeMap::new(), BTreeMap::new());
+        let (mut states, mut nodes, mut rules) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (pool, seen) in storms.into_iter().flatten() {
+            for rule in seen.rules {
+                for (what, count) in [("seen", rule.seen), ("limit", rule.limit)] {
+                    let labels = Ruled {
+                        pool: pool.clone(),
+                        rule: format!("{:?}", rule.rule),
+                        of: rule.of.clone(),
+                        what,
+                    };
+                    rules.insert(labels, i64::from(count));
+                }
+            }
             for state in [State::Closed, State::Open, State::Trickle] {
                 let labels = Breaks {
                     pool: pool.clone(),
@@ -333,7 +354,9 @@ impl Collector for Telemetry {
         let help = "1 for the state in which a pool's breaker is";
         gauges(&mut encoder, "pool_breaker", help, states)?;
         let help = "What a pool's breaker counts: its most nodes in a day, those that ail, and how many may be in repair now";
-        gauges(&mut encoder, "pool_nodes", help, nodes)
+        gauges(&mut encoder, "pool_nodes", help, nodes)?;
+        let help = "Each rule of a pool's breaker, by what it is about: nodes of which it holds, and how many may be";
+        gauges(&mut encoder, "pool_rule_nodes", help, rules)
     }
 }
 

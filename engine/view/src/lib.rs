@@ -4,5 +4,5 @@
 mod model;
 mod page;
 
-pub use model::{Health, Line, Model, Node, Objects, Repair, Speaker, Step, Zone};
+pub use model::{Health, Line, Model, Node, Objects, Pool, Repair, Speaker, Step, Zone};
 pub use page::Page;

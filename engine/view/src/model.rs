@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{self, Event as CoreEvent, Pod};
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use rectifier_api::{NodeRepair, PROVISIONAL_TAINT};
+use rectifier_api::{NodeRepair, PROVISIONAL_TAINT, RepairPool};
+use rectifier_core::budget::State;
 use serde::Serialize;
 
 /// What a model is made of.
@@ -14,6 +15,8 @@ use serde::Serialize;
 pub struct Objects {
     /// All nodes.
     pub nodes: Vec<v1::Node>,
+    /// All pools.
+    pub pools: Vec<RepairPool>,
     /// All repairs, open and archived.
     pub repairs: Vec<NodeRepair>,
     /// All pods.
@@ -31,11 +34,31 @@ pub struct Model {
     /// When it was so.
     pub at: Timestamp,
     /// By name.
+    pub pools: Vec<Pool>,
+    /// By name.
     pub zones: Vec<Zone>,
     /// The open ones first, then the newest.
     pub repairs: Vec<Repair>,
     /// The oldest first.
     pub story: Vec<Line>,
+}
+
+/// A pool, and whether repairs may begin in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// How many nodes it has.
+    pub nodes: u32,
+    /// Its breaker.
+    pub breaker: State,
+    /// By which rule, with which numbers against which limits, and what ends it; empty: nothing holds it.
+    pub message: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// When that changes at the soonest.
+    pub looks_again: Option<Timestamp>,
 }
 
 /// A zone.
@@ -166,6 +189,7 @@ impl Model {
         });
         Self {
             at,
+            pools: pools(&objects.pools),
             zones: zones.collect(),
             repairs,
             story,
@@ -237,6 +261,25 @@ fn shown(node: &v1::Node, objects: &Objects, repairs: &[Repair], story: &[Line])
         why,
         name,
     }
+}
+
+fn pools(all: &[RepairPool]) -> Vec<Pool> {
+    let shown = all.iter().map(|pool| {
+        let status = pool.status.as_ref();
+        let breaker = status.and_then(|status| status.breaker.clone());
+        let breaker = breaker.unwrap_or_default();
+        Pool {
+            name: pool.name_any(),
+            nodes: status.map_or(0, |status| status.nodes),
+            breaker: breaker.state,
+            message: breaker.message,
+            since: breaker.since,
+            looks_again: breaker.looks_again,
+        }
+    });
+    let mut shown: Vec<Pool> = shown.collect();
+    shown.sort_by(|a, b| a.name.cmp(&b.name));
+    shown
 }
 
 fn repairs(at: Timestamp, all: &[NodeRepair]) -> Vec<Repair> {

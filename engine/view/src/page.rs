@@ -1,9 +1,12 @@
 //! The page: drawn on the server, kept fresh by server-sent events, pictures first. It works without its script, too; then
 //! it is fresh when it is loaded.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{Health, Line, Model, Node, Repair, Speaker};
+use rectifier_core::budget::State;
+
+use crate::{Health, Line, Model, Node, Pool, Repair, Speaker};
 
 /// Lines of the story that are shown.
 const STORY: usize = 80;
@@ -66,6 +69,9 @@ impl Page {
                     time { (model.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()) }
                     " · " (counted(model))
                 }
+            }
+            section.pools aria-label="pools" {
+                @for pool in &model.pools { (breaker(pool)) }
             }
             section.zones aria-label="nodes by zone" {
                 @for zone in &model.zones {
@@ -159,6 +165,28 @@ fn counted(model: &Model) -> String {
     let open = model.repairs.iter().filter(|repair| repair.is_open).count();
     let repairs = if open == 1 { "repair" } else { "repairs" };
     format!("{well} of {all} nodes are well, {open} {repairs} under way")
+}
+
+fn breaker(pool: &Pool) -> Markup {
+    let (class, words) = match (pool.breaker, pool.message.is_empty()) {
+        (State::Open, _) => ("open", "nothing is begun"),
+        (State::Trickle, _) => ("trickle", "repairs begin again"),
+        (State::Closed, false) => ("held", "nothing is begun"),
+        (State::Closed, true) => ("closed", "repairs may begin"),
+    };
+    let clock = |at: &Timestamp| at.strftime("%H:%M:%S").to_string();
+    html! {
+        div.pool.(class) {
+            p { "pool " b { (pool.name) } ", " (pool.nodes) " nodes: " b { (words) } }
+            @if !pool.message.is_empty() {
+                p {
+                    (pool.message)
+                    @if let Some(since) = &pool.since { ". Since " (clock(since)) }
+                    @if let Some(again) = &pool.looks_again { ", looks again at " (clock(again)) }
+                }
+            }
+        }
+    }
 }
 
 fn ladder(repair: &Repair) -> Markup {

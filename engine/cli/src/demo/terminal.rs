@@ -212,6 +212,7 @@ mod tests {
         };
         let model = Model {
             at,
+            pools: Vec::new(),
             zones: vec![
                 zone(
                     "az-1",

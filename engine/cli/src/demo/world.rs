@@ -118,6 +118,7 @@ impl Stage {
         let api = &self.running.scene.api;
         let objects = Objects {
             nodes: api.all("nodes"),
+            pools: api.all("repairpools.rectifier.dev"),
             repairs: api.all("noderepairs.rectifier.dev"),
             pods: api.all("pods"),
             events: api.all("events.events.k8s.io"),

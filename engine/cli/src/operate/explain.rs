@@ -5,7 +5,6 @@ use std::io::Write;
 use kube::ResourceExt;
 use rectifier_api::{BreakerStatus, NodeRepair, RepairPool, SIGNED};
 use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
-use rectifier_core::budget::State;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::{PAUSED, Phase, Problem, Record, approval_asked};
@@ -275,7 +274,7 @@ fn print(explained: &Explained, record: Option<&Record>) -> anyhow::Result<()> {
     if let Some(breaker) = explained
         .breaker
         .as_ref()
-        .filter(|breaker| breaker.state != State::Closed)
+        .filter(|breaker| !breaker.message.is_empty())
     {
         table.entry("breaker", &breaker.message);
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use k8s_openapi::api::core::v1::{Event, Node};
+use k8s_openapi::api::core::v1::{Event, Node, NodeCondition};
 use kube::ResourceExt;
 use rectifier_api::{NodeRepair, RepairPool};
+use rectifier_core::acknowledged::Acknowledged;
 use rectifier_core::budget::State;
 use rectifier_core::clock::Timestamp;
 use rectifier_core::policy::Status;
@@ -28,7 +29,15 @@ pub(crate) struct Arguments {
     of: ClusterArguments,
     #[command(flatten)]
     output: OutputArguments,
+    /// Every ill node on a line of its own, also in a storm, when hundreds say the same
+    #[arg(long)]
+    all: bool,
 }
+
+/// So many nodes that say the same are a storm: then some of them stand for all.
+const ALIKE: usize = 8;
+/// So many of them.
+const SHOWN: usize = 3;
 
 /// A node with a problem, or with an open repair.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +51,14 @@ struct Ill {
     reason: String,
     message: String,
     needs_a_person: bool,
+}
+
+/// A condition that is True, and that a person has acknowledged: it counts as gone.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeenTo {
+    node: String,
+    problem: String,
 }
 
 /// A pool, as it stands.
@@ -68,15 +85,18 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let events = look.events(None).await?;
     let stopped = look.stop().await;
     let ill = ill(&nodes, &repairs, &pools, &events);
+    let seen_to: Vec<SeenTo> = nodes.iter().flat_map(seen_to).collect();
     let pools: Vec<Pool> = pools.iter().map(pool).collect();
     let verdict = Verdict::of(!ill.iter().any(|ill| ill.needs_a_person));
     if arguments.output.is_json() {
         output::json(&serde_json::json!({
             "stopped": stopped.as_ref().ok().cloned().flatten(), "stopUnreadable": stopped.err(), "pools": pools, "nodes": ill,
+            "acknowledged": seen_to,
         }))?;
         return Ok(verdict);
     }
-    print(stopped, &pools, &ill)?;
+    let all = arguments.all;
+    print(stopped, &pools, (&ill, all), &seen_to)?;
     Ok(verdict)
 }
 
@@ -100,24 +120,42 @@ fn pool(pool: &RepairPool) -> Pool {
     }
 }
 
+fn conditions(node: &Node) -> impl Iterator<Item = &NodeCondition> {
+    let all = node.status.iter();
+    all.flat_map(|status| status.conditions.iter().flatten())
+}
+
+fn since(condition: &NodeCondition) -> Option<Timestamp> {
+    condition.last_transition_time.as_ref().map(|time| time.0)
+}
+
+fn is_seen_to(condition: &NodeCondition, acknowledged: &Acknowledged) -> bool {
+    condition.status == "True" && acknowledged.covers(&condition.type_, since(condition))
+}
+
+fn seen_to(node: &Node) -> Vec<SeenTo> {
+    let acknowledged = acknowledge::of(node);
+    let own = conditions(node)
+        .filter(|condition| is_problem(&condition.type_, Status::Yes))
+        .filter(|condition| is_seen_to(condition, &acknowledged));
+    let seen_to = own.map(|condition| SeenTo {
+        node: node.name_any(),
+        problem: condition.type_.clone(),
+    });
+    seen_to.collect()
+}
+
 /// The problems that stand on a node, the oldest first.
 pub(super) fn problems(node: &Node) -> Vec<Problem> {
     let acknowledged = acknowledge::of(node);
-    let conditions = node
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten());
-    let mut problems: Vec<Problem> = conditions
+    let mut problems: Vec<Problem> = conditions(node)
+        .filter(|condition| !is_seen_to(condition, &acknowledged))
         .filter_map(|condition| {
             let status = match condition.status.as_str() {
                 "True" => Status::Yes,
                 "False" => Status::No,
                 _ => Status::Unknown,
             };
-            let since = condition.last_transition_time.as_ref().map(|time| time.0);
-            if status == Status::Yes && acknowledged.covers(&condition.type_, since) {
-                return None;
-            }
             let kind = match condition.type_.as_str() {
                 "Ready" if status != Status::Yes => NOT_READY,
                 other if is_problem(other, status) => other,
@@ -127,7 +165,7 @@ pub(super) fn problems(node: &Node) -> Vec<Problem> {
                 kind: kind.to_owned(),
                 reason: condition.reason.clone().unwrap_or_default(),
                 message: condition.message.clone().unwrap_or_default(),
-                since: since.unwrap_or_else(now),
+                since: since(condition).unwrap_or_else(now),
                 source: None,
             })
         })
@@ -194,6 +232,48 @@ fn ill(nodes: &[Node], repairs: &[NodeRepair], pools: &[RepairPool], events: &[E
     all
 }
 
+impl Ill {
+    /// What it has in common with others, in words.
+    fn like(&self) -> String {
+        let phase = self.phase.map(|phase| format!("{phase:?}"));
+        let parts = [
+            self.pool.as_ref().map(|pool| format!("pool {pool}")),
+            Some(self.problem.clone()),
+            phase,
+            Some(self.reason.clone()).filter(|reason| !reason.is_empty()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Those that are shown, and of those that are not, what they are like and how many: in a storm some stand for all. Who waits
+/// for a person is always shown.
+fn some_for_all(ill: &[Ill]) -> (Vec<&Ill>, BTreeMap<String, usize>) {
+    let own = |ill: &&Ill| !ill.needs_a_person;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for ill in ill.iter().filter(own) {
+        *counts.entry(ill.like()).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > ALIKE);
+    let mut left: BTreeMap<&str, usize> =
+        counts.keys().map(|like| (like.as_str(), SHOWN)).collect();
+    let shown = ill.iter().filter(|ill| {
+        if ill.needs_a_person {
+            return true;
+        }
+        let Some(left) = left.get_mut(ill.like().as_str()) else {
+            return true;
+        };
+        let is_shown = *left > 0;
+        *left = left.saturating_sub(1);
+        is_shown
+    });
+    let shown = shown.collect();
+    let more = counts.iter();
+    let more = more.map(|(like, count)| (like.clone(), count - SHOWN));
+    (shown, more.collect())
+}
+
 fn in_repair(repair: &NodeRepair, pool: Option<String>) -> Ill {
     let record = repair.status.clone().unwrap_or_default();
     let waits = record.reason == Some(Reason::AwaitingApproval);
@@ -212,7 +292,8 @@ fn in_repair(repair: &NodeRepair, pool: Option<String>) -> Ill {
 fn print(
     stopped: Result<Option<String>, String>,
     pools: &[Pool],
-    ill: &[Ill],
+    (ill, all): (&[Ill], bool),
+    seen_to: &[SeenTo],
 ) -> anyhow::Result<()> {
     let mut to = out();
     match stopped {
@@ -262,7 +343,7 @@ fn print(
         let storm = pool
             .breaker
             .as_ref()
-            .filter(|breaker| breaker.state != State::Closed);
+            .filter(|breaker| !breaker.message.is_empty());
         if let Some(breaker) = storm {
             let again = breaker.looks_again.map_or(String::new(), |at| {
                 format!(" (changes at {at} at the soonest)")
@@ -282,6 +363,13 @@ fn print(
         }
     }
     writeln!(to)?;
+    for SeenTo { node, problem } in seen_to {
+        writeln!(
+            to,
+            "{} {problem} of {node} counts as gone (rectifier acknowledge {node} {problem} --undo)",
+            paint(FAINT, "acknowledged:")
+        )?;
+    }
     if ill.is_empty() {
         writeln!(
             to,
@@ -291,7 +379,11 @@ fn print(
         return Ok(());
     }
     let mut table = Table::with_head(&["NODE", "POOL", "PROBLEM", "FOR", "PHASE", "REASON"]);
-    for ill in ill {
+    let (shown, more) = match all {
+        true => (ill.iter().collect(), BTreeMap::new()),
+        false => some_for_all(ill),
+    };
+    for ill in shown {
         table.row([
             ill.node.clone(),
             ill.pool.clone().unwrap_or_else(|| "-".to_owned()),
@@ -308,6 +400,9 @@ fn print(
         table.style(5, if ill.needs_a_person { BAD } else { FAINT });
     }
     table.print(&mut to)?;
+    for (like, count) in more {
+        writeln!(to, "and {count} more: {like} (--all shows them)")?;
+    }
     let waiting = ill.iter().filter(|ill| ill.needs_a_person).count();
     if waiting > 0 {
         let words = format!("{} for a person:", plural(waiting, "waits", "wait"));
@@ -318,6 +413,7 @@ fn print(
 
 #[cfg(test)]
 mod tests {
+    use rectifier_core::acknowledged::ACKNOWLEDGED;
     use serde_json::json;
 
     use super::*;
@@ -353,6 +449,46 @@ mod tests {
         assert!(kinds(&well).is_empty());
         let ill = node("a", &[("Ready", "Unknown"), ("KernelDeadlock", "True")]);
         assert_eq!(kinds(&ill), ["NotReady", "KernelDeadlock"]);
+        assert!(seen_to(&ill).is_empty());
+
+        let mut acknowledged = ill;
+        acknowledged.metadata.annotations = Some(
+            [(
+                ACKNOWLEDGED.to_owned(),
+                "KernelDeadlock=2026-01-01T00:00:00Z".to_owned(),
+            )]
+            .into(),
+        );
+        assert_eq!(kinds(&acknowledged), ["NotReady"]);
+        let told = seen_to(&acknowledged);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].problem, "KernelDeadlock");
+    }
+
+    #[test]
+    fn in_a_storm_some_stand_for_all_and_a_person_is_always_asked() {
+        let ill = |node: usize, pool: &str, needs_a_person: bool| Ill {
+            node: format!("worker-{node}"),
+            pool: Some(pool.to_owned()),
+            problem: "KernelDeadlock".to_owned(),
+            since: None,
+            phase: Some(Phase::Judging),
+            reason: "BreakerOpen".to_owned(),
+            message: String::new(),
+            needs_a_person,
+        };
+        let storm = (0..ALIKE + 2).map(|node| ill(node, "web", node == 5));
+        let few = (0..ALIKE).map(|node| ill(node, "db", false));
+        let all: Vec<Ill> = storm.chain(few).collect();
+        let (shown, more) = some_for_all(&all);
+        let of = |pool: &str| {
+            let own = shown.iter().filter(|ill| ill.pool.as_deref() == Some(pool));
+            own.map(|ill| ill.node.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("web"), ["worker-0", "worker-1", "worker-2", "worker-5"]);
+        assert_eq!(of("db").len(), ALIKE);
+        let words = "pool web, KernelDeadlock, Judging, BreakerOpen".to_owned();
+        assert_eq!(more, [(words, ALIKE + 1 - SHOWN)].into());
     }
 
     #[test]

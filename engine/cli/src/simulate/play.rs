@@ -121,6 +121,7 @@ fn model(scene: &Scene) -> Model {
     let api = &scene.api;
     let objects = Objects {
         nodes: api.all("nodes"),
+        pools: api.all("repairpools.rectifier.dev"),
         repairs: repairs(scene),
         pods: api.all("pods"),
         events: api.all("events.events.k8s.io"),

@@ -13,6 +13,8 @@ pub(crate) struct Made {
     /// Its own name, and its server's id.
     node: String,
     server: Option<String>,
+    /// It was made in another zone.
+    is_elsewhere: bool,
     /// The node whose place it took, and what that had.
     instead_of: String,
     problem: String,
@@ -27,6 +29,7 @@ impl Made {
         Some(Self {
             node: replacement.name.clone(),
             server: replacement.server_id.clone(),
+            is_elsewhere: replacement.zone.is_some(),
             instead_of: repair.spec.node_name.clone(),
             problem: repair.spec.problem.kind.clone(),
             committed: record.committed_at?,
@@ -39,10 +42,17 @@ impl Made {
         Some(Self {
             node: replacement.name.clone(),
             server: replacement.server_id.clone(),
+            is_elsewhere: replacement.zone.is_some(),
             instead_of: repair.spec.node_name.clone(),
             problem: repair.spec.problem.kind.clone(),
             committed: repair.status.committed_at?,
         })
+    }
+
+    /// The node that stands where the one was whose place it took; `None`: it does not.
+    pub(super) fn in_its_zone(&self) -> Option<NodeName> {
+        let node = NodeName::parse(&self.node).ok();
+        node.filter(|_| !self.is_elsewhere)
     }
 
     /// Is it this node? A name may be given again: with another server it is another node.

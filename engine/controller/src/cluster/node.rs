@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rectifier_core::acknowledged::{ACKNOWLEDGED, Acknowledged};
 use rectifier_core::clock::seconds_between;
 use rectifier_core::name::{ConditionKind, ServerId};
-use rectifier_core::policy::Status;
+use rectifier_core::policy::{Seconds, Status};
 use rectifier_core::repair::told::{self, Told, is_detectors};
 use rectifier_core::standing::{NOT_READY, is_problem};
 
@@ -20,6 +20,8 @@ use crate::observe::node::server_of;
 use crate::slim::SlimNode;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
+/// A kubelet says that it is not ready when it registers, and nothing else before it is: by this much two clocks may differ.
+const AT_FIRST: Seconds = 60;
 
 /// A node, kept slim.
 pub(super) struct Kept {
@@ -28,6 +30,8 @@ pub(super) struct Kept {
     conditions: Box<[Held]>,
     /// Of what decisions read, but from the API server itself: whether it changed is all that is asked here.
     rest: u64,
+    /// When it joined.
+    created: Option<Timestamp>,
     /// Its boot.
     boot: u64,
     /// The server that it says it is; 0: none.
@@ -99,6 +103,7 @@ impl Kept {
             labels: labels.into(),
             conditions: conditions.into(),
             rest: rest(node),
+            created: node.metadata.creation_timestamp.as_ref().map(|time| time.0),
             boot,
             server: node
                 .spec
@@ -147,6 +152,17 @@ impl Kept {
 
     pub(super) fn is_sick(&self) -> bool {
         self.problems().next().is_some()
+    }
+
+    /// Has it joined within so long, and never been ready since? It is no sick node yet, but a new one.
+    pub(super) fn is_new(&self, within: Seconds, now: Timestamp) -> bool {
+        let Some(created) = self.created else {
+            return false;
+        };
+        let turned = self.condition("Ready").and_then(Held::transition);
+        seconds_between(created, now) < within
+            && created <= now
+            && turned.is_none_or(|at| seconds_between(created, at) <= AT_FIRST)
     }
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &str> {

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use rectifier_api::{BreakerStatus, OnPlateau, RepairPool};
 use rectifier_core::budget::{
-    Attempt, Breaker, HOUR, Limits, Pace, Sight, State as Breaks, TOGETHER, Turned, Work, Zone,
+    Attempt, Breaker, HOUR, Limits, Pace, Sight, State as Breaks, TOGETHER, Tripped, Turned, Work,
+    Zone, rules,
 };
 use rectifier_core::clock::{SignedDuration, seconds_between};
 use rectifier_core::name::NodeName;
@@ -18,12 +19,17 @@ use rectifier_core::repair::history::had_no_room;
 use rectifier_core::repair::{Phase, Rung, Tried};
 use rectifier_core::standing::NOT_READY;
 
+use super::made::Made;
+use super::node::Kept;
 use super::{Cluster, State};
 
 /// A watch that is away for so long breaks the looking on; one that is cut, and taken up where it was, misses nothing.
 const AWAY: Seconds = 30;
 /// Errors that follow each other within this are of one outage.
 const OUTAGE: Seconds = 15;
+/// Requests that the API server fails for so many nodes within so long are its trouble, and no node's.
+const FAILED_FOR: usize = 3;
+const FAILED_WITHIN: Seconds = 60;
 
 /// A pool is not looked at twice within a second.
 const LOOKED: SignedDuration = SignedDuration::from_secs(1);
@@ -60,6 +66,10 @@ pub(super) struct Storms {
     steady: Option<Timestamp>,
     /// The first and the last error of a watch that is away.
     cut: Option<(Timestamp, Timestamp)>,
+    /// When the API server last failed a request for a node.
+    failed: BTreeMap<NodeName, Timestamp>,
+    /// When it last did so for too many.
+    trouble: Option<Timestamp>,
 }
 
 impl Storms {
@@ -86,6 +96,14 @@ impl Storms {
         let is_old = |turn: &Turn| seconds_between(turn.at, now) >= TOGETHER || turn.at > now;
         while self.turns.front().is_some_and(is_old) {
             self.turns.pop_front();
+        }
+    }
+
+    /// What broke the watching, if that is more than its beginning.
+    fn trouble_words(&self) -> String {
+        match self.steady.is_some() && self.steady == self.trouble {
+            true => "requests for several nodes failed".to_owned(),
+            false => String::new(),
         }
     }
 
@@ -164,13 +182,16 @@ fn tries<'a>(state: &'a State, pool: Option<&'a str>) -> impl Iterator<Item = (&
 }
 
 impl State {
-    /// Who in the pool ails, by the zone of its node; those that a repair removed within the hour have none.
+    /// Who in the pool ails, by the zone of its node. One that a repair removed within the hour is in that of its replacement.
     fn ailing(
         &self,
-        pool: &str,
+        pool: &RepairPool,
         handles: &Handles<'_>,
         now: Timestamp,
     ) -> BTreeMap<&str, Option<&Arc<str>>> {
+        // later it is judged as any other
+        let unready = pool.spec.timing.unready;
+        let pool = pool.metadata.name.as_deref().unwrap_or_default();
         let in_pool = |name: &NodeName| {
             let kept = self.nodes.get(name)?;
             kept.place.pool.as_deref().ok().filter(|of| *of == pool)?;
@@ -178,8 +199,12 @@ impl State {
         };
         let mut all = BTreeMap::new();
         for name in &self.sick {
-            let kept =
-                in_pool(name).filter(|kept| kept.problems().any(|kind| counts(kind, handles)));
+            let ails = |kept: &&Kept| {
+                let is_new = kept.is_new(unready, now);
+                let mut problems = kept.problems().filter(|kind| counts(kind, handles));
+                problems.any(|kind| kind != NOT_READY || !is_new)
+            };
+            let kept = in_pool(name).filter(ails);
             if let Some(kept) = kept {
                 all.insert(name.as_str(), Some(&kept.place.zone));
             }
@@ -198,7 +223,10 @@ impl State {
                 && seconds_between(kept.ended(), now) < HOUR
                 && kept.ended() <= now;
             if is_removed {
-                all.entry(kept.node.as_str()).or_insert(None);
+                let beside = kept.made.as_ref().and_then(Made::in_its_zone);
+                let beside = beside.and_then(|node| self.nodes.get(&node));
+                all.entry(kept.node.as_str())
+                    .or_insert(beside.map(|kept| &kept.place.zone));
             }
         }
         all
@@ -206,7 +234,7 @@ impl State {
 
     fn sight(&self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) -> Sight {
         let name = pool.name_any();
-        let ailing = self.ailing(&name, handles, now);
+        let ailing = self.ailing(pool, handles, now);
         let zones = self.members.zones(&name).map(|(zone, nodes)| Zone {
             name: zone.to_string(),
             nodes,
@@ -299,7 +327,7 @@ impl State {
         };
         let breaker = &storm.breaker;
         let holds = breaker.holds();
-        let holds = holds.or(until.map(|_| (Reason::NotSteady, String::new())));
+        let holds = holds.or(until.map(|_| (Reason::NotSteady, self.storms.trouble_words())));
         let allowed = match holds {
             Some(_) => 0,
             None => breaker.allowed(&storm.sight),
@@ -311,9 +339,13 @@ impl State {
                 "{}: {why}. It is over when every rule has been kept by a fifth of its limit for 5 minutes",
                 Reason::BreakerOpen
             ),
-            (Some((reason, _)), _) => {
+            (Some((reason, words)), _) => {
+                let words = match words.is_empty() {
+                    true => String::new(),
+                    false => format!(": {words}"),
+                };
                 let until = until.map(|until| format!(", before {until}"));
-                format!("{reason}{}", until.unwrap_or_default())
+                format!("{reason}{words}{}", until.unwrap_or_default())
             }
             (None, Breaks::Trickle) => {
                 format!("after a storm repairs begin again, {allowed} at a time: {why}")
@@ -403,24 +435,26 @@ pub(crate) struct Counted {
     pub(crate) ailing: u32,
     /// So many may be in flight.
     pub(crate) allowed: u32,
+    /// Each rule, with what was seen and what may be.
+    pub(crate) rules: Vec<Tripped>,
 }
 
 impl Cluster {
     /// Of every pool that was looked at.
     pub(crate) fn storms(&self) -> BTreeMap<String, Counted> {
         let state = self.state();
-        let there = |(name, _): &(&String, &Storm)| state.pools.whole.contains_key(*name);
         let counted = |(name, storm): (&String, &Storm)| {
+            let pool = &state.pools.whole.get(name)?.object;
             let counted = Counted {
                 state: storm.breaker.state,
                 nodes: storm.sight.nodes,
                 ailing: storm.sight.ailing,
                 allowed: storm.breaker.allowed(&storm.sight),
+                rules: rules(&storm.sight, &limits(pool)),
             };
-            (name.clone(), counted)
+            Some((name.clone(), counted))
         };
-        let all = state.storms.pools.iter().filter(there);
-        all.map(counted).collect()
+        state.storms.pools.iter().filter_map(counted).collect()
     }
 
     /// A watch failed.
@@ -433,6 +467,19 @@ impl Cluster {
         state.storms.cut = Some((first, now));
         if seconds_between(first, now) >= AWAY {
             state.storms.steady = Some(now);
+        }
+    }
+
+    /// The API server failed a request for this node.
+    pub(crate) fn failed(&self, node: &NodeName, now: Timestamp) {
+        let mut state = self.state();
+        let storms = &mut state.storms;
+        storms.failed.insert(node.clone(), now);
+        storms
+            .failed
+            .retain(|_, at| *at <= now && seconds_between(*at, now) < FAILED_WITHIN);
+        if storms.failed.len() >= FAILED_FOR {
+            (storms.steady, storms.trouble) = (Some(now), Some(now));
         }
     }
 

@@ -1,5 +1,6 @@
 mod conditions;
 mod lists;
+mod storms;
 
 use rectifier_api::RepairPoolSpec;
 use rectifier_core::policy::Group;

@@ -1,6 +1,6 @@
 //! Whose turn it is in each pool, kept at one place and at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use super::{Cluster, Open, State};
 const ASKS_AGAIN: Seconds = 60;
 
 /// Of those that wait so many look again in a second: each look asks the API server a few times.
-const LOOK_IN_A_SECOND: u64 = 25;
+const LOOK_IN_A_SECOND: u64 = 15;
 
 /// Who asks for the turn of which pool, and what there is room for.
 struct Ask<'a> {
@@ -110,13 +110,11 @@ impl Turns {
         Ok(())
     }
 
-    /// Is it the first of those that wait for a turn?
-    fn is_next(&self, node: &NodeName) -> bool {
-        let firsts = self
-            .waiting
-            .values()
-            .filter_map(|waiting| waiting.keys().next());
-        firsts.into_iter().any(|(_, first)| first == node)
+    /// The first of those that wait for the turn of each pool.
+    fn next(&self) -> impl Iterator<Item = &NodeName> {
+        let waiting = self.waiting.values();
+        let firsts = waiting.filter_map(|waiting| waiting.keys().next());
+        firsts.map(|(_, first)| first)
     }
 
     /// This node's repair is over, or wants to begin no more.
@@ -227,7 +225,16 @@ impl Cluster {
 
     /// Is it the first of those that wait for a turn?
     pub(crate) fn is_next(&self, node: &NodeName) -> bool {
-        self.state().turns.is_next(node)
+        self.state().turns.next().any(|first| first == node)
+    }
+
+    /// Those whose passes wait for nobody else's: what is in flight, and what is next.
+    pub(crate) fn urgent(&self, now: Timestamp) -> BTreeSet<NodeName> {
+        let state = self.state();
+        let open = state.repairs.whole.iter();
+        let in_flight = open.filter(|(_, open)| open.flight.counts(now));
+        let in_flight = in_flight.map(|(node, _)| node);
+        in_flight.chain(state.turns.next()).cloned().collect()
     }
 }
 
@@ -331,8 +338,8 @@ mod tests {
         paced.pace.every = 300;
         let held = turns.take(paced, idle(), |_| false, at(2)).unwrap_err();
         assert_eq!(held.0, Reason::Paced);
-        assert!(turns.is_next(&three));
-        assert!(!turns.is_next(&two));
+        assert!(turns.next().any(|first| *first == three));
+        assert!(turns.next().all(|first| *first != two));
     }
 
     #[test]

@@ -359,7 +359,7 @@ impl Breaker {
 }
 
 /// Every rule with what is seen of it, those about many nodes first.
-fn rules(sight: &Sight, limits: &Limits) -> Vec<Tripped> {
+pub fn rules(sight: &Sight, limits: &Limits) -> Vec<Tripped> {
     let pool = (limits.sick > 0).then(|| Tripped {
         rule: Rule::PoolSick,
         of: String::new(),

@@ -7,7 +7,7 @@
 mod breaker;
 mod pace;
 
-pub use breaker::{Breaker, Limits, Rule, Sight, State, Tripped, Turned, Zone};
+pub use breaker::{Breaker, Limits, Rule, Sight, State, Tripped, Turned, Zone, rules};
 pub use pace::{Attempt, Candidate, Pace, Work};
 
 use crate::policy::Seconds;

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::attempts::again;
 use super::guests;
 use super::next::{Act, Next};
-use super::replace::{again, fresh, still_called_off};
+use super::replace::{fresh, still_called_off};
 use super::seen::{CloudView, Seen};
 use super::{Phase, call_off, ours, power, sick_node};
 use crate::clock::seconds_between;

@@ -5,7 +5,7 @@ use super::eviction::evict_or_delete;
 use super::next::{Act, Next};
 use super::replace::fresh;
 use super::seen::{CloudView, NodeSeen, Seen};
-use super::{Phase, autoscaler, balancers, dead, owners, replace, room, sick_node};
+use super::{Phase, attempts, autoscaler, balancers, dead, owners, room, sick_node};
 use crate::policy::{Outcome, Status};
 use crate::reason::Reason;
 
@@ -153,7 +153,7 @@ pub(super) fn deleting_server(seen: &Seen) -> Next {
         );
     }
     if seen.record.committed_at.is_none() {
-        return replace::begin(seen, None).with(|record| {
+        return attempts::begin(seen, None).with(|record| {
             if let Some(room) = &mut record.room {
                 room.gone_at = room.gone_at.or(Some(seen.now));
             }

@@ -10,7 +10,7 @@ use super::next::Next;
 use super::owners::{OwnerRef, OwnerSeen};
 use super::room::{self, Kept};
 use super::seen::Seen;
-use super::{Phase, cleanup, committed, guests, judge, preflight, replace};
+use super::{Phase, attempts, cleanup, committed, guests, judge, preflight, replace};
 use crate::reason::Reason;
 
 /// What is to be read yet.
@@ -86,7 +86,7 @@ fn zones(seen: &Seen) -> Vec<String> {
         && seen.more.bound.is_none()
         && cleanup::discarding(seen).reason == Reason::NoHost;
     match is_due {
-        true => replace::further_zones(seen).to_vec(),
+        true => attempts::further_zones(seen).to_vec(),
         false => Vec::new(),
     }
 }

@@ -1,8 +1,8 @@
 //! What a policy is told of the rungs that the control plane has: may they be taken now, and if not, why.
 
+use super::attempts::ATTEMPTS;
 use super::history;
 use super::judge::touchable;
-use super::replace::ATTEMPTS;
 use super::seen::Seen;
 use crate::policy::Gate;
 use crate::reason::Reason;

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::attempts::ATTEMPTS;
 use super::next::{Act, Next, message, step};
 use super::record::{Asks, Record, Request, RequestedBy, Rung, Verdict};
-use super::replace::ATTEMPTS;
 use super::room::{self, Side};
 use super::seen::{Rules, Seen, ServerSeen};
 use super::server::{self, busy, certain, stopped_by};
@@ -144,14 +144,8 @@ pub(super) fn judging(seen: &Seen) -> Next {
         return start(seen, rules, Rung::Reboot, "asked by the node's engine");
     }
     if seen.record.wait_until.is_some_and(|until| until > seen.now) {
-        return Next::wait(
-            seen,
-            Reason::PolicyWaits,
-            seen.record
-                .verdict
-                .as_ref()
-                .map_or("", |verdict| &verdict.reason),
-        );
+        let verdict = seen.record.verdict.as_ref();
+        return policy_waits(seen, verdict.map_or("", |verdict| &verdict.reason));
     }
     match &seen.advice {
         Some(Advice::Decided { policy, decision }) => follow(seen, rules, policy, decision),
@@ -199,6 +193,14 @@ fn vetoed(seen: &Seen) -> Option<Timestamp> {
     )
 }
 
+/// The policy waits. One that is told of a storm does so of its own accord, but whoever is paged has to read of the storm.
+fn policy_waits(seen: &Seen, why: &str) -> Next {
+    match hands::frozen(seen) {
+        Some((reason, words)) if reason != Reason::PoolObserves => Next::wait(seen, reason, words),
+        Some(_) | None => Next::wait(seen, Reason::PolicyWaits, why),
+    }
+}
+
 fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -> Next {
     let verdict = Verdict {
         policy: policy.name.to_string(),
@@ -217,8 +219,7 @@ fn follow(seen: &Seen, rules: &Rules, policy: &PolicyRef, decision: &Decision) -
         ),
         Remedy::Wait(seconds) => {
             let until = seen.now + SignedDuration::from_secs(i64::from(*seconds));
-            Next::wait(seen, Reason::PolicyWaits, &decision.reason)
-                .with(|record| record.wait_until = Some(until))
+            policy_waits(seen, &decision.reason).with(|record| record.wait_until = Some(until))
         }
         Remedy::Decline => Next::wait(seen, Reason::NoPolicy, &seen.request.problem.kind),
         Remedy::Reboot => hard_reboot(seen, rules, &decision.reason),
@@ -335,18 +336,17 @@ pub(super) fn touchable(seen: &Seen) -> Result<&ServerSeen, Box<Next>> {
 /// from a rung that did not help, goes on from there.
 pub(super) fn start(seen: &Seen, rules: &Rules, rung: Rung, why: &str) -> Next {
     if !rules.acts {
-        return Next::wait(
-            seen,
-            Reason::PoolObserves,
-            format!(
-                "it would {}",
-                match rung {
-                    Rung::Reboot => "reboot it",
-                    Rung::HardReboot => "have the cloud reboot it",
-                    Rung::Replace => "replace it",
-                }
-            ),
-        );
+        let what = match rung {
+            Rung::Reboot => "reboot it",
+            Rung::HardReboot => "have the cloud reboot it",
+            Rung::Replace => "replace it",
+        };
+        // of a person who asked it would be no obstacle
+        let storm = seen.hands.storm.as_ref();
+        let storm = storm.filter(|_| !seen.request.is_a_persons());
+        let but = storm.map(|(reason, _)| format!(", but not now: {reason}"));
+        let words = format!("it would {what}{}", but.unwrap_or_default());
+        return Next::wait(seen, Reason::PoolObserves, words);
     }
     if let Some(wait) = hands::not_yet(seen, rules.approves, rung) {
         return wait;
@@ -382,7 +382,7 @@ pub(super) fn cordoning(seen: &Seen) -> Next {
                 Next::enter(seen, Phase::RebootDraining, Reason::Evicting, "")
                     .with(|record| record.drain = None)
             }
-            Some(Rung::Replace) | None => super::replace::begin(seen, None),
+            Some(Rung::Replace) | None => super::attempts::begin(seen, None),
         },
         Some(_) | None => Next::act(seen, Act::Cordon, Reason::Cordoning),
     }

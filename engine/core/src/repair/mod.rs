@@ -5,6 +5,7 @@
 //! between the two is no special case: the next pass finds the phase in the record and the rest in the world.
 
 mod asked;
+mod attempts;
 pub mod autoscaler;
 mod balancers;
 mod cleanup;
@@ -41,6 +42,7 @@ mod server;
 pub mod told;
 pub mod volume;
 
+pub use attempts::next_attempt;
 pub use balancers::EXCLUDED;
 pub use condition::{Condition, conditions};
 pub use drain::LastResort;
@@ -61,7 +63,6 @@ pub use record::{
     Asks, Grant, Hand, Power, Problem, Record, Replacement, Request, RequestedBy, Rung, Said,
     Silence, StepRecord, Tried, Verdict,
 };
-pub use replace::next_attempt;
 pub use room::{Kept, NoCapacity, Room, Short, Side, Traits};
 pub use seen::{
     ActionSeen, CloudSeen, CloudView, NoRules, NodeSeen, PortSeen, ProblemSeen, Rules, Seen,

@@ -222,11 +222,14 @@ fn a_pool_that_observes_is_told_what_it_would_do_and_touches_nothing() {
     judging.record.rung = None;
     let next = decide(&judging).unwrap();
     assert_eq!((next.act, next.reason), (None, Reason::PoolObserves));
-    assert!(
-        next.record.message.contains("replace"),
-        "{}",
-        next.record.message
-    );
+    let message = next.record.message;
+    assert!(message.ends_with("it would replace it"), "{message}");
+    judging.hands.storm = Some((Reason::BreakerOpen, "PoolSick".to_owned()));
+    let message = decide(&judging).unwrap().record.message;
+    assert!(message.contains("replace it, but not now"), "{message}");
+    judging.request.requested_by = RequestedBy::Operator;
+    let message = decide(&judging).unwrap().record.message;
+    assert!(message.ends_with("it would replace it"), "{message}");
 }
 
 #[test]
@@ -402,6 +405,19 @@ fn a_policy_that_waits_is_not_heard_again_before_its_time() {
     assert_eq!(said.record.wait_until, Some(at(120)));
     let early = judged(Some(101), Remedy::Replace);
     assert_eq!((early.act, early.reason), (None, Reason::PolicyWaits));
+    // in a storm that is what keeps it, whatever the policy makes of it
+    for (until, remedy) in [(None, Remedy::Wait(20)), (Some(101), Remedy::Replace)] {
+        let mut stormy = Seen {
+            advice: advised(remedy),
+            ..seen(Phase::Judging)
+        };
+        stormy.record.wait_until = until.map(at);
+        stormy.hands.storm = Some((Reason::BreakerOpen, "PoolSick".to_owned()));
+        let next = decide(&stormy).unwrap();
+        assert_eq!((next.act, next.reason), (None, Reason::BreakerOpen));
+        assert!(next.record.message.ends_with(": PoolSick"));
+        assert!(next.record.wait_until.is_some_and(|until| until > at(100)));
+    }
     for over in [100, 99] {
         let next = judged(Some(over), Remedy::Replace);
         assert_eq!(next.act, Some(Act::Cordon), "{over}");

@@ -223,7 +223,7 @@ pub(super) fn advised(remedy: Remedy) -> Option<crate::policy::Advice> {
 }
 
 pub(super) fn with_replacement(mut seen: Seen, edit: impl FnOnce(&mut Replacement)) -> Seen {
-    let mut replacement = replace::attempt(&seen, 1, NEW.to_owned());
+    let mut replacement = attempts::attempt(&seen, 1, NEW.to_owned());
     edit(&mut replacement);
     seen.record.replacement = Some(replacement);
     seen

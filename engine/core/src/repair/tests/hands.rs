@@ -19,7 +19,7 @@ fn ready_to_begin() -> Seen {
 
 /// In each phase that has an intrusive step: a look in which that step is next.
 pub(super) fn about_to_act() -> Vec<Seen> {
-    let replacement = super::super::replace::attempt(&seen(Phase::Joining), 1, NEW.to_owned());
+    let replacement = super::super::attempts::attempt(&seen(Phase::Joining), 1, NEW.to_owned());
     let with_attempt = |phase, view: CloudView| {
         let mut seen = seen(phase);
         seen.record.replacement = Some(replacement.clone());

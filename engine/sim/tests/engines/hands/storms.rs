@@ -1,11 +1,12 @@
 //! Many nodes ill at once, and repairs that follow too fast: what the pool's breaker and pace hold, and when they let go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::Api;
-use rectifier_api::{BreakerStatus, RepairPool};
+use rectifier_api::{BreakerStatus, NodeRepair, RepairPool};
 use rectifier_core::budget::{Rule, State};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
@@ -144,6 +145,48 @@ fn a_storm_that_stays_is_let_through_one_by_one_unless_the_pool_holds() -> Resul
         .with_context(|| format!("holds: {holds}"))?;
     }
     Ok(())
+}
+
+#[test]
+fn what_a_storm_makes_us_write_is_paced_and_what_is_in_flight_waits_for_none_of_it() -> Result<()> {
+    played(async |policies| {
+        let options = Options {
+            nodes: 160,
+            ..pool_of_ten(Value::Null)
+        };
+        let mut stage = Stage::in_scene(options, policies).await?;
+        stage.start();
+        stage.minutes(6).await;
+        stage.report("worker-1", "True").await?;
+        stage.reaches("worker-1", Phase::Committed).await?;
+        for number in 2..=160 {
+            stage.report(&worker(number), "True").await?;
+        }
+        let told = async |stage: &Stage| {
+            let repairs: Vec<NodeRepair> = stage.scene.api.all("noderepairs.rectifier.dev");
+            let told = |repair: &&NodeRepair| {
+                let status = repair.status.as_ref();
+                status.is_some_and(|record| record.reason == Some(Reason::BreakerOpen))
+            };
+            Ok(repairs.iter().filter(told).count() == 159)
+        };
+        stage.until("a reason on each", told).await?;
+        let repairs: Vec<NodeRepair> = stage.scene.api.all("noderepairs.rectifier.dev");
+        let mut in_a_second: BTreeMap<Timestamp, u32> = BTreeMap::new();
+        for repair in &repairs {
+            let opened = repair.creation_timestamp().context("when it was opened")?;
+            *in_a_second.entry(opened.0).or_default() += 1;
+        }
+        let most = in_a_second.values().max();
+        ensure!(most.is_some_and(|most| *most <= 75), "{in_a_second:?}");
+        ensure!(in_a_second.len() > 3, "{in_a_second:?}");
+        // the one that was past its commit is over, whatever the others do
+        stage
+            .until("its end", async |stage| {
+                Ok(stage.open("worker-1").await?.is_none())
+            })
+            .await
+    })
 }
 
 #[test]

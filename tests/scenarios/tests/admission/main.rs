@@ -1,5 +1,7 @@
 //! What a stolen token can do: `deploy/`'s RBAC and admission policies against a real API server.
 
+mod attacks;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
