@@ -227,3 +227,50 @@ fn told(line: &Line) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rectifier_api::RepairPool;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Objects;
+
+    #[test]
+    fn a_pool_says_whether_repairs_may_begin_and_by_which_rule_not() {
+        let shown = |breaker: Value| {
+            let pool: RepairPool = serde_json::from_value(json!({
+                "apiVersion": "rectifier.dev/v1alpha1", "kind": "RepairPool", "metadata": {"name": "web"},
+                "spec": {"nodeSelector": {}}, "status": {"nodes": 10, "breaker": breaker},
+            }))
+            .unwrap();
+            let objects = Objects {
+                pools: vec![pool],
+                ..Objects::default()
+            };
+            Page::default().content(&Model::new(Timestamp::UNIX_EPOCH, &objects, &[]))
+        };
+        let since = "2026-01-01T10:00:00Z";
+        let open = json!({"state": "Open", "since": since, "looksAgain": "2026-01-01T10:30:00Z", "message": "5 of 10"});
+        let held = json!({"state": "Closed", "message": "not watched for long"});
+        for (breaker, words) in [
+            (
+                open,
+                [
+                    "nothing is begun",
+                    "5 of 10. Since 10:00:00, looks again at 10:30:00",
+                ],
+            ),
+            (held, ["nothing is begun", "not watched for long"]),
+            (
+                json!({"state": "Closed"}),
+                ["repairs may begin", "10 nodes"],
+            ),
+        ] {
+            let page = shown(breaker);
+            for words in words {
+                assert!(page.contains(words), "{words}: {page}");
+            }
+        }
+    }
+}
