@@ -11,8 +11,8 @@ use rectifier_core::repair::{PAUSED, Phase, Problem, Record, approval_asked};
 use serde::Serialize;
 
 use super::history::{Past, outcome, past};
+use super::ill::{last_word, problems};
 use super::look::{Look, node_name, pool_of};
-use super::status::{last_word, problems};
 use crate::clock::{between, now, span};
 use crate::cluster::ClusterArguments;
 use crate::output::{self, BAD, FAINT, GOOD, HEAD, ODD, OutputArguments, Table, out, paint};

@@ -9,6 +9,7 @@ pub(crate) mod explain;
 mod follow;
 pub(crate) mod hands;
 pub(crate) mod history;
+mod ill;
 mod look;
 pub(crate) mod pause;
 pub(crate) mod repair;

@@ -9,10 +9,10 @@ use rectifier_core::name::NodeName;
 use rectifier_core::repair::{Asks, PAUSED, Phase, Problem, REJECT, RequestedBy, Rung, WANTS};
 
 use super::follow::Before;
+use super::ill::problems;
 use super::look::{Look, pool_of};
 use super::said::{Common, Said, reason};
 use super::sign::HAND;
-use super::status::problems;
 use crate::clock::now;
 use crate::verdict::Verdict;
 
