@@ -3,6 +3,7 @@
 //! One loop awaits in one place and changes its state in another. Passes over different nodes run side by side; two
 //! over the same node never do.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -279,16 +280,15 @@ impl Engine {
         let now = Instant::now();
         let due = self.due.iter();
         let due = due.filter(|(node, at)| **at <= now && !self.running.contains(*node));
-        let mut due: Vec<(Instant, NodeName)> = due.map(|(node, at)| (*at, node.clone())).collect();
+        let mut due: Vec<(Instant, &NodeName)> = due.map(|(node, at)| (*at, node)).collect();
+        // the longest due first
         due.sort();
-        let mut urgent = None;
-        for (_, node) in due {
-            if !self.rate.take(now) {
-                let urgent = urgent.get_or_insert_with(|| self.cluster.urgent(self.ctx.now()));
-                if !urgent.contains(&node) {
-                    continue;
-                }
-            }
+        let urgent = LazyCell::new(|| self.cluster.urgent(self.ctx.now()));
+        let begin = due
+            .into_iter()
+            .filter(|(_, node)| self.rate.take(now) || urgent.contains(*node));
+        let begin: Vec<NodeName> = begin.map(|(_, node)| node.clone()).collect();
+        for node in begin {
             self.due.remove(&node);
             self.running.insert(node.clone());
             let (ctx, cluster) = (self.ctx.clone(), Arc::clone(&self.cluster));
