@@ -65,10 +65,7 @@ async fn the_real_api_server_answers_as_the_world_does() -> Result<()> {
         ..Options::default()
     };
     let kubernetes = Rc::new(Kubernetes::start(&bed, options).await?);
-    let deploy = bed.cache().checkout().join("deploy");
-    for file in ["crds", "namespaces.yaml", "rbac.yaml", "admission.yaml"] {
-        kubernetes.apply_path(&deploy.join(file)).await?;
-    }
+    kubernetes.apply_rights(&bed).await?;
     let subject = Subject {
         client: kubernetes.admin_who_asks_once().await?,
         others: Rc::new(Visitors(kubernetes.clone())),

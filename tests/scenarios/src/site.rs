@@ -112,7 +112,9 @@ impl Site {
             ..openstack::Options::default()
         };
         let openstack = OpenStack::start(&bed, &options, report).await?;
-        deploy(&bed, &kubernetes).await?;
+        kubernetes.apply_rights(&bed).await?;
+        let controller = bed.cache().checkout().join("deploy/controller.yaml");
+        kubernetes.apply_path(&controller).await?;
         for number in 0..pools {
             kubernetes.apply(&pool(&kubernetes, number)).await?;
         }
@@ -268,24 +270,6 @@ impl Site {
         ensure!(told.status.success(), "{said:#}");
         Ok(())
     }
-}
-
-/// Applies the manifests that ship.
-async fn deploy(bed: &Bed, kubernetes: &Kubernetes) -> Result<()> {
-    let deploy = bed.cache().checkout().join("deploy");
-    for part in [
-        "crds",
-        "namespaces.yaml",
-        "rbac.yaml",
-        "admission.yaml",
-        "controller.yaml",
-    ] {
-        kubernetes
-            .apply_path(&deploy.join(part))
-            .await
-            .context(part)?;
-    }
-    Ok(())
 }
 
 /// What the first is called, and those after it.

@@ -53,13 +53,7 @@ struct Cluster {
 impl Cluster {
     async fn start(bed: &Bed) -> Result<Self> {
         let kubernetes = Kubernetes::start(bed, Options::default()).await?;
-        let deploy = bed.cache().checkout().join("deploy");
-        for file in ["crds", "namespaces.yaml", "rbac.yaml", "admission.yaml"] {
-            kubernetes
-                .apply_path(&deploy.join(file))
-                .await
-                .context(file)?;
-        }
+        kubernetes.apply_rights(bed).await?;
         kubernetes.apply(BOUND).await?;
         kubernetes.apply(POOL).await?;
         kubernetes

@@ -11,6 +11,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt};
 
 use super::Kubernetes;
+use crate::Bed;
 
 impl Kubernetes {
     /// Applies the documents of `yaml` one after the other, as the bed's admin; CRDs are served
@@ -20,6 +21,18 @@ impl Kubernetes {
     /// If a document is no object, or the API server refuses it: naming it.
     pub async fn apply(&self, yaml: &str) -> Result<()> {
         apply(&self.admin, yaml).await
+    }
+
+    /// Applies what each deployment begins with, as it ships: the CRDs, the namespaces, and who may do what.
+    ///
+    /// # Errors
+    /// As [`Kubernetes::apply_path`].
+    pub async fn apply_rights(&self, bed: &Bed) -> Result<()> {
+        let deploy = bed.cache().checkout().join("deploy");
+        for part in ["crds", "namespaces.yaml", "rbac.yaml", "admission.yaml"] {
+            self.apply_path(&deploy.join(part)).await?;
+        }
+        Ok(())
     }
 
     /// Applies a file, or the `*.yaml` files of a folder in the order of their names.

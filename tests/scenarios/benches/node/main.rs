@@ -45,11 +45,7 @@ async fn main() -> Result<()> {
     let policy = cache.policy_component("restart-then-replace", &mut report)?;
     report.step("a control plane, a machine, Node Problem Detector and the engine");
     let kubernetes = Kubernetes::start(&bed, Options::default()).await?;
-    let deploy = cache.checkout().join("deploy");
-    kubernetes.apply_path(&deploy.join("crds")).await?;
-    for file in ["namespaces.yaml", "rbac.yaml", "admission.yaml"] {
-        kubernetes.apply_path(&deploy.join(file)).await?;
-    }
+    kubernetes.apply_rights(&bed).await?;
     kubernetes.add_kwok_node(NODE, &[]).await?;
     let [a, b, c, _] = bed.network()?.machines().0.octets();
     let furnish = Furnish {

@@ -31,14 +31,7 @@ pub(super) async fn manifests(
     policies: &Policies,
     without: Option<Step>,
 ) -> Result<()> {
-    let deploy = bed.cache().checkout().join("deploy");
-    kubernetes.apply_path(&deploy.join("crds")).await?;
-    for file in ["namespaces.yaml", "rbac.yaml", "admission.yaml"] {
-        kubernetes
-            .apply_path(&deploy.join(file))
-            .await
-            .context(file)?;
-    }
+    kubernetes.apply_rights(bed).await?;
     policies.publish(kubernetes).await?;
     let npd = [
         ("units.json", include_str!("../../fixtures/units.json")),
@@ -61,11 +54,9 @@ pub(super) async fn manifests(
         Some(Step::Detect) => &["node.yaml", "controller.yaml"],
         Some(_) | None => &["node-problem-detector.yaml", "node.yaml", "controller.yaml"],
     };
+    let deploy = bed.cache().checkout().join("deploy");
     for file in daemons {
-        kubernetes
-            .apply_path(&deploy.join(file))
-            .await
-            .context(*file)?;
+        kubernetes.apply_path(&deploy.join(file)).await?;
     }
     on_machines(kubernetes, without).await?;
     let pool = json!({

@@ -43,13 +43,7 @@ fn repair(node: &Node) -> NodeRepair {
 
 async fn cluster(bed: &Bed) -> Result<(Kubernetes, Node, Node)> {
     let kubernetes = Kubernetes::start(bed, Options::default()).await?;
-    let deploy = bed.cache().checkout().join("deploy");
-    for file in ["crds", "namespaces.yaml", "rbac.yaml", "admission.yaml"] {
-        kubernetes
-            .apply_path(&deploy.join(file))
-            .await
-            .context(file)?;
-    }
+    kubernetes.apply_rights(bed).await?;
     let own = kubernetes.add_kwok_node("node-1", &[]).await?;
     let other = kubernetes.add_kwok_node("node-2", &[]).await?;
     Ok((kubernetes, own, other))
@@ -84,13 +78,12 @@ async fn in_force(repairs: &Api<NodeRepair>, other: &Node) -> Result<()> {
         dry_run: true,
         ..PostParams::default()
     };
-    for _ in 0..600 {
-        if repairs.create(&dry, &repair(other)).await.is_err() {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("the admission policy never came into force")
+    let others = repair(other);
+    until_refused(
+        || repairs.create(&dry, &others),
+        "it may ask for another node's repair",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -194,16 +187,9 @@ async fn a_detectors_token_condemns_its_own_node_at_most() -> Result<()> {
         .patch_status("node-1", &patch, &sick)
         .await
         .context("its own node")?;
-    for _ in 0..600 {
-        if nodes.patch_status("node-2", &patch, &sick).await.is_err() {
-            return refused(
-                nodes.patch_status("node-2", &patch, &sick).await,
-                "it can report on that node only",
-            );
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("it may condemn another node")
+    let others = || nodes.patch_status("node-2", &patch, &sick);
+    until_refused(others, "it may condemn another node").await?;
+    refused(others().await, "it can report on that node only")
 }
 
 #[tokio::test]
