@@ -109,5 +109,6 @@ pub(crate) fn weather(
         let waits = maintenance::waits(pool, kind.as_str(), ctx.now()).is_some();
         !waits && policies.handles(&kind, SiteKind::ControlPlane)
     };
+    cluster.answered_by(&policies);
     cluster.weather(pool, &handles, ctx.now())
 }

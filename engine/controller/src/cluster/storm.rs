@@ -2,7 +2,7 @@
 //! [`rectifier_core::budget`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -18,6 +18,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::repair::history::had_no_room;
 use rectifier_core::repair::{Phase, Rung, Tried};
 use rectifier_core::standing::NOT_READY;
+use rectifier_policy_host::Set;
 
 use super::made::Made;
 use super::node::Kept;
@@ -31,7 +32,7 @@ const OUTAGE: Seconds = 15;
 const FAILED_FOR: usize = 3;
 const FAILED_WITHIN: Seconds = 60;
 
-/// A pool is not looked at twice within a second.
+/// A pool is not looked at twice within a second, but for other policies: they may take other nodes for ill.
 const LOOKED: SignedDuration = SignedDuration::from_secs(1);
 
 /// Which problems count.
@@ -61,6 +62,8 @@ struct Storm {
 #[derive(Default)]
 pub(super) struct Storms {
     pools: BTreeMap<String, Storm>,
+    /// Whose word the last looks went by.
+    answer: Weak<Set>,
     turns: VecDeque<Turn>,
     /// Since when the watches have told everything without a break.
     steady: Option<Timestamp>,
@@ -455,6 +458,17 @@ impl Cluster {
             Some((name.clone(), counted))
         };
         state.storms.pools.iter().filter_map(counted).collect()
+    }
+
+    /// These policies say from now on what counts.
+    pub(crate) fn answered_by(&self, policies: &Arc<Set>) {
+        let policies = Arc::downgrade(policies);
+        let mut state = self.state();
+        if !state.storms.answer.ptr_eq(&policies) {
+            state.storms.answer = policies;
+            let pools = state.storms.pools.values_mut();
+            pools.for_each(|storm| storm.looked = None);
+        }
     }
 
     /// A watch failed.

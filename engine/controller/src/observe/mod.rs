@@ -124,6 +124,8 @@ pub(crate) async fn repair(
         node,
         cloud,
         evidence,
+        handled: ConditionKind::parse(&request.problem.kind)
+            .is_ok_and(|kind| ctx.policies.set().handles(&kind, SiteKind::ControlPlane)),
         advice: None,
         more: More::default(),
         request,

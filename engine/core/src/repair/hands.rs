@@ -243,18 +243,22 @@ pub fn approval_asked(record: &Record) -> Option<(Rung, String)> {
 pub(super) fn waits_for_a_window(seen: &Seen) -> Option<Next> {
     let begins = seen.record.rung.is_none() && !asked::by_a_person(seen);
     let words = seen.hands.window.as_ref().filter(|_| begins)?;
-    let record = &seen.record;
-    let nothing_done =
-        record.tried.is_empty() && !sick_node(seen).is_some_and(|node| ours(seen, node));
-    let nothing_said =
-        record.said.is_empty() && record.retried_at.is_none() && seen.hands.approve.is_none();
     let nobody_asked = seen.pool.as_ref().is_ok_and(|rules| !rules.approves);
-    Some(match seen.request.requested_by {
-        RequestedBy::Conditions if nothing_done && nothing_said && nobody_asked => {
-            Next::enter(seen, Phase::Cancelled, Reason::AwaitingWindow, words)
-        }
-        _ => Next::wait(seen, Reason::AwaitingWindow, words),
+    Some(match is_ours_alone(seen) && nobody_asked {
+        true => Next::enter(seen, Phase::Cancelled, Reason::AwaitingWindow, words),
+        false => Next::wait(seen, Reason::AwaitingWindow, words),
     })
+}
+
+/// Did the control plane open it of its own accord, with nothing done yet, and nothing said by anybody? Then it can end as if it had never been,
+/// and be opened anew.
+pub(super) fn is_ours_alone(seen: &Seen) -> bool {
+    let record = &seen.record;
+    let opened = seen.request.requested_by == RequestedBy::Conditions && !asked::by_a_person(seen);
+    let touched = record.rung.is_some() || sick_node(seen).is_some_and(|node| ours(seen, node));
+    let said =
+        !record.said.is_empty() || record.retried_at.is_some() || seen.hands.approve.is_some();
+    opened && !touched && record.tried.is_empty() && !said
 }
 
 /// What keeps a rung from beginning that the policies and the pool want to begin.

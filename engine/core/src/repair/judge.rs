@@ -97,6 +97,9 @@ pub(super) fn judging(seen: &Seen) -> Next {
     if given_back(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
     }
+    if let Some(next) = nobodys(seen) {
+        return next;
+    }
     // Somebody's cordon is somebody's plan: it is never undone, and nothing is done under it.
     if node.unschedulable && !ours(seen, node) {
         return Next::wait(seen, Reason::CordonedByOther, "");
@@ -172,6 +175,14 @@ fn ended(seen: &Seen, touched: bool) -> Option<Next> {
     }
     let words = hands::words(seen, reason);
     (reason != Reason::OwnedByOther).then(|| Next::enter(seen, Phase::Cancelled, reason, words))
+}
+
+/// The policies that answered for the problem are gone, and nothing was done by their word. A repair that stayed open would keep
+/// others from the node, and its pool's breaker from closing.
+fn nobodys(seen: &Seen) -> Option<Next> {
+    let kind = &seen.request.problem.kind;
+    (!seen.handled && hands::is_ours_alone(seen))
+        .then(|| Next::enter(seen, Phase::Cancelled, Reason::NoPolicy, kind))
 }
 
 /// Our cordon was set, and somebody took it away.
@@ -438,6 +449,14 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
     }
     if given_back(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
+    }
+    // What a policy called a person for is none of theirs when the policy is taken back.
+    let called_by_policy = matches!(
+        seen.record.reason,
+        Some(Reason::PolicyEscalated | Reason::PolicyFailed | Reason::PolicyDecided)
+    );
+    if let Some(next) = nobodys(seen).filter(|_| called_by_policy) {
+        return next;
     }
     if is_answered {
         return Next::enter(seen, Phase::Judging, Reason::ConfirmedDead, "").with(|record| {

@@ -75,6 +75,9 @@ pub(super) enum Chance {
     /// The pool observes, or acts.
     Observes,
     Acts,
+    /// The policies are taken away, or are back.
+    Withdrawn,
+    Answers,
     /// The pool's replacements fail one after the other, or do not.
     NoCreates,
     Creates,
@@ -132,6 +135,8 @@ pub(super) fn chance() -> impl Strategy<Value = Chance> {
         1 => Just(Chance::Stays),
         1 => Just(Chance::Observes),
         3 => Just(Chance::Acts),
+        1 => Just(Chance::Withdrawn),
+        2 => Just(Chance::Answers),
         1 => Just(Chance::NoCreates),
         3 => Just(Chance::Creates),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(is_away, is_a_persons)| Chance::OtherShort { is_away, is_a_persons }),
@@ -268,6 +273,8 @@ impl World {
             Chance::Stays => self.goes_first = false,
             Chance::Observes => self.observes = true,
             Chance::Acts => self.observes = false,
+            Chance::Withdrawn => self.handled = false,
+            Chance::Answers => self.handled = true,
             Chance::NoCreates => self.hands.no_creates = Some(String::new()),
             Chance::Creates => self.hands.no_creates = None,
             Chance::OtherShort {

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) goes_first: bool,
     pub(super) ever_first: bool,
     pub(super) observes: bool,
+    /// A policy answers for the problem.
+    pub(super) handled: bool,
     /// The machine has power. What it does then nobody can tell from outside.
     pub(super) runs: bool,
     pub(super) host_is_up: bool,
@@ -76,6 +78,7 @@ impl World {
             goes_first,
             ever_first: goes_first,
             observes: false,
+            handled: true,
             runs: true,
             host_is_up: true,
             heartbeat: 0,
@@ -227,7 +230,11 @@ impl World {
                 true => self.evidence.clone(),
                 false => EvidenceSeen::NotAsked,
             },
-            advice: Some(Advice::Decided { policy, decision }),
+            handled: self.handled,
+            advice: match self.handled {
+                true => Some(Advice::Decided { policy, decision }),
+                false => Some(Advice::None),
+            },
             more: More::default(),
         }
     }

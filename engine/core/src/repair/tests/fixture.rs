@@ -145,6 +145,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
             ..CloudView::default()
         }),
         evidence: EvidenceSeen::default(),
+        handled: true,
         advice: None,
         more: More {
             lacks: Some(Ok(Vec::new())),

@@ -4,7 +4,7 @@ mod storms;
 mod words;
 
 use super::*;
-use crate::policy::Outcome;
+use crate::policy::{Advice, Outcome};
 
 /// A repair that would begin a replacement now.
 fn ready_to_begin() -> Seen {
@@ -224,6 +224,79 @@ fn what_can_wait_begins_in_a_window_and_goes_on_after_it() {
     judging.request.wants = Some(Rung::Replace);
     judging.request.requested_by = RequestedBy::Operator;
     assert_eq!(decide(&judging).unwrap().act, Some(Act::Cordon));
+}
+
+#[test]
+fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
+    let mut judging = ready_to_begin();
+    judging.request.requested_by = RequestedBy::Conditions;
+    judging.request.asks = Asks::Escalate;
+    judging.advice = Some(Advice::None);
+    // all of them declined: one of them may not at its next look
+    let waits = decide(&judging).unwrap();
+    assert_eq!(
+        (waits.record.phase, waits.reason),
+        (Phase::Judging, Reason::NoPolicy)
+    );
+    judging.handled = false;
+    let over = decide(&judging).unwrap();
+    assert_eq!(
+        (over.record.phase, over.reason, over.act),
+        (Phase::Cancelled, Reason::NoPolicy, None)
+    );
+    // what a policy called a person for is none of theirs any more; what the machine is in stays theirs
+    for (reason, phase) in [
+        (Reason::PolicyEscalated, Phase::Cancelled),
+        (Reason::PolicyFailed, Phase::Cancelled),
+        (Reason::PolicyDecided, Phase::Cancelled),
+        (Reason::StoppedByOther, Phase::NeedsHuman),
+        (Reason::HostUnreachable, Phase::NeedsHuman),
+    ] {
+        let mut called = judging.clone();
+        called.record.phase = Phase::NeedsHuman;
+        called.record.reason = Some(reason);
+        let next = decide(&called).unwrap();
+        assert_eq!(next.record.phase, phase, "{reason:?}");
+        called.handled = true;
+        assert_eq!(decide(&called).unwrap().record.phase, Phase::NeedsHuman);
+    }
+}
+
+#[test]
+fn what_was_done_or_said_is_not_forgotten_when_the_policies_are_taken_back() {
+    let mut judging = ready_to_begin();
+    judging.request.requested_by = RequestedBy::Conditions;
+    judging.request.asks = Asks::Escalate;
+    judging.advice = Some(Advice::None);
+    judging.handled = false;
+    let tried = Tried {
+        rung: Rung::Reboot,
+        since: at(80),
+        outcome: Outcome::NoEffect,
+        reason: Reason::NoEffect,
+    };
+    let but: [fn(&mut Seen, Tried); 5] = [
+        |seen, _| seen.request.requested_by = RequestedBy::NodeEngine,
+        |seen, _| seen.request.requested_by = RequestedBy::Operator,
+        |seen, tried| seen.record.tried = vec![tried],
+        |seen, _| seen.record.retried_at = Some(at(70)),
+        |seen, _| seen.hands.approve = Some("Replace-1".to_owned()),
+    ];
+    for (number, but) in but.into_iter().enumerate() {
+        let mut kept = judging.clone();
+        but(&mut kept, tried.clone());
+        let next = decide(&kept).unwrap();
+        assert_eq!(
+            (next.record.phase, next.reason),
+            (Phase::Judging, Reason::NoPolicy),
+            "{number}"
+        );
+    }
+    // a rung was tried, and its cordon stands
+    let mut begun = judging.clone();
+    begun.record.rung = Some(Rung::Reboot);
+    begun.node = Some(cordoned(Some(REPAIR_UID)));
+    assert_eq!(decide(&begun).unwrap().record.phase, Phase::Judging);
 }
 
 /// The phases from which everything is taken back.

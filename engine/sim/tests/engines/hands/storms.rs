@@ -1,17 +1,22 @@
 //! Many nodes ill at once, and repairs that follow too fast: what the pool's breaker and pace hold, and when they let go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::Api;
 use rectifier_api::{BreakerStatus, NodeRepair, RepairPool};
 use rectifier_core::budget::{Rule, State};
+use rectifier_core::policy::{Advice, Observation};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::Phase;
+use rectifier_policy_host::{Advisor, Set};
 use rectifier_sim::scene::Options;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::stage::{NO_BOOT, Stage, played};
 
@@ -145,6 +150,85 @@ fn a_storm_that_stays_is_let_through_one_by_one_unless_the_pool_holds() -> Resul
         .with_context(|| format!("holds: {holds}"))?;
     }
     Ok(())
+}
+
+/// Policies that an operator takes away, and puts back.
+struct TakenAway {
+    policies: Arc<dyn Advisor>,
+    are_gone: watch::Sender<bool>,
+    changes: watch::Sender<u64>,
+}
+
+impl TakenAway {
+    fn take(&self, are_gone: bool) {
+        self.are_gone.send_replace(are_gone);
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+#[async_trait]
+impl Advisor for TakenAway {
+    async fn advise(&self, seen: &Observation) -> Advice {
+        if *self.are_gone.borrow() {
+            return Advice::None;
+        }
+        self.policies.advise(seen).await
+    }
+
+    fn set(&self) -> Arc<Set> {
+        match *self.are_gone.borrow() {
+            true => Arc::new(Set::of([])),
+            false => self.policies.set(),
+        }
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+#[test]
+fn a_policy_that_took_half_a_pool_for_ill_is_taken_back_and_so_is_its_storm() -> Result<()> {
+    played(async |policies| {
+        let bad = Arc::new(TakenAway {
+            policies,
+            are_gone: watch::Sender::new(false),
+            changes: watch::Sender::new(0),
+        });
+        let mut stage = Stage::in_scene(pool_of_ten(Value::Null), bad.clone()).await?;
+        stage.start();
+        stage.minutes(6).await;
+        for number in 1..=5 {
+            stage.report(&worker(number), "True").await?;
+        }
+        all_say(&stage, 1..=5, Reason::BreakerOpen).await?;
+        is(&stage, State::Open).await?;
+        bad.take(true);
+        // they have what they have, and no policy makes anything of it
+        stage
+            .until("none to be open", async |stage| {
+                for number in 1..=5 {
+                    if stage.open(&worker(number)).await?.is_some() {
+                        return Ok(false);
+                    }
+                }
+                Ok(stage.archived().await?.len() == 5)
+            })
+            .await?;
+        is(&stage, State::Closed).await?;
+        for repair in stage.archived().await? {
+            let record = repair.status.context("a record")?;
+            ensure!(
+                (record.phase, record.reason) == (Phase::Cancelled, Some(Reason::NoPolicy)),
+                "{record:?}"
+            );
+        }
+        bad.take(false);
+        is(&stage, State::Open).await?;
+        all_say(&stage, 1..=5, Reason::BreakerOpen).await?;
+        ensure!(cordoned(&stage).is_empty(), "{:?}", cordoned(&stage));
+        Ok(())
+    })
 }
 
 #[test]
