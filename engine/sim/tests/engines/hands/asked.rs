@@ -4,10 +4,12 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use rectifier_api::{NodeRepair, REQUESTED};
+use rectifier_api::{NodeRepair, REQUESTED, RETRY};
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Hand, Phase, Rung};
+use rectifier_sim::scene::Options;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::stage::{NO_BOOT, SICK, Stage, played};
 
@@ -135,6 +137,43 @@ fn what_a_person_wants_of_a_repair_that_is_stuck_is_done() -> Result<()> {
         let said = ended.status.context("a status")?.said;
         let words: Vec<_> = said.iter().map(|said| said.words.as_str()).collect();
         ensure!(words == ["Replace"], "{words:?}");
+        Ok(())
+    })
+}
+
+/// Did the control plane try anything on a node, in a repair that is over?
+async fn was_touched(stage: &Stage) -> Result<bool> {
+    let records = stage.archived().await?.into_iter();
+    let mut records = records.filter_map(|repair| repair.status);
+    Ok(records.any(|record| !record.tried.is_empty()))
+}
+
+#[test]
+fn a_node_engine_that_may_try_no_more_tries_again_when_a_person_says_so() -> Result<()> {
+    played(async |policies| {
+        let mut options = Options::default();
+        options.limits.daily = 1;
+        let mut stage = Stage::in_scene(options, policies).await?;
+        let mut agents = JoinSet::new();
+        agents.spawn(stage.scene.agents());
+        stage.start();
+        stage.a_unit_fails()?;
+        stage.is_restarted().await?;
+        stage.minutes(30).await;
+        ensure!(stage.open(SICK).await?.is_none());
+        let mark = json!({"metadata": {"annotations": {RETRY: "1"}}});
+        stage.patch_node(SICK, mark).await?;
+        stage.a_unit_fails()?;
+        stage.is_restarted().await?;
+        ensure!(!was_touched(&stage).await?, "by its own engine");
+        stage.minutes(30).await;
+        // once for each mark
+        stage.a_unit_fails()?;
+        stage
+            .until("the control plane to do something", was_touched)
+            .await?;
+        stage.kill().await;
+        agents.shutdown().await;
         Ok(())
     })
 }
