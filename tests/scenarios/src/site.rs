@@ -26,7 +26,7 @@ use crate::controller::Controller;
 use crate::wait::{gone, within};
 
 /// The problem that nodes have.
-pub(crate) const PROBLEM: &str = "ProxyUnhealthy";
+pub const PROBLEM: &str = "ProxyUnhealthy";
 /// A problem that no agent took up is judged after so many seconds.
 pub const GRACE: u32 = 1;
 /// A replacement must have been Ready for so many.
@@ -48,8 +48,10 @@ pub struct Size {
     pub servers: usize,
     /// All nodes; those that are no servers are called `other-N`.
     pub nodes: usize,
-    /// In each pool one node is in repair at a time. The servers are dealt out to them; the others are in the first.
+    /// In each pool one node is in repair at a time. The servers are dealt out to them.
     pub pools: usize,
+    /// The others are dealt out to so many pools, of which the first are those of the servers.
+    pub crowds: usize,
     /// No two servers are on one host. There are three hosts.
     pub apart: bool,
 }
@@ -86,6 +88,7 @@ impl Site {
             servers,
             nodes,
             pools,
+            crowds,
             apart,
         } = size;
         let bed = Bed::new("site")?;
@@ -98,11 +101,7 @@ impl Site {
             .cache()
             .policy_component("restart-then-replace", report)?;
         std::fs::copy(policy, policies.join("policy.wasm"))?;
-        let sidecar = format!(
-            "handles: [{{conditions: [{PROBLEM}], sites: [control-plane]}}]\n\
-             settings: {{rules: [{{condition: {PROBLEM}}}]}}\n"
-        );
-        std::fs::write(policies.join("policy.yaml"), sidecar)?;
+        answer_for(&bed, &[PROBLEM])?;
 
         report.step(&format!("a control plane and an OpenStack; {nodes} nodes"));
         let kubernetes = Kubernetes::start(&bed, QUIET).await?;
@@ -115,7 +114,7 @@ impl Site {
         kubernetes.apply_rights(&bed).await?;
         let controller = bed.cache().checkout().join("deploy/controller.yaml");
         kubernetes.apply_path(&controller).await?;
-        for number in 0..pools {
+        for number in 0..pools.max(crowds) {
             kubernetes.apply(&pool(&kubernetes, number)).await?;
         }
         let label = ("node-role.kubernetes.io/control-plane", "");
@@ -131,7 +130,7 @@ impl Site {
             let name = format!("sick-{number}");
             join(&kubernetes, &openstack, &name, &pool, group.as_ref()).await?;
         }
-        crowd(&kubernetes, nodes - servers).await?;
+        crowd(&kubernetes, nodes - servers, crowds).await?;
         let controller = Controller::start(&bed, &kubernetes, &openstack, engine, policies).await?;
         let all: Api<RepairPool> = Api::all(kubernetes.admin());
         let counted = async {
@@ -166,18 +165,34 @@ impl Site {
         Api::all(self.kubernetes.admin())
     }
 
+    /// From now on the policy answers for these conditions: each is a reason to replace a node.
+    ///
+    /// # Errors
+    /// If its settings cannot be written.
+    pub fn answer_for(&self, conditions: &[&str]) -> Result<()> {
+        answer_for(&self.bed, conditions)
+    }
+
     /// The node's detector says that it has the problem, or has it not.
     ///
     /// # Errors
     /// If the API server refuses.
     pub async fn report(&self, node: &str, is_there: bool) -> Result<()> {
+        self.report_of(node, PROBLEM, is_there).await
+    }
+
+    /// The same of any condition.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn report_of(&self, node: &str, kind: &str, is_there: bool) -> Result<()> {
         let (status, reason) = match is_there {
-            true => ("True", "ProxyIsNotActive"),
-            false => ("False", "ProxyIsActive"),
+            true => ("True", "IsThere"),
+            false => ("False", "IsNotThere"),
         };
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let condition = json!({
-            "type": PROBLEM, "status": status, "reason": reason, "message": "asked for",
+            "type": kind, "status": status, "reason": reason, "message": "asked for",
             "lastHeartbeatTime": now, "lastTransitionTime": now,
         });
         let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
@@ -272,6 +287,23 @@ impl Site {
     }
 }
 
+/// Writes what the policy answers for into its sidecar.
+fn answer_for(bed: &Bed, conditions: &[&str]) -> Result<()> {
+    let rules: Vec<Value> = conditions
+        .iter()
+        .map(|condition| json!({ "condition": condition }))
+        .collect();
+    let sidecar = json!({
+        "handles": [{"conditions": conditions, "sites": ["control-plane"]}],
+        "settings": {"rules": rules},
+    });
+    std::fs::write(
+        bed.part("policies")?.join("policy.yaml"),
+        sidecar.to_string(),
+    )?;
+    Ok(())
+}
+
 /// What the first is called, and those after it.
 fn pool_name(number: usize) -> String {
     match number {
@@ -326,15 +358,15 @@ async fn join(
     Ok(())
 }
 
-/// Makes so many nodes that are no servers, `other-N`, and waits until KWOK has made all of them Ready.
-async fn crowd(kubernetes: &Kubernetes, count: usize) -> Result<()> {
+/// Makes so many nodes that are no servers, `other-N`, deals them out to the pools and to three zones, and waits until KWOK has made all of them Ready.
+async fn crowd(kubernetes: &Kubernetes, count: usize, pools: usize) -> Result<()> {
     let nodes: Api<Node> = Api::all(kubernetes.admin());
     let make = |number: usize| {
         let (nodes, name) = (nodes.clone(), format!("other-{number}"));
         async move {
             let labels = json!({
                 (KWOK_LABEL.0): KWOK_LABEL.1, "kubernetes.io/hostname": name, "kubernetes.io/os": "linux",
-                "topology.kubernetes.io/zone": format!("az-{}", number % 3), "pool": "web",
+                "topology.kubernetes.io/zone": format!("az-{}", number % 3), "pool": pool_name(number % pools),
             });
             let node = json!({"metadata": {"name": name, "labels": labels}});
             let node = serde_json::from_value(node)?;
@@ -348,7 +380,7 @@ async fn crowd(kubernetes: &Kubernetes, count: usize) -> Result<()> {
         .await?;
     let ready = async {
         while nodes
-            .list(&ListParams::default().labels("pool=web"))
+            .list(&ListParams::default().labels("pool"))
             .await?
             .items
             .iter()

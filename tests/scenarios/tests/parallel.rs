@@ -74,6 +74,7 @@ async fn site(sick: usize, others: usize) -> Result<Site> {
         servers: sick,
         nodes: sick + others,
         pools: sick,
+        crowds: 1,
         apart: false,
     };
     Site::start(size, Build::Tested, &mut Stderr::default()).await

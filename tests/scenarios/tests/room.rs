@@ -17,6 +17,7 @@ async fn a_server_of_a_group_that_is_full_goes_before_its_replacement_is_made() 
         servers: 3,
         nodes: 3,
         pools: 1,
+        crowds: 1,
         apart: true,
     };
     let site = Site::start(size, Build::Tested, &mut Stderr::default()).await?;

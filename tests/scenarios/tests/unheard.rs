@@ -75,7 +75,7 @@ async fn a_compute_host_that_is_down_ends_with_a_person_and_a_404_proves_nothing
         .unwrap_or_default();
     ensure!(asked.reason == Some(Reason::HostUnreachable), "{asked:?}");
     let actions = records.instance_actions(server).await?;
-    // Nova refuses a stop whose host is down; one that it had taken before would have no end
+    // what Nova takes while the host is down has no end
     let mut stops = actions.iter().filter(|action| action.action == "stop");
     let is_done = |event: &ActionEvent| event.finish_time.is_some();
     ensure!(

@@ -32,6 +32,7 @@ pub(crate) async fn run(nodes: usize, report: &mut (dyn Report + Send)) -> Resul
             servers: SERVERS,
             nodes,
             pools: 1,
+            crowds: 1,
             apart: false,
         },
         Build::Released,

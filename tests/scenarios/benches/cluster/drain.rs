@@ -31,6 +31,7 @@ pub(crate) async fn run(report: &mut (dyn Report + Send)) -> Result<()> {
             servers: 1,
             nodes: 4,
             pools: 1,
+            crowds: 1,
             apart: false,
         },
         Build::Released,

@@ -45,6 +45,7 @@ pub(crate) async fn run(report: &mut (dyn Report + Send)) -> Result<()> {
             servers: 1,
             nodes: 3,
             pools: 1,
+            crowds: 1,
             apart: false,
         },
         Build::Released,
