@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 )
 
 const apiVersion = "rectifier.dev/policy/v0.1"
@@ -25,13 +24,9 @@ type Policy[S any] struct {
 	Decide func(seen *Observation, settings S) (Decision, error)
 }
 
-// Main is a policy's main: it answers the one question that the engine asks.
-func (policy Policy[S]) Main() {
-	if err := policy.Answer(os.Args, os.Stdin, os.Stdout); err != nil {
-		Error("%s", err)
-		os.Exit(1)
-	}
-}
+// Main is all of a policy's main. In a WASI command it answers the one question that the engine asks; in a component it says who
+// answers, and returns.
+func (policy Policy[S]) Main() { serve(policy) }
 
 type question struct {
 	APIVersion  string          `json:"apiVersion"`
@@ -64,20 +59,11 @@ func (policy Policy[S]) Answer(arguments []string, in io.Reader, out io.Writer) 
 	var err error
 	switch verb := arguments[1]; {
 	case verb == "validate-settings":
-		err = guarded(func() error {
-			_, err := policy.settings(asked.Settings)
-			return err
-		})
+		err = policy.validate(asked.Settings)
 	case verb == "decide" && asked.Observation != nil:
-		err = guarded(func() error {
-			settings, err := policy.settings(asked.Settings)
-			if err != nil {
-				return err
-			}
-			decision, err := policy.Decide(asked.Observation, settings)
-			said = answer{apiVersion, decision}
-			return err
-		})
+		var decision Decision
+		decision, err = policy.decide(asked.Observation, asked.Settings)
+		said = answer{apiVersion, decision}
 	default:
 		return fmt.Errorf("%q is no question, or without an observation", verb)
 	}
@@ -95,6 +81,27 @@ func (policy Policy[S]) Answer(arguments []string, in io.Reader, out io.Writer) 
 		_, err = out.Write(append(written, '\n'))
 	}
 	return err
+}
+
+// validate answers the contract's validate-settings; a panic is an error.
+func (policy Policy[S]) validate(settings []byte) error {
+	return guarded(func() error {
+		_, err := policy.settings(settings)
+		return err
+	})
+}
+
+// decide answers the contract's decide, likewise.
+func (policy Policy[S]) decide(seen *Observation, settings []byte) (decision Decision, err error) {
+	err = guarded(func() error {
+		settings, err := policy.settings(settings)
+		if err != nil {
+			return err
+		}
+		decision, err = policy.Decide(seen, settings)
+		return err
+	})
+	return decision, err
 }
 
 func (policy Policy[S]) settings(raw json.RawMessage) (S, error) {

@@ -57,7 +57,7 @@ func TestAQuestionIsAnsweredAsTheContractHasIt(t *testing.T) {
 
 func TestWhatGoesWrongIsAnAnswerThatSaysSo(t *testing.T) {
 	for document, want := range map[string]string{
-		`{"observation": {}, "settings": {"atempts": 1}}`:                            `unknown field \"atempts\"`,
+		`{"observation": {}, "settings": {"atempts": 1}}`:                            `unknown field \"atempts\": there are attempts`,
 		`{"observation": {}, "settings": {"Attempts": 1}}`:                           `unknown field \"Attempts\"`,
 		`{"observation": {}, "settings": {"attempts": 0}}`:                           `settings.attempts is too small`,
 		`{"observation": {"episode": {"problem": {"kind": "Panics"}}}}`:              `panic: as it was told to`,

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 )
@@ -134,8 +135,10 @@ func (remedy Remedy) MarshalJSON() ([]byte, error) {
 	case remedy.plain != "":
 		return json.Marshal(remedy.plain)
 	}
-	return nil, fmt.Errorf("a decision without a remedy: answer one, with Because")
+	return nil, errNoRemedy
 }
+
+var errNoRemedy = errors.New("a decision without a remedy: answer one, with Because")
 
 // UnmarshalJSON reads what MarshalJSON writes, and nothing else.
 func (remedy *Remedy) UnmarshalJSON(text []byte) error {

@@ -2,18 +2,20 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // strict reads one document and refuses keys that are not known, also those that differ from a known one by their case alone, which
-// encoding/json takes.
+// encoding/json takes. It says which are.
 func strict(text []byte, into any) error {
 	input := json.NewDecoder(bytes.NewReader(text))
-	input.DisallowUnknownFields()
 	if err := input.Decode(into); err != nil {
 		return err
 	}
@@ -47,13 +49,16 @@ func exact(text json.RawMessage, into reflect.Type) error {
 			return err
 		}
 		known := names(into)
-		for name, field := range fields {
+		// in an order of its own: the same text, the same error
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			field := fields[name]
 			within, is := known[name]
 			if into.Kind() == reflect.Map {
 				within, is = into.Elem(), true
 			}
 			if !is {
-				return fmt.Errorf("json: unknown field %q", name)
+				known := strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+				return fmt.Errorf("unknown field %q: there are %s", name, cmp.Or(known, "none"))
 			}
 			if err := exact(field, within); err != nil {
 				return err

@@ -2,7 +2,7 @@
 //!
 //! To build a policy in each language takes minutes, and comes out the same until somebody changes an SDK, a policy, the
 //! contract or a toolchain's pin. So what a language's tests passed on is written down, and committed: as long as it is that,
-//! Rust, C and one WASI command (in Go) answer for the host, and `--full` asks all of them.
+//! Rust, C and Go (in both forms) answer for the host, and `--full` asks all of them.
 
 use std::collections::BTreeMap;
 

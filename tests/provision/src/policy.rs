@@ -45,7 +45,7 @@ impl Cache {
         if !manifest.is_file() {
             return self.rust_policy(&folder, name, report);
         }
-        let built = std::fs::read(self.authors_policy(&folder, report)?)?;
+        let built = std::fs::read(self.authors_policy(&folder, None, report)?)?;
         self.keep_policy(name, &built, report)
     }
 
@@ -121,12 +121,17 @@ impl Cache {
         self.keep_policy(name, &built, report)
     }
 
-    /// The project in `folder` of the checkout, built as its author builds it: by the program `rectifier`, as cargo built it last. It
-    /// lies in that folder.
+    /// The project in `folder` of the checkout, built as its author builds it: by the program `rectifier`, as cargo built it last, and
+    /// in the form that it is given, if one is. It lies in that folder.
     ///
     /// # Errors
     /// That program is not there, or says that it does not compile (its log's end is in the message).
-    pub fn authors_policy(&self, folder: &str, report: &mut dyn Report) -> Result<PathBuf> {
+    pub fn authors_policy(
+        &self,
+        folder: &str,
+        form: Option<&str>,
+        report: &mut dyn Report,
+    ) -> Result<PathBuf> {
         let program = programs(self).join("rectifier");
         if !program.is_file() {
             bail!(
@@ -140,6 +145,7 @@ impl Cache {
         let log = self.log(&name)?;
         let mut build = command(&program);
         build.args(["policy", "build"]).arg(&source);
+        build.args(form.map(|form| format!("--form={form}")));
         let what = format!(
             "policies: rectifier policy build {folder}; log {}",
             log.display()

@@ -12,7 +12,13 @@ use super::metadata;
 use crate::verdict::{Verdict, usage};
 
 const EXAMPLES: &str = "\
-`policy build` does this with a project's policy.yaml. Examples:
+`policy build` does this with a project's policy.yaml, which is such a file:
+  name: restart-once
+  version: 0.1.0
+  handles:
+    - {conditions: [ContainerRuntimeUnhealthy], sites: [node]}
+  needs: {units: [containerd.service]}
+Examples:
   rectifier policy annotate restart-once.wasm --metadata policy.yaml
   rectifier policy annotate built.wasm -o restart-once.wasm --name restart-once \\
       --handles ContainerRuntimeUnhealthy@node --needs-unit containerd.service
@@ -131,6 +137,18 @@ fn handles(text: &str) -> Result<Handles, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_that_is_shown_is_one() {
+        let shown = EXAMPLES.lines().skip(1);
+        let shown: Vec<_> = shown.take_while(|line| line.starts_with("  ")).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(metadata::FILE);
+        std::fs::write(&file, shown.join("\n")).unwrap();
+        let read = metadata::read(&file).unwrap();
+        assert_eq!(read.name.as_str(), "restart-once");
+        assert!(matches!(read.needs.units, Needed::Only(_)), "{read:?}");
+    }
 
     #[test]
     fn what_is_handled_is_written_in_one_word() {

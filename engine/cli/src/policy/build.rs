@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rectifier_policy_host::{Limits, annotate, read_metadata};
 
-use super::language::Language;
+use super::language::{Form, Language};
 use super::metadata;
 use crate::output::{self, OutputArguments};
 use crate::verdict::{Verdict, usage};
@@ -14,6 +14,7 @@ The file is NAME.wasm in that folder, NAME being the policy's own name: beside i
 cases NAME.cases.yaml. What it is stands in policy.yaml (name, version, handles, needs), in Rust in the macro policy!.
 What can be fetched of a language's tools is: by npm into the project, by pip into the user's cache. Examples:
   rectifier policy build
+  rectifier policy build restart-in-go --form component
   cp $(rectifier policy build restart-once) /etc/rectifier/policies/";
 
 #[derive(Debug, clap::Args)]
@@ -22,12 +23,15 @@ pub(crate) struct Arguments {
     /// The project's folder: one with a Cargo.toml, a go.mod or another language's manifest
     #[arg(default_value = ".")]
     directory: PathBuf,
+    /// What it becomes: Go knows both, any other language one
+    #[arg(long, value_name = "FORM")]
+    form: Option<Form>,
     #[command(flatten)]
     output: OutputArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let built = build(&arguments.directory)?;
+    let built = build(&arguments.directory, arguments.form)?;
     match arguments.output.is_json() {
         true => output::json(&serde_json::json!({ "file": built }))?,
         false => println!("{}", built.display()),
@@ -39,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 ///
 /// # Errors
 /// There is nothing to build, it does not compile, or it does not say what it is.
-pub(crate) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(folder: &Path, form: Option<Form>) -> anyhow::Result<PathBuf> {
     let language = Language::of(folder).ok_or_else(|| {
         usage(format!(
             "there is no source in {}, which would have one of {}: rectifier policy new NAME makes a project",
@@ -47,7 +51,7 @@ pub(crate) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
             Language::manifests()
         ))
     })?;
-    let compiled = language.compile(folder)?;
+    let compiled = language.compile(folder, form)?;
     let said = folder.join(metadata::FILE);
     let (bytes, metadata) = match (read_metadata(&compiled), said.is_file()) {
         (Ok(metadata), _) => (compiled, metadata),

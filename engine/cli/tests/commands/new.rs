@@ -1,6 +1,6 @@
 //! `rectifier policy new` and `build`: what is made builds, passes its own cases, and would be loaded.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::support::{Desk, said};
 
@@ -153,6 +153,34 @@ fn a_toolchain_that_is_missing_is_named_with_what_to_install() -> Result<()> {
         .ended(3)?
         .complains(&["is not installed: install", todo])?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_project_in_go_becomes_a_component_too_and_one_in_c_no_command() -> Result<()> {
+    let desk = Desk::new()?;
+    desk.call(&["policy", "new", "made", "--lang", "go"])?
+        .ended(0)?;
+    desk.call(&["policy", "build", "made", "--form", "component"])?
+        .ended(0)?;
+    desk.call(&["policy", "inspect", "made/made.wasm"])?
+        .ended(0)?
+        .shows(&["component"])?;
+    // the same cases, and no file is left beside the source but the policy
+    desk.call(&["policy", "test", "made/made.wasm"])?.ended(0)?;
+    let left = std::fs::read_dir(desk.path().join("made"))?;
+    let left: Vec<_> = left
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<std::io::Result<_>>()?;
+    ensure!(
+        !left.iter().any(|name| name == "rectifier_component.go"),
+        "{left:?}"
+    );
+    desk.call(&["policy", "new", "plain", "--lang", "c"])?
+        .ended(0)?;
+    desk.call(&["policy", "build", "plain", "--form", "command"])?
+        .ended(2)?
+        .complains(&["becomes no command"])?;
     Ok(())
 }
 

@@ -13,14 +13,16 @@ use rectifier_provision::{Cache, Stderr};
 
 use crate::samples::Samples;
 
-const LANGUAGES: [(&str, &str); 7] = [
-    ("C", "c"),
-    ("Rust", "rust"),
-    ("AssemblyScript", "assemblyscript"),
-    ("Zig", "zig"),
-    ("TypeScript", "typescript"),
-    ("Go", "go"),
-    ("Python", "python"),
+/// What it is called, where its source lies, and which form it is given where it has two.
+const LANGUAGES: [(&str, &str, Option<&str>); 8] = [
+    ("C", "c", None),
+    ("Rust", "rust", None),
+    ("AssemblyScript", "assemblyscript", None),
+    ("Zig", "zig", None),
+    ("TypeScript", "typescript", None),
+    ("Go", "go", Some("command")),
+    ("Go", "go", Some("component")),
+    ("Python", "python", None),
 ];
 const MIB: f64 = 1024.0 * 1024.0;
 /// What a ConfigMap may hold, less some room for its own text.
@@ -31,9 +33,9 @@ pub(crate) const ALONE: &str = "--alone";
 pub(crate) fn run() -> Result<()> {
     let cache = Cache::from_env()?;
     let mut built = Vec::new();
-    for (language, folder) in LANGUAGES {
+    for (language, folder, form) in LANGUAGES {
         let folder = format!("sdk/conformance/{folder}");
-        let path = cache.authors_policy(&folder, &mut Stderr::default())?;
+        let path = cache.authors_policy(&folder, form, &mut Stderr::default())?;
         built.push((language, std::fs::read(&path)?));
     }
     let resident = crate::resident::program(&cache)?;

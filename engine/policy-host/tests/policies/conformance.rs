@@ -152,7 +152,12 @@ fn go() -> Result<Vec<u8>> {
 /// In another language, as its author builds it.
 fn answers_every_case(language: &str, form: Form) -> Result<()> {
     let cache = Cache::from_env()?;
-    let path = cache.authors_policy(&format!("sdk/conformance/{language}"), &mut Silent)?;
+    let asked = match form {
+        Form::Component => "component",
+        Form::Command => "command",
+    };
+    let folder = format!("sdk/conformance/{language}");
+    let path = cache.authors_policy(&folder, Some(asked), &mut Silent)?;
     let bytes = std::fs::read(path)?;
     on_one_thread(async { conforms(bytes, form).await })
 }
@@ -179,6 +184,11 @@ fn the_component_in_rust_answers_every_case_as_it_must() -> Result<()> {
 #[test]
 fn the_command_in_go_answers_every_case_as_it_must() -> Result<()> {
     on_one_thread(async { conforms(go()?, Form::Command).await })
+}
+
+#[test]
+fn the_component_in_go_answers_every_case_as_it_must() -> Result<()> {
+    answers_every_case("go", Form::Component)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A component of a core module that has the contract's exports: what a C compiler makes knows nothing of components.
+//! A component of a core module that has the contract's exports: what a C or a Go compiler makes knows nothing of components.
 
 use anyhow::Context;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -6,16 +6,41 @@ use wit_parser::Resolve;
 
 const CONTRACT: &str = include_str!("../../../../../sdk/wit/policy.wit");
 
+/// What stands in for WASI may write into the log.
+const STUB_WORLD: &str = "\nworld stub { import log; }\n";
+
 /// # Errors
 /// It is no module, it has not the contract's exports, or it imports what the contract does not give.
 pub(super) fn of_module(mut module: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    embed(&mut module, "policy")?;
+    encode(&module, ComponentEncoder::default())
+}
+
+/// Of a module that imports WASI's preview 1 as well. It gets that of `stub`, a module in text, which may import the contract's log and
+/// the memory of `module` (as `env.memory`), and cannot have data of its own.
+///
+/// # Errors
+/// As those of [`of_module`]; or it imports of WASI what the stub does not have.
+pub(super) fn of_module_over(mut module: Vec<u8>, stub: &str) -> anyhow::Result<Vec<u8>> {
+    embed(&mut module, "policy")?;
+    let mut stub = wat::parse_str(stub)?;
+    embed(&mut stub, "stub")?;
+    let encoder = ComponentEncoder::default().adapter("wasi_snapshot_preview1", &stub)?;
+    encode(&module, encoder)
+}
+
+/// Writes into a module which world it is of.
+fn embed(module: &mut Vec<u8>, world: &str) -> anyhow::Result<()> {
     let mut contract = Resolve::default();
-    let package = contract.push_str("policy.wit", CONTRACT)?;
-    let world = contract.select_world(&[package], Some("policy"))?;
-    embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8)?;
-    ComponentEncoder::default()
+    let package = contract.push_str("policy.wit", &format!("{CONTRACT}{STUB_WORLD}"))?;
+    let world = contract.select_world(&[package], Some(world))?;
+    embed_component_metadata(module, &contract, world, StringEncoding::UTF8)
+}
+
+fn encode(module: &[u8], encoder: ComponentEncoder) -> anyhow::Result<Vec<u8>> {
+    encoder
         .validate(true)
-        .module(&module)
+        .module(module)
         .and_then(|mut encoder| encoder.encode())
         .context("what was compiled does not fit the contract")
 }

@@ -14,13 +14,15 @@ use std::path::Path;
 
 pub(crate) use toolchain::PythonTool;
 
+use crate::verdict::usage;
+
 /// The language of a source, by which it is known how it is compiled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Language {
     /// A component; needs Rust
     #[default]
     Rust,
-    /// A WASI command; needs Go
+    /// A WASI command, or a component; needs Go
     Go,
     /// A component; needs Python
     Python,
@@ -37,6 +39,15 @@ pub(crate) enum Language {
     /// A WASI command; needs Node.js
     #[value(name = "assemblyscript", alias = "as")]
     AssemblyScript,
+}
+
+/// What a source becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// It is asked by typed values
+    Component,
+    /// A module that speaks JSON on its standard input and output
+    Command,
 }
 
 impl Language {
@@ -77,14 +88,35 @@ impl Language {
         }
     }
 
+    /// What it becomes; the first, unless another is asked for.
+    const fn forms(self) -> &'static [Form] {
+        match self {
+            Language::Go => &[Form::Command, Form::Component],
+            Language::Zig | Language::AssemblyScript => &[Form::Command],
+            Language::Rust
+            | Language::Python
+            | Language::JavaScript
+            | Language::TypeScript
+            | Language::C => &[Form::Component],
+        }
+    }
+
     /// The bytes of what was compiled. The compilers speak on standard error as they are used to.
     ///
     /// # Errors
-    /// A toolchain is missing (it says which, and how to get it), or the source does not compile.
-    pub(crate) fn compile(self, folder: &Path) -> anyhow::Result<Vec<u8>> {
+    /// It becomes no such form; a toolchain is missing (it says which, and how to get it), or the source does not compile.
+    pub(crate) fn compile(self, folder: &Path, form: Option<Form>) -> anyhow::Result<Vec<u8>> {
+        let form = form.unwrap_or(self.forms()[0]);
+        if !self.forms().contains(&form) {
+            return Err(usage(format!(
+                "what is in {} becomes no {}: leave --form away",
+                folder.display(),
+                name(form),
+            )));
+        }
         match self {
             Language::Rust => rust::compile(folder),
-            Language::Go => go::compile(folder),
+            Language::Go => go::compile(folder, form),
             Language::Python => python::compile(folder),
             Language::JavaScript | Language::TypeScript => javascript::compile(folder),
             Language::C => c::compile(folder),
@@ -92,6 +124,12 @@ impl Language {
             Language::AssemblyScript => assemblyscript::compile(folder),
         }
     }
+}
+
+/// A value as it is written on the command line.
+fn name(value: impl clap::ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 #[cfg(test)]

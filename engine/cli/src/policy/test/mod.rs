@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
 async fn once(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let is_project = Language::of(&arguments.path).is_some();
     let policies = match is_project && !arguments.no_build {
-        true => vec![build::build(&arguments.path)?],
+        true => vec![build::build(&arguments.path, None)?],
         false if arguments.path.is_dir() => in_directory(&arguments.path)?,
         false => vec![files::the_policy(&arguments.path)?],
     };
