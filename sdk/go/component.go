@@ -113,7 +113,9 @@ func writeLine(level level, line string) {
 	logWrite(level, strings.ToValidUTF8(line, "\uFFFD"))
 }
 
-//go:wasmimport rectifier:policy/log@0.1.0 write
+// logWrite writes what is UTF-8 of it: a line for each piece between bytes that are not.
+//
+//go:wasmimport wasi_snapshot_preview1 rectifier_write_line
 func logWrite(level level, line string)
 
 // setClock sets time.Now, in nanoseconds since 1970-01-01T00:00Z. It stands there.
@@ -121,12 +123,12 @@ func logWrite(level level, line string)
 //go:wasmimport wasi_snapshot_preview1 rectifier_set_clock
 func setClock(nanoseconds uint64)
 
-// lastWords are a line that the runtime has begun to write: that of a panic in a goroutine, or of a fatal error. It is written in
-// pieces. The first line says what happened, and is an error; the others say where.
+// lastWords are a line that the runtime has begun to write, in pieces: of a panic in a goroutine, or of a fatal error, and then where
+// that was; or what println was given.
 var lastWords struct {
 	bytes  [1000]byte
 	length uint32
-	lines  int
+	over   bool
 }
 
 //go:linkname overrideWrite runtime.overrideWrite
@@ -144,14 +146,19 @@ func keepLastWords(_ uintptr, text unsafe.Pointer, length int32) int32 {
 			lastWords.bytes[lastWords.length] = byte
 			lastWords.length++
 		case byte == '\n' && lastWords.length > 0:
-			level := debug
-			if lastWords.lines == 0 {
-				level = failure
+			line, level := unsafe.String(&lastWords.bytes[0], lastWords.length), info
+			switch {
+			case begins(line, "panic: ") || begins(line, "fatal error: "):
+				level, lastWords.over = failure, true
+			case lastWords.over:
+				level = debug
 			}
-			logWrite(level, unsafe.String(&lastWords.bytes[0], lastWords.length))
-			lastWords.lines++
+			logWrite(level, line)
 			lastWords.length = 0
 		}
 	}
 	return length
 }
+
+//go:nosplit
+func begins(line, with string) bool { return len(line) >= len(with) && line[:len(with)] == with }

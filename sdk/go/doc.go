@@ -17,8 +17,8 @@
 //	}
 //
 // Built with GOOS=wasip1 GOARCH=wasm it is a WASI command that speaks the contract's JSON form; by `rectifier policy build --form
-// component` it is a component, of the same source. There nothing is behind the rest of WASI: time.Now is the observation's, and what
-// is written to a file is a line of the log. The types are those of the
-// contract, sdk/wit/policy.wit; a test holds them against its JSON schema. What is added here are questions that every
-// policy asks, and short ways to answer.
+// component` it is a component, of the same source. In both, time.Now and random numbers are functions of the observation, and there are
+// no files but the standard ones. A component cannot sleep, and both its standard output and error are its log; a command's standard
+// output is its answer. The types are those of the contract, sdk/wit/policy.wit; a test holds them against its JSON schema. What is
+// added here are questions that every policy asks, and short ways to answer.
 package policy

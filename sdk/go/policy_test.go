@@ -76,6 +76,32 @@ func TestWhatGoesWrongIsAnAnswerThatSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatJSONCannotFillIsNoKnownField(t *testing.T) {
+	type Base struct {
+		Most int `json:"most"`
+	}
+	type settings struct {
+		Base
+		hidden  int
+		Skipped int `json:"-"`
+		Unit    string
+	}
+	if known := (settings{}); known.hidden != 0 {
+		t.Fatal("it is there for its name")
+	}
+	for _, key := range []string{"hidden", "Hidden", "-", "Skipped", "Base"} {
+		err := strict([]byte(`{"`+key+`": 1}`), new(settings))
+		want := `unknown field "` + key + `": there are Unit, most`
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, not %s", err, want)
+		}
+	}
+	var read settings
+	if err := strict([]byte(`{"most": 2, "Unit": "u"}`), &read); err != nil || read.Most != 2 || read.Unit != "u" {
+		t.Error(read, err)
+	}
+}
+
 func TestWhatIsNoQuestionIsAnError(t *testing.T) {
 	for _, wrong := range [][2]string{{"decide", "{"}, {"decide", "{}"}, {"dance", "{}"}, {"decide", `{"observation": {"site": {"node": {"reboot": "ajar"}}}}`}} {
 		err := restart.Answer([]string{"policy", wrong[0]}, strings.NewReader(wrong[1]), &strings.Builder{})

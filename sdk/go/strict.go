@@ -16,7 +16,12 @@ import (
 // encoding/json takes. It says which are.
 func strict(text []byte, into any) error {
 	input := json.NewDecoder(bytes.NewReader(text))
+	input.DisallowUnknownFields()
 	if err := input.Decode(into); err != nil {
+		if strings.Contains(err.Error(), "unknown field") {
+			// the same, and which there are
+			return cmp.Or(exact(text, reflect.TypeOf(into)), err)
+		}
 		return err
 	}
 	if _, err := input.Token(); err != io.EOF {
@@ -75,7 +80,11 @@ func names(of reflect.Type) map[string]reflect.Type {
 		return known
 	}
 	for _, field := range reflect.VisibleFields(of) {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		tag := field.Tag.Get("json")
+		name, _, _ := strings.Cut(tag, ",")
+		if !field.IsExported() || tag == "-" || field.Anonymous && name == "" {
+			continue
+		}
 		if name == "" {
 			name = field.Name
 		}

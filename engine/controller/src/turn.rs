@@ -10,7 +10,7 @@ use rectifier_core::policy::SiteKind;
 use rectifier_core::reason::Reason;
 use rectifier_core::repair::{Flight, Illegal, Next, Seen, Side, Turn, decide};
 
-use crate::cluster::{Cluster, Weather, pace};
+use crate::cluster::{Answers, Cluster, Weather, pace};
 use crate::context::Context;
 use crate::maintenance;
 
@@ -109,6 +109,9 @@ pub(crate) fn weather(
         let waits = maintenance::waits(pool, kind.as_str(), ctx.now()).is_some();
         !waits && policies.handles(&kind, SiteKind::ControlPlane)
     };
-    cluster.answered_by(&policies);
-    cluster.weather(pool, &handles, ctx.now())
+    let answers = Answers {
+        policies: &policies,
+        handles: &handles,
+    };
+    cluster.weather(pool, &answers, ctx.now())
 }

@@ -159,6 +159,13 @@ impl Set {
         self.asked(kind, site, Mode::Enforce).next().is_some()
     }
 
+    /// Does nobody answer for it any more? While a file is refused, is being loaded, or comes gradually, nobody knows what it
+    /// will answer for: that is no word of the operator's.
+    pub fn is_withdrawn(&self, kind: &ConditionKind, site: SiteKind) -> bool {
+        let is_in_force = |loaded: &Loaded| matches!(loaded.status(), Status::Loaded);
+        !self.handles(kind, site) && self.policies.iter().all(is_in_force)
+    }
+
     /// What the observations must contain: what any of the policies needs.
     pub fn needs(&self) -> Needs {
         self.policies

@@ -24,10 +24,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 const NODES: usize = 1_000;
-/// Those that can be replaced, and have to be at last.
-const SERVERS: usize = 3;
 /// A pool for each storm.
 const POOLS: usize = 4;
+/// Those that can be replaced: three in each pool. Those of the first have to be at last.
+const SERVERS: usize = 3 * POOLS;
 /// True on each node of a pool, and no reason to replace any: until a policy takes it for one.
 const HARMLESS: &str = "UpgradePending";
 /// From one repair's begin to the next one's.
@@ -40,6 +40,13 @@ const DARK: Duration = Duration::from_secs(2400);
 const WAY_OUT: Duration = Duration::from_secs(2400);
 /// So long nothing may begin, each time.
 const HELD: Duration = Duration::from_secs(60);
+/// What a node says while its pool's breaker is open; of one that is not heard, or of which its detector has just taken back what it
+/// said, it is seen first what that means.
+const STORMY: [Reason; 3] = [
+    Reason::BreakerOpen,
+    Reason::AwaitingSilence,
+    Reason::Settling,
+];
 /// As Node Problem Detector says again what it has said, so that nobody takes it for dead.
 const BEAT: Duration = Duration::from_secs(240);
 
@@ -51,19 +58,27 @@ struct Storm {
 }
 
 impl Storm {
-    /// Of the crowd's nodes those of the pool with this number that are `chosen`.
+    /// The servers of the pool with this number, and of the crowd's nodes in it those that are `chosen`.
     fn over(
         number: usize,
         pool: &'static str,
         words: &'static str,
         chosen: fn(usize) -> bool,
     ) -> Self {
-        let nodes = (1..=NODES - SERVERS)
+        let others = (1..=NODES - SERVERS)
             .filter(|other| other % POOLS == number && chosen(*other))
-            .map(|other| format!("other-{other}"))
-            .collect();
+            .map(|other| format!("other-{other}"));
+        let nodes = servers(number).into_iter().chain(others).collect();
         Self { pool, words, nodes }
     }
+}
+
+/// Those of the pool with this number.
+fn servers(pool: usize) -> Vec<String> {
+    (1..=SERVERS)
+        .filter(|server| server % POOLS == pool)
+        .map(|server| format!("sick-{server}"))
+        .collect()
 }
 
 /// Every second of a pool's.
@@ -118,7 +133,7 @@ impl Cluster {
         let size = Size {
             servers: SERVERS,
             nodes: NODES,
-            pools: 1,
+            pools: POOLS,
             crowds: POOLS,
             apart: false,
         };
@@ -233,7 +248,8 @@ impl Cluster {
                 for reason in storm.nodes.iter().filter_map(reason) {
                     *reasons.entry(reason).or_insert(0) += 1;
                 }
-                if reasons.values().sum::<usize>() == storm.nodes.len() {
+                let told = reasons.keys().all(|reason| STORMY.contains(reason));
+                if told && reasons.values().sum::<usize>() == storm.nodes.len() {
                     return Ok(reasons);
                 }
                 tokio::time::sleep(Duration::from_secs(2)).await;
@@ -264,10 +280,10 @@ impl Cluster {
         within(&what, limit, reached).await
     }
 
-    /// What the controller did to nodes and pods, by the API server's own record.
+    /// What the controller did to nodes and pods, or would have, by the API server's own record.
     fn acts(&self) -> Result<Vec<Record>> {
         let mut records = self.site.kubernetes.audit().records()?;
-        records.retain(|record| record.user == CONTROLLER && record.code < 300 && is_act(record));
+        records.retain(|record| record.user == CONTROLLER && is_act(record));
         Ok(records)
     }
 
@@ -331,11 +347,9 @@ impl Cluster {
                 .filter(|act| act.object.name == *name && cordons(act));
             own.next().map(|act| act.received)
         };
-        let begun: Option<BTreeSet<Timestamp>> = servers.iter().map(first).collect();
-        let begun: Vec<Timestamp> = begun
-            .context("one was never cordoned")?
-            .into_iter()
-            .collect();
+        let begun: Option<Vec<Timestamp>> = servers.iter().map(first).collect();
+        let mut begun = begun.context("one was never cordoned")?;
+        begun.sort_unstable();
         for pair in begun.windows(2) {
             let apart = pair[1].duration_since(pair[0]).as_secs();
             // the record bears the time of the look before it
@@ -365,11 +379,8 @@ fn cordons(record: &Record) -> bool {
 #[ignore = "three quarters of an hour"]
 async fn storms_over_a_thousand_nodes_are_held_and_what_is_left_is_paced() -> Result<()> {
     let mut cluster = Cluster::start().await?;
-    let servers: Vec<String> = (1..=SERVERS)
-        .map(|number| format!("sick-{number}"))
-        .collect();
-    let mut told = Storm::over(0, "web", "half of a pool is told ill", half);
-    told.nodes.extend(servers.iter().cloned());
+    let servers = servers(0);
+    let told = Storm::over(0, "web", "half of a pool is told ill", half);
     let unready = Storm::over(1, "web-1", "half of a pool is not ready", half);
     let dark = Storm::over(2, "web-2", "a zone is dark", in_zone);
     let rolled = Storm::over(3, "web-3", "a bad policy", |_| true);
@@ -401,7 +412,7 @@ async fn storms_over_a_thousand_nodes_are_held_and_what_is_left_is_paced() -> Re
 
     // what was not the nodes' goes away, and three are left
     cluster.tell_writes()?;
-    let others = &told.nodes[..told.nodes.len() - SERVERS];
+    let others = &told.nodes[servers.len()..];
     cluster.report(others, PROBLEM, false).await?;
     cluster.not_ready(&unready.nodes, false).await?;
     cluster.dark(&dark.nodes, false).await?;

@@ -1,6 +1,6 @@
 //! `rectifier policy new` and `build`: what is made builds, passes its own cases, and would be loaded.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::support::{Desk, said};
 
@@ -181,6 +181,60 @@ fn a_project_in_go_becomes_a_component_too_and_one_in_c_no_command() -> Result<(
     desk.call(&["policy", "build", "plain", "--form", "command"])?
         .ended(2)?
         .complains(&["becomes no command"])?;
+    Ok(())
+}
+
+/// Takes the SDK's name for its own, is called by a name, draws a number, and says what is no text.
+const IN_GO: &str = r#"package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	sdk "rectifier.dev/policy"
+)
+
+var policy = sdk.Policy[sdk.NoSettings]{Decide: decide}
+
+func main() { policy.Main() }
+
+func decide(_ *sdk.Observation, _ sdk.NoSettings) (sdk.Decision, error) {
+	fmt.Fprintln(os.Stderr, "torn \xff line")
+	return sdk.Escalate.Because(fmt.Sprint(os.Args[0], " ", rand.Uint64())), nil
+}
+"#;
+
+#[test]
+fn in_both_forms_a_policy_in_go_draws_by_the_observation_and_says_what_it_likes() -> Result<()> {
+    let desk = Desk::new()?;
+    desk.call(&["policy", "new", "made", "--lang", "go"])?
+        .ended(0)?;
+    desk.put("made/main.go", IN_GO)?;
+    desk.put("made/made.yaml", "settings: {}\n")?;
+    for form in ["command", "component"] {
+        desk.call(&["policy", "build", "made", "--form", form])?
+            .ended(0)?;
+        let decided = |id: &str| {
+            let id = format!("id={id}");
+            let run = [
+                "policy",
+                "run",
+                "made/made.wasm",
+                "-o",
+                "json",
+                "--set",
+                &id,
+            ];
+            let said = desk.call(&run)?.ended(0)?.json()?;
+            let reason = said["decision"]["reason"].as_str().map(str::to_owned);
+            reason.with_context(|| format!("{form}: {said:#}"))
+        };
+        let first = decided("a")?;
+        ensure!(first.starts_with("policy "), "{form}: {first}");
+        ensure!(first == decided("a")?, "{form}: another number");
+        ensure!(first != decided("b")?, "{form}: the same number: {first}");
+    }
     Ok(())
 }
 

@@ -50,7 +50,7 @@ use self::made::Made;
 use self::members::{Members, Pool, selecting};
 use self::node::Kept;
 use self::storm::Storms;
-pub(crate) use self::storm::{Weather, pace};
+pub(crate) use self::storm::{Answers, Weather, pace};
 use self::turns::Turns;
 use self::words::Words;
 use crate::slim::{SlimNode, SlimRepair};

@@ -38,6 +38,12 @@ const LOOKED: SignedDuration = SignedDuration::from_secs(1);
 /// Which problems count.
 type Handles<'a> = dyn Fn(&str) -> bool + 'a;
 
+/// Which policies there are, and which problems count by their word.
+pub(crate) struct Answers<'a> {
+    pub(crate) policies: &'a Arc<Set>,
+    pub(crate) handles: &'a Handles<'a>,
+}
+
 /// A condition of a node that turned.
 struct Turn {
     at: Timestamp,
@@ -53,6 +59,8 @@ struct Storm {
     /// The most nodes that the pool had in each of the last hours.
     most: BTreeMap<i64, u32>,
     looked: Option<Timestamp>,
+    /// Whose word the last look went by.
+    policies: Weak<Set>,
     sight: Sight,
     /// Until when no replacement is made.
     no_creates: Option<Timestamp>,
@@ -62,8 +70,6 @@ struct Storm {
 #[derive(Default)]
 pub(super) struct Storms {
     pools: BTreeMap<String, Storm>,
-    /// Whose word the last looks went by.
-    answer: Weak<Set>,
     turns: VecDeque<Turn>,
     /// Since when the watches have told everything without a break.
     steady: Option<Timestamp>,
@@ -277,12 +283,14 @@ impl State {
     }
 
     /// Takes a look at the pool, if the last one is not of this second.
-    fn look(&mut self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) {
-        let name = pool.name_any();
+    fn look(&mut self, pool: &RepairPool, answers: &Answers<'_>, now: Timestamp) {
+        let (name, handles) = (pool.name_any(), answers.handles);
+        let policies = Arc::downgrade(answers.policies);
         let is_fresh = |storm: &Storm| {
-            storm
-                .looked
-                .is_some_and(|at| at <= now && now.duration_since(at) < LOOKED)
+            storm.policies.ptr_eq(&policies)
+                && storm
+                    .looked
+                    .is_some_and(|at| at <= now && now.duration_since(at) < LOOKED)
         };
         if self.storms.pools.get(&name).is_some_and(is_fresh) {
             return;
@@ -312,7 +320,8 @@ impl State {
         sight.nodes = storm.most.values().copied().max().unwrap_or(members);
         sight.cap = pace(pool, 0).cap(sight.nodes);
         storm.breaker.look(&sight, &limits(pool), is_steady, now);
-        (storm.sight, storm.looked, storm.no_creates) = (sight, Some(now), no_creates);
+        (storm.looked, storm.policies) = (Some(now), policies);
+        (storm.sight, storm.no_creates) = (sight, no_creates);
     }
 
     /// Until when it has not been watched long enough.
@@ -322,8 +331,8 @@ impl State {
         (until > now).then_some(until)
     }
 
-    fn weather(&mut self, pool: &RepairPool, handles: &Handles<'_>, now: Timestamp) -> Weather {
-        self.look(pool, handles, now);
+    fn weather(&mut self, pool: &RepairPool, answers: &Answers<'_>, now: Timestamp) -> Weather {
+        self.look(pool, answers, now);
         let until = self.unsteady(pool, now);
         let Some(storm) = self.storms.pools.get(&pool.name_any()) else {
             return Weather::default();
@@ -460,17 +469,6 @@ impl Cluster {
         state.storms.pools.iter().filter_map(counted).collect()
     }
 
-    /// These policies say from now on what counts.
-    pub(crate) fn answered_by(&self, policies: &Arc<Set>) {
-        let policies = Arc::downgrade(policies);
-        let mut state = self.state();
-        if !state.storms.answer.ptr_eq(&policies) {
-            state.storms.answer = policies;
-            let pools = state.storms.pools.values_mut();
-            pools.for_each(|storm| storm.looked = None);
-        }
-    }
-
     /// A watch failed.
     pub(crate) fn cut(&self, now: Timestamp) {
         let mut state = self.state();
@@ -506,9 +504,9 @@ impl Cluster {
     pub(crate) fn weather(
         &self,
         pool: &RepairPool,
-        handles: &Handles<'_>,
+        answers: &Answers<'_>,
         now: Timestamp,
     ) -> Weather {
-        self.state().weather(pool, handles, now)
+        self.state().weather(pool, answers, now)
     }
 }

@@ -124,8 +124,11 @@ pub(crate) async fn repair(
         node,
         cloud,
         evidence,
-        handled: ConditionKind::parse(&request.problem.kind)
-            .is_ok_and(|kind| ctx.policies.set().handles(&kind, SiteKind::ControlPlane)),
+        withdrawn: ConditionKind::parse(&request.problem.kind).is_ok_and(|kind| {
+            ctx.policies
+                .set()
+                .is_withdrawn(&kind, SiteKind::ControlPlane)
+        }),
         advice: None,
         more: More::default(),
         request,

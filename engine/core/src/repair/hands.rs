@@ -256,8 +256,10 @@ pub(super) fn is_ours_alone(seen: &Seen) -> bool {
     let record = &seen.record;
     let opened = seen.request.requested_by == RequestedBy::Conditions && !asked::by_a_person(seen);
     let touched = record.rung.is_some() || sick_node(seen).is_some_and(|node| ours(seen, node));
-    let said =
-        !record.said.is_empty() || record.retried_at.is_some() || seen.hands.approve.is_some();
+    let said = !record.said.is_empty()
+        || !seen.hands.spoken.is_empty()
+        || record.retried_at.is_some()
+        || seen.hands.approve.is_some();
     opened && !touched && record.tried.is_empty() && !said
 }
 

@@ -181,7 +181,7 @@ fn ended(seen: &Seen, touched: bool) -> Option<Next> {
 /// others from the node, and its pool's breaker from closing.
 fn nobodys(seen: &Seen) -> Option<Next> {
     let kind = &seen.request.problem.kind;
-    (!seen.handled && hands::is_ours_alone(seen))
+    (seen.withdrawn && hands::is_ours_alone(seen))
         .then(|| Next::enter(seen, Phase::Cancelled, Reason::NoPolicy, kind))
 }
 
@@ -450,12 +450,12 @@ pub(super) fn needs_human(seen: &Seen) -> Next {
     if given_back(seen) {
         return Next::enter(seen, Phase::RollingBack, Reason::Uncordoned, "");
     }
-    // What a policy called a person for is none of theirs when the policy is taken back.
-    let called_by_policy = matches!(
+    // What stood in the way of a policy's wish is nobody's when the policy is taken back; what the machine is in stays theirs.
+    let is_the_machines = matches!(
         seen.record.reason,
-        Some(Reason::PolicyEscalated | Reason::PolicyFailed | Reason::PolicyDecided)
+        Some(Reason::StoppedByOther | Reason::HostUnreachable)
     );
-    if let Some(next) = nobodys(seen).filter(|_| called_by_policy) {
+    if let Some(next) = nobodys(seen).filter(|_| !is_the_machines) {
         return next;
     }
     if is_answered {

@@ -324,7 +324,7 @@ proptest! {
                     let failed = |tried: &Tried| tried.outcome == Outcome::Failed && !history::had_no_room(tried);
                     world.is_full &= world.goes_first && !tried.any(failed);
                     world.observes = false;
-                    world.handled = true;
+                    world.withdrawn = false;
                     world.hands.no_creates = None;
                     world.hands.short = None;
                 }

@@ -58,8 +58,8 @@ pub struct Seen {
     pub cloud: CloudSeen,
     /// What was kept of the sick server; read only in the phases that [`super::needs`] it.
     pub evidence: EvidenceSeen,
-    /// A policy of the control plane answers for this kind of problem at present.
-    pub handled: bool,
+    /// The operator took away what answered for this kind of problem in the control plane.
+    pub withdrawn: bool,
     /// What the policies say; asked only when [`super::needs`] says so.
     pub advice: Option<Advice>,
     /// What was read because all of this made it necessary: [`super::further()`].

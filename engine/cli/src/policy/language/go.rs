@@ -15,9 +15,9 @@ const INSTALL: &str = "install Go 1.24 or newer (https://go.dev/dl); nothing els
 /// Makes the exports of `sdk/go` call the author's `main`, which nobody calls in a library.
 const ENTRY: &str = "package main
 
-import \"rectifier.dev/policy\"
+import rectifierComponent \"rectifier.dev/policy\"
 
-func init() { policy.Component(main) }
+func init() { rectifierComponent.Component(main) }
 ";
 
 /// As what it lies beside the author's sources: in this build only, for it is overlaid.
@@ -63,16 +63,46 @@ fn of_component(folder: &Path, out: &Path) -> anyhow::Result<Vec<String>> {
     let place = place.to_str().context("the folder's name is not UTF-8")?;
     std::fs::write(&entry, ENTRY)?;
     std::fs::write(&overlay, json!({ "Replace": { place: entry } }).to_string())?;
+    // tags of the command line take the place of the author's own
+    let mut env = Command::new("go");
+    env.args(["env", "GOFLAGS"]).current_dir(folder);
+    let flags = said(env, "go", INSTALL)?;
+    let tags = tags(&flags).chain(["rectifier_component"]);
     Ok(vec![
         "-buildmode=c-shared".to_owned(),
-        "-tags=rectifier_component".to_owned(),
+        format!("-tags={}", tags.collect::<Vec<_>>().join(",")),
         format!("-overlay={}", overlay.display()),
     ])
+}
+
+/// The build tags in Go's flags: of several that name some the last one's.
+fn tags(flags: &str) -> impl Iterator<Item = &str> {
+    let of = |flag: &&str| {
+        flag.trim_matches(['\'', '"'])
+            .trim_start_matches('-')
+            .starts_with("tags=")
+    };
+    let said = flags.split_whitespace().filter(of).next_back();
+    let said = said.and_then(|flag| flag.split_once('='));
+    let tags = said.map_or("", |(_, tags)| tags.trim_matches(['\'', '"']));
+    tags.split(',').filter(|tag| !tag.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_authors_tags_are_kept() {
+        for (flags, found) in [
+            ("", ""),
+            ("-mod=vendor -trimpath", ""),
+            ("-tags=a,b -v", "a,b"),
+            ("-tags=a '--tags=b,c'", "b,c"),
+        ] {
+            assert_eq!(tags(flags).collect::<Vec<_>>().join(","), found, "{flags}");
+        }
+    }
 
     /// What Go 1.26 imports, and what `sdk/go` adds to it.
     #[test]
@@ -119,6 +149,7 @@ mod tests {
             "proc_exit",
             "random_get",
             "rectifier_set_clock",
+            "rectifier_write_line",
             "sched_yield",
             "sock_accept",
             "sock_shutdown",

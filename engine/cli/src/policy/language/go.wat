@@ -1,15 +1,15 @@
-;; What Go's standard library asks of WASI preview 1, for a component that has no WASI behind it. There are no files, no sockets, no
-;; arguments, no environment. What is written to a file is a line of the operator's log. It has no memory of its own and takes none of
-;; the program's: Go does not survive that.
+;; What Go's standard library asks of WASI preview 1, for a component that has little of WASI behind it. There are no files, no sockets,
+;; no environment, and one argument. What is written to a file is a line of the operator's log. It has no memory of its own and takes none
+;; of the program's: Go does not survive that.
 (module
   (import "rectifier:policy/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+  ;; A function of the observation, and another one at each call.
+  (import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))
   (import "env" "memory" (memory 0))
 
   ;; Where time.Now stands, in nanoseconds since 1970-01-01T00:00Z: 1 s until the SDK sets it to observation.now. The monotonic clock
   ;; stands at 1 s, for Go takes 0 for a broken clock.
   (global $now (mut i64) (i64.const 1_000_000_000))
-  ;; The state of the random numbers: the same at every call.
-  (global $random (mut i64) (i64.const 0))
 
   (func (export "rectifier_set_clock") (param $now i64)
     (global.set $now (local.get $now)))
@@ -19,29 +19,85 @@
       (select (i64.const 1_000_000_000) (global.get $now) (local.get $id)))
     (i32.const 0))
 
-  ;; splitmix64, a byte at a time. Nothing here is a secret.
   (func (export "random_get") (param $at i32) (param $length i32) (result i32)
     (local $end i32)
-    (local $mixed i64)
     (local.set $end (i32.add (local.get $at) (local.get $length)))
     (block $full
       (loop $next
         (br_if $full (i32.ge_u (local.get $at) (local.get $end)))
-        (global.set $random (i64.add (global.get $random) (i64.const 0x9e3779b97f4a7c15)))
-        (local.set $mixed (global.get $random))
-        (local.set $mixed
-          (i64.mul
-            (i64.xor (local.get $mixed) (i64.shr_u (local.get $mixed) (i64.const 30)))
-            (i64.const 0xbf58476d1ce4e5b9)))
-        (local.set $mixed
-          (i64.mul
-            (i64.xor (local.get $mixed) (i64.shr_u (local.get $mixed) (i64.const 27)))
-            (i64.const 0x94d049bb133111eb)))
-        (i64.store8 (local.get $at)
-          (i64.xor (local.get $mixed) (i64.shr_u (local.get $mixed) (i64.const 31))))
+        (i64.store8 (local.get $at) (call $random))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
         (br $next)))
     (i32.const 0))
+
+  ;; Is the byte at an address, before the end, one from `first` to `last`?
+  (func $is (param $at i32) (param $end i32) (param $first i32) (param $last i32) (result i32)
+    (if (result i32) (i32.lt_u (local.get $at) (local.get $end))
+      (then
+        (i32.le_u
+          (i32.sub (i32.load8_u (local.get $at)) (local.get $first))
+          (i32.sub (local.get $last) (local.get $first))))
+      (else (i32.const 0))))
+
+  ;; How many bytes the character at an address has; 0 if there is none in UTF-8.
+  (func $character (param $at i32) (param $end i32) (result i32)
+    (local $lead i32)
+    (local $first i32)
+    (local $last i32)
+    (local $length i32)
+    (local $more i32)
+    (local.set $lead (i32.load8_u (local.get $at)))
+    (if (i32.lt_u (local.get $lead) (i32.const 0x80)) (then (return (i32.const 1))))
+    (if (i32.or (i32.lt_u (local.get $lead) (i32.const 0xc2)) (i32.gt_u (local.get $lead) (i32.const 0xf4)))
+      (then (return (i32.const 0))))
+    (local.set $length
+      (i32.add (i32.const 2)
+        (i32.add
+          (i32.ge_u (local.get $lead) (i32.const 0xe0))
+          (i32.ge_u (local.get $lead) (i32.const 0xf0)))))
+    ;; the second byte's range: nothing overlong, no surrogates, nothing beyond U+10FFFF
+    (local.set $first (i32.const 0x80))
+    (local.set $last (i32.const 0xbf))
+    (if (i32.eq (local.get $lead) (i32.const 0xe0)) (then (local.set $first (i32.const 0xa0))))
+    (if (i32.eq (local.get $lead) (i32.const 0xed)) (then (local.set $last (i32.const 0x9f))))
+    (if (i32.eq (local.get $lead) (i32.const 0xf0)) (then (local.set $first (i32.const 0x90))))
+    (if (i32.eq (local.get $lead) (i32.const 0xf4)) (then (local.set $last (i32.const 0x8f))))
+    (if (i32.eqz (call $is (i32.add (local.get $at) (i32.const 1)) (local.get $end) (local.get $first) (local.get $last)))
+      (then (return (i32.const 0))))
+    (local.set $more (i32.const 2))
+    (block $whole
+      (loop $next
+        (br_if $whole (i32.ge_u (local.get $more) (local.get $length)))
+        (if (i32.eqz
+              (call $is (i32.add (local.get $at) (local.get $more)) (local.get $end) (i32.const 0x80) (i32.const 0xbf)))
+          (then (return (i32.const 0))))
+        (local.set $more (i32.add (local.get $more) (i32.const 1)))
+        (br $next)))
+    (local.get $length))
+
+  ;; What is no UTF-8 would cost the decision: a line for each piece between such bytes.
+  (func $line (export "rectifier_write_line") (param $level i32) (param $at i32) (param $length i32)
+    (local $begin i32)
+    (local $end i32)
+    (local $character i32)
+    (local.set $begin (local.get $at))
+    (local.set $end (i32.add (local.get $at) (local.get $length)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $character (call $character (local.get $at) (local.get $end)))
+        (if (local.get $character)
+          (then (local.set $at (i32.add (local.get $at) (local.get $character))))
+          (else
+            (call $piece (local.get $level) (local.get $begin) (local.get $at))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (local.set $begin (local.get $at))))
+        (br $next)))
+    (call $piece (local.get $level) (local.get $begin) (local.get $end)))
+
+  (func $piece (param $level i32) (param $begin i32) (param $end i32)
+    (if (i32.ne (local.get $begin) (local.get $end))
+      (then (call $log (local.get $level) (local.get $begin) (i32.sub (local.get $end) (local.get $begin))))))
 
   ;; Each piece is a line, of level info, without the line feed at its end.
   (func (export "fd_write") (param $file i32) (param $pieces i32) (param $count i32) (param $written i32) (result i32)
@@ -60,9 +116,21 @@
         (if (i32.eq (i32.const 10)
               (i32.load8_u (i32.sub (i32.add (local.get $at) (local.get $length)) (i32.const 1))))
           (then (local.set $length (i32.sub (local.get $length) (i32.const 1)))))
-        (call $log (i32.const 1) (local.get $at) (local.get $length))
+        (call $line (i32.const 1) (local.get $at) (local.get $length))
         (br $next)))
     (i32.store (local.get $written) (local.get $sum))
+    (i32.const 0))
+
+  ;; One argument, as a command has it: "policy".
+  (func (export "args_sizes_get") (param $count i32) (param $bytes i32) (result i32)
+    (i32.store (local.get $count) (i32.const 1))
+    (i32.store (local.get $bytes) (i32.const 7))
+    (i32.const 0))
+  (func (export "args_get") (param $arguments i32) (param $bytes i32) (result i32)
+    (i32.store (local.get $arguments) (local.get $bytes))
+    (i32.store (local.get $bytes) (i32.const 0x696c6f70))
+    (i32.store16 offset=4 (local.get $bytes) (i32.const 0x7963))
+    (i32.store8 offset=6 (local.get $bytes) (i32.const 0))
     (i32.const 0))
 
   ;; There are none.
@@ -70,9 +138,7 @@
     (i32.store (local.get $count) (i32.const 0))
     (i32.store (local.get $bytes) (i32.const 0))
     (i32.const 0))
-  (export "args_sizes_get" (func $none))
   (export "environ_sizes_get" (func $none))
-  (func (export "args_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
 
   (func (export "sched_yield") (result i32) (i32.const 0))

@@ -10,7 +10,12 @@ fn any(_: &str) -> bool {
 
 /// A pool of this name, as it ships.
 fn weather(cluster: &Cluster, second: i64) -> Weather {
-    cluster.weather(&pool("one", "one"), &any, at(second))
+    let policies = Arc::default();
+    let answers = Answers {
+        policies: &policies,
+        handles: &any,
+    };
+    cluster.weather(&pool("one", "one"), &answers, at(second))
 }
 
 /// A node that joined at a second, and whose kubelet has said the same of itself since another.

@@ -273,8 +273,8 @@ impl World {
             Chance::Stays => self.goes_first = false,
             Chance::Observes => self.observes = true,
             Chance::Acts => self.observes = false,
-            Chance::Withdrawn => self.handled = false,
-            Chance::Answers => self.handled = true,
+            Chance::Withdrawn => self.withdrawn = true,
+            Chance::Answers => self.withdrawn = false,
             Chance::NoCreates => self.hands.no_creates = Some(String::new()),
             Chance::Creates => self.hands.no_creates = None,
             Chance::OtherShort {

@@ -39,8 +39,8 @@ pub(super) struct World {
     pub(super) goes_first: bool,
     pub(super) ever_first: bool,
     pub(super) observes: bool,
-    /// A policy answers for the problem.
-    pub(super) handled: bool,
+    /// No policy answers for the problem any more.
+    pub(super) withdrawn: bool,
     /// The machine has power. What it does then nobody can tell from outside.
     pub(super) runs: bool,
     pub(super) host_is_up: bool,
@@ -78,7 +78,7 @@ impl World {
             goes_first,
             ever_first: goes_first,
             observes: false,
-            handled: true,
+            withdrawn: false,
             runs: true,
             host_is_up: true,
             heartbeat: 0,
@@ -230,10 +230,10 @@ impl World {
                 true => self.evidence.clone(),
                 false => EvidenceSeen::NotAsked,
             },
-            handled: self.handled,
-            advice: match self.handled {
-                true => Some(Advice::Decided { policy, decision }),
-                false => Some(Advice::None),
+            withdrawn: self.withdrawn,
+            advice: match self.withdrawn {
+                true => Some(Advice::None),
+                false => Some(Advice::Decided { policy, decision }),
             },
             more: More::default(),
         }

@@ -145,7 +145,7 @@ pub(in crate::repair) fn seen(phase: Phase) -> Seen {
             ..CloudView::default()
         }),
         evidence: EvidenceSeen::default(),
-        handled: true,
+        withdrawn: false,
         advice: None,
         more: More {
             lacks: Some(Ok(Vec::new())),

@@ -238,7 +238,7 @@ fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
         (waits.record.phase, waits.reason),
         (Phase::Judging, Reason::NoPolicy)
     );
-    judging.handled = false;
+    judging.withdrawn = true;
     let over = decide(&judging).unwrap();
     assert_eq!(
         (over.record.phase, over.reason, over.act),
@@ -249,6 +249,8 @@ fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
         (Reason::PolicyEscalated, Phase::Cancelled),
         (Reason::PolicyFailed, Phase::Cancelled),
         (Reason::PolicyDecided, Phase::Cancelled),
+        (Reason::PreflightRefused, Phase::Cancelled),
+        (Reason::ServerUnknown, Phase::Cancelled),
         (Reason::StoppedByOther, Phase::NeedsHuman),
         (Reason::HostUnreachable, Phase::NeedsHuman),
     ] {
@@ -257,7 +259,7 @@ fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
         called.record.reason = Some(reason);
         let next = decide(&called).unwrap();
         assert_eq!(next.record.phase, phase, "{reason:?}");
-        called.handled = true;
+        called.withdrawn = false;
         assert_eq!(decide(&called).unwrap().record.phase, Phase::NeedsHuman);
     }
 }
@@ -268,19 +270,26 @@ fn what_was_done_or_said_is_not_forgotten_when_the_policies_are_taken_back() {
     judging.request.requested_by = RequestedBy::Conditions;
     judging.request.asks = Asks::Escalate;
     judging.advice = Some(Advice::None);
-    judging.handled = false;
+    judging.withdrawn = true;
     let tried = Tried {
         rung: Rung::Reboot,
         since: at(80),
         outcome: Outcome::NoEffect,
         reason: Reason::NoEffect,
     };
-    let but: [fn(&mut Seen, Tried); 5] = [
+    let but: [fn(&mut Seen, Tried); 6] = [
         |seen, _| seen.request.requested_by = RequestedBy::NodeEngine,
         |seen, _| seen.request.requested_by = RequestedBy::Operator,
         |seen, tried| seen.record.tried = vec![tried],
         |seen, _| seen.record.retried_at = Some(at(70)),
         |seen, _| seen.hands.approve = Some("Replace-1".to_owned()),
+        |seen, _| {
+            seen.hands.spoken = vec![Spoken {
+                hand: Hand::ConfirmDead,
+                words: OLD.to_owned(),
+                by: None,
+            }];
+        },
     ];
     for (number, but) in but.into_iter().enumerate() {
         let mut kept = judging.clone();

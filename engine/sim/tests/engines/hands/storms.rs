@@ -155,6 +155,7 @@ fn a_storm_that_stays_is_let_through_one_by_one_unless_the_pool_holds() -> Resul
 /// Policies that an operator takes away, and puts back.
 struct TakenAway {
     policies: Arc<dyn Advisor>,
+    none: Arc<Set>,
     are_gone: watch::Sender<bool>,
     changes: watch::Sender<u64>,
 }
@@ -177,7 +178,7 @@ impl Advisor for TakenAway {
 
     fn set(&self) -> Arc<Set> {
         match *self.are_gone.borrow() {
-            true => Arc::new(Set::of([])),
+            true => Arc::clone(&self.none),
             false => self.policies.set(),
         }
     }
@@ -192,6 +193,7 @@ fn a_policy_that_took_half_a_pool_for_ill_is_taken_back_and_so_is_its_storm() ->
     played(async |policies| {
         let bad = Arc::new(TakenAway {
             policies,
+            none: Arc::new(Set::of([])),
             are_gone: watch::Sender::new(false),
             changes: watch::Sender::new(0),
         });
