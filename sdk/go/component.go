@@ -82,7 +82,7 @@ func validateSettingsIsRead(uint32) { held = nil }
 //go:wasmexport cabi_post_rectifier:policy/decider@0.1.0#decide
 func decideIsRead(uint32) { held = nil }
 
-// allocate is how the caller gets memory for what it writes; a length of 0 is never asked for. Go has no memory to spare but through
+// allocate is how the caller gets memory for what it writes; of none the address may be any. Go has no memory to spare but through
 // its collector, so that the runtime must be initialized before: it is, by _initialize, which a component calls first of all.
 //
 //go:wasmexport cabi_realloc
