@@ -62,6 +62,31 @@ fn a_new_a_changed_a_broken_and_a_removed_file_take_effect() -> Result<()> {
 }
 
 #[test]
+fn what_a_file_answered_for_is_taken_back_when_it_goes_and_not_while_another_is_unusable()
+-> Result<()> {
+    on_one_thread(async {
+        let bench = Bench::new()?;
+        bench.put("a.wasm", answering(ESCALATE)?)?;
+        bench.put("b.wasm", "rubbish")?;
+        let policies = bench.open().await?;
+        let mut changed = policies.changed();
+        let sick = ConditionKind::parse("Sick")?;
+        let is_withdrawn = || policies.set().is_withdrawn(&sick, SiteKind::Node);
+        assert!(!is_withdrawn());
+        std::fs::remove_file(bench.directory().join("a.wasm"))?;
+        next(&mut changed).await?;
+        assert!(!policies.set().handles(&sick, SiteKind::Node));
+        assert!(!is_withdrawn(), "b may be what takes its place");
+        std::fs::remove_file(bench.directory().join("b.wasm"))?;
+        // nobody is told: no policy answers otherwise than before
+        while !is_withdrawn() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_sidecar_that_changes_takes_effect() -> Result<()> {
     on_one_thread(async {
         let bench = Bench::new()?;

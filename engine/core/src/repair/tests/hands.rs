@@ -226,12 +226,18 @@ fn what_can_wait_begins_in_a_window_and_goes_on_after_it() {
     assert_eq!(decide(&judging).unwrap().act, Some(Act::Cordon));
 }
 
-#[test]
-fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
+/// The control plane opened it, and no policy says what is to be done.
+fn unanswered() -> Seen {
     let mut judging = ready_to_begin();
     judging.request.requested_by = RequestedBy::Conditions;
     judging.request.asks = Asks::Escalate;
     judging.advice = Some(Advice::None);
+    judging
+}
+
+#[test]
+fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
+    let mut judging = unanswered();
     // all of them declined: one of them may not at its next look
     let waits = decide(&judging).unwrap();
     assert_eq!(
@@ -266,10 +272,7 @@ fn when_the_policies_are_taken_back_so_is_what_was_opened_for_them() {
 
 #[test]
 fn what_was_done_or_said_is_not_forgotten_when_the_policies_are_taken_back() {
-    let mut judging = ready_to_begin();
-    judging.request.requested_by = RequestedBy::Conditions;
-    judging.request.asks = Asks::Escalate;
-    judging.advice = Some(Advice::None);
+    let mut judging = unanswered();
     judging.withdrawn = true;
     let tried = Tried {
         rung: Rung::Reboot,
