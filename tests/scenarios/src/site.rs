@@ -190,7 +190,7 @@ impl Site {
             true => ("True", "IsThere"),
             false => ("False", "IsNotThere"),
         };
-        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = now();
         let condition = json!({
             "type": kind, "status": status, "reason": reason, "message": "asked for",
             "lastHeartbeatTime": now, "lastTransitionTime": now,
@@ -302,6 +302,24 @@ fn answer_for(bed: &Bed, conditions: &[&str]) -> Result<()> {
         sidecar.to_string(),
     )?;
     Ok(())
+}
+
+/// A detector says again what it has said of a node, so that nobody takes it for dead.
+///
+/// # Errors
+/// If the API server refuses.
+pub async fn renew(nodes: &Api<Node>, node: &str, kind: &str) -> Result<()> {
+    let condition = json!({"type": kind, "lastHeartbeatTime": now()});
+    let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
+    nodes
+        .patch_status(node, &PatchParams::default(), &patch)
+        .await?;
+    Ok(())
+}
+
+/// As kubelets and detectors write it.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What the first is called, and those after it.

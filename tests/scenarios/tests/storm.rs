@@ -18,7 +18,7 @@ use rectifier_core::reason::Reason;
 use rectifier_core::standing::NOT_READY;
 use rectifier_provision::Stderr;
 use rectifier_scenarios::evidence::CONTROLLER;
-use rectifier_scenarios::site::{Build, PROBLEM, Site, Size};
+use rectifier_scenarios::site::{Build, PROBLEM, Site, Size, renew};
 use rectifier_scenarios::wait::within;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -111,21 +111,14 @@ async fn detect(nodes: Api<Node>, reported: Reported) {
             .clone();
         let mut renewed = JoinSet::new();
         for (node, kind) in all {
-            renewed.spawn(renew(nodes.clone(), node, kind));
+            let nodes = nodes.clone();
+            renewed.spawn(async move { drop(renew(&nodes, &node, kind).await) });
             if renewed.len() >= 8 {
                 renewed.join_next().await;
             }
         }
         renewed.join_all().await;
     }
-}
-
-async fn renew(nodes: Api<Node>, node: String, kind: &'static str) {
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let condition = json!({"type": kind, "lastHeartbeatTime": now});
-    let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
-    let params = PatchParams::default();
-    drop(nodes.patch_status(&node, &params, &patch).await);
 }
 
 impl Cluster {

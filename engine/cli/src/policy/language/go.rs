@@ -82,7 +82,7 @@ fn tags(flags: &str) -> impl Iterator<Item = &str> {
             .trim_start_matches('-')
             .starts_with("tags=")
     };
-    let said = flags.split_whitespace().filter(of).next_back();
+    let said = flags.split_whitespace().rfind(of);
     let said = said.and_then(|flag| flag.split_once('='));
     let tags = said.map_or("", |(_, tags)| tags.trim_matches(['\'', '"']));
     tags.split(',').filter(|tag| !tag.is_empty())
